@@ -1,0 +1,75 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// ErrNotFound is returned by Reader.Trace when nothing has that id in the time
+// looked at; the error that wraps it says how far back that was.
+var ErrNotFound = errors.New("not found")
+
+// Query asks a Reader for records, traces or findings. The zero Query asks for
+// everything; every field that is set narrows it.
+type Query struct {
+	Window      Window
+	Kinds       []Kind
+	IDs         []string
+	Service     string
+	Trace       string // as in Keys, resolved
+	Correlation string
+	Request     string
+	Principal   string // exact, or a substring when it does not start with "arn:"
+	Resource    string // a canonical name or an ARN
+	Text        string // a substring, without case, of name, message, error or raw evidence
+	Errors      bool   // only what went wrong
+	MinSeverity Severity
+	Status      []Status
+	// Limit is the greatest number of answers; zero means all.
+	Limit int
+}
+
+// A Reader answers questions over what a store holds. All methods may be called
+// at once from several goroutines. A sequence ends after its first error.
+type Reader interface {
+	// Traces yields newest first.
+	Traces(ctx context.Context, q Query) iter.Seq2[Summary, error]
+	// Trace opens the dossier of any id: a trace id in either spelling, a
+	// request id, correlation id, message id, record id (a CloudTrail event id,
+	// a log event id, a span id, a change id), or resource. ErrNotFound.
+	Trace(ctx context.Context, id string) (Trace, error)
+	// Records yields in the order of Compare, newest last.
+	Records(ctx context.Context, q Query) iter.Seq2[Record, error]
+	// Findings yields worst first, then newest first.
+	Findings(ctx context.Context, q Query) iter.Seq2[Finding, error]
+}
+
+// Summary is one line of the trace list.
+type Summary struct {
+	Trace       string
+	Correlation string
+	Start       time.Time
+	Duration    time.Duration
+	Service     string // of the root span, or of the earliest record
+	Name        string
+	Error       string // of the root span, else the first error in it
+	Services    []string
+	Spans       int
+	Logs        int
+	APICalls    int
+	Changes     int
+	Errors      int // records with an error
+}
+
+// Trace is a dossier: everything that belongs to one request, or to one journey
+// when it was opened by a correlation id.
+type Trace struct {
+	ID          string // "" when the records belong to no trace
+	Correlation string
+	Records     []Record // in the order of Compare
+	Findings    []Finding
+	// Related are the other traces of the same journey, earliest first.
+	Related []string
+}
