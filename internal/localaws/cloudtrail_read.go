@@ -1,0 +1,168 @@
+package localaws
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (t *trail) operations() map[string]operation {
+	return map[string]operation{
+		"LookupEvents":      t.lookupEvents,
+		"DescribeTrails":    t.describeTrails,
+		"GetTrailStatus":    t.status,
+		"GetEventSelectors": t.eventSelectors,
+	}
+}
+
+const (
+	// maxLookupPage is LookupEvents' greatest and usual page.
+	maxLookupPage = 50
+	trailName     = "muster"
+)
+
+type lookupInput struct {
+	Attributes []struct {
+		Key   string `json:"AttributeKey"`
+		Value string `json:"AttributeValue"`
+	} `json:"LookupAttributes"`
+	StartTime  timestamp
+	EndTime    timestamp
+	Category   string `json:"EventCategory"`
+	MaxResults *int
+	NextToken  string
+}
+
+type lookupEvent struct {
+	EventID     string `json:"EventId"`
+	EventName   string
+	ReadOnly    string
+	AccessKeyID string `json:"AccessKeyId,omitempty"`
+	EventTime   timestamp
+	EventSource string
+	Username    string `json:",omitempty"`
+	Resources   []lookupResource
+	Event       string `json:"CloudTrailEvent"`
+}
+
+type lookupResource struct {
+	ResourceType string `json:",omitempty"`
+	ResourceName string
+}
+
+// lookupEvents finds the region's management events, newest first.
+func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
+	var in lookupInput
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	limit, err := in.check()
+	if err != nil {
+		return nil, err
+	}
+	cur, ok := parseCursor(in.NextToken, c.Time)
+	if !ok {
+		return nil, failf("InvalidNextTokenException", "The next token is not valid.")
+	}
+	found := slices.DeleteFunc(t.visibleAt(cur.asOf), func(r *recorded) bool {
+		return in.Category != "" || r.Region != c.Region || !in.covers(r)
+	})
+	found, next := page(t.s.trouble, c, found, cur, limit)
+	events := make([]lookupEvent, len(found))
+	for i, r := range found {
+		events[i] = r.forLookup()
+	}
+	return map[string]any{"Events": events, "NextToken": orNil(next)}, nil
+}
+
+// check refuses what AWS refuses and returns the page size.
+func (in *lookupInput) check() (int, error) {
+	if len(in.Attributes) > 1 {
+		return 0, failf("InvalidLookupAttributesException", "Only one lookup attribute can be specified.")
+	}
+	if !in.StartTime.IsZero() && !in.EndTime.IsZero() && in.StartTime.After(in.EndTime.Time) {
+		return 0, failf("InvalidTimeRangeException", "The start time must not be after the end time.")
+	}
+	if in.MaxResults == nil {
+		return maxLookupPage, nil
+	}
+	if *in.MaxResults < 1 || *in.MaxResults > maxLookupPage {
+		return 0, failf("InvalidMaxResultsException", "MaxResults must be from 1 to %d.", maxLookupPage)
+	}
+	return *in.MaxResults, nil
+}
+
+// visibleAt returns what could be looked up at a moment, newest first.
+func (t *trail) visibleAt(asOf time.Time) []*recorded {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []*recorded
+	for _, r := range t.lookup {
+		if !r.visible.After(asOf) {
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *recorded) int { return b.at.Compare(a.at) })
+	return out
+}
+
+// covers reports whether an event is asked for. Times have whole seconds, and
+// both ends are inclusive.
+func (in *lookupInput) covers(r *recorded) bool {
+	at := r.at.Truncate(time.Second)
+	if !in.StartTime.IsZero() && at.Before(in.StartTime.Truncate(time.Second)) ||
+		!in.EndTime.IsZero() && at.After(in.EndTime.Time) {
+		return false
+	}
+	for _, a := range in.Attributes {
+		if !r.has(a.Key, a.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *recorded) has(attribute, value string) bool {
+	switch attribute {
+	case "EventId":
+		return r.EventID == value
+	case "EventName":
+		return r.EventName == value
+	case "EventSource":
+		return r.EventSource == value
+	case "ReadOnly":
+		return strconv.FormatBool(r.ReadOnly) == value
+	case "Username":
+		return r.username() == value
+	case "AccessKeyId":
+		return r.UserIdentity.AccessKeyID == value
+	case "ResourceType":
+		return slices.ContainsFunc(r.Resources, func(res eventResource) bool { return res.Type == value })
+	case "ResourceName":
+		return slices.ContainsFunc(r.Resources, func(res eventResource) bool { return res.ARN == value })
+	}
+	return false
+}
+
+// username is the user's name, or the name of the session of a role.
+func (r *recorded) username() string {
+	if r.UserIdentity.Type != "AssumedRole" {
+		return r.UserIdentity.UserName
+	}
+	session := r.UserIdentity.ARN[strings.LastIndexByte(r.UserIdentity.ARN, '/')+1:]
+	return session
+}
+
+func (r *recorded) forLookup() lookupEvent {
+	ev := lookupEvent{
+		EventID: r.EventID, EventName: r.EventName, ReadOnly: strconv.FormatBool(r.ReadOnly),
+		AccessKeyID: r.UserIdentity.AccessKeyID, EventTime: timestamp{r.at.Truncate(time.Second)},
+		EventSource: r.EventSource, Username: r.username(), Resources: []lookupResource{}, Event: string(r.raw),
+	}
+	for _, res := range r.Resources {
+		ev.Resources = append(ev.Resources, lookupResource{res.Type, res.ARN})
+	}
+	return ev
+}

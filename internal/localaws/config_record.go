@@ -1,0 +1,164 @@
+package localaws
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// captureLag is how long after a call the recorder takes its picture. AWS
+	// needs seconds to minutes; short keeps successive changes apart.
+	captureLag = 500 * time.Millisecond
+	// maxItems bounds the items kept over all resources; the oldest go first.
+	maxItems = 50_000
+
+	statusDeleted = "ResourceDeleted"
+)
+
+// configurationItem is one picture of a resource. relatedEvents and the MD5 are
+// empty since version 1.3: an item does not say which call it comes from.
+type configurationItem struct {
+	baseConfigurationItem
+	MD5           string            `json:"configurationItemMD5Hash"`
+	Tags          map[string]string `json:"tags"`
+	RelatedEvents []string          `json:"relatedEvents"`
+	Relationships []relationship    `json:"relationships"`
+
+	visible time.Time
+}
+
+// baseConfigurationItem is what BatchGetResourceConfig shows of an item.
+type baseConfigurationItem struct {
+	Version              string            `json:"version"`
+	AccountID            string            `json:"accountId"`
+	CaptureTime          timestamp         `json:"configurationItemCaptureTime"`
+	Status               string            `json:"configurationItemStatus"`
+	StateID              string            `json:"configurationStateId"`
+	ARN                  string            `json:"arn"`
+	ResourceType         string            `json:"resourceType"`
+	ResourceID           string            `json:"resourceId"`
+	ResourceName         string            `json:"resourceName"`
+	Region               string            `json:"awsRegion"`
+	AvailabilityZone     string            `json:"availabilityZone"`
+	ResourceCreationTime timestamp         `json:"resourceCreationTime"`
+	Configuration        string            `json:"configuration"` // JSON; "null" once deleted
+	Supplementary        map[string]string `json:"supplementaryConfiguration"`
+	RecordingFrequency   string            `json:"recordingFrequency"`
+	DeliveryTime         timestamp         `json:"configurationItemDeliveryTime"`
+}
+
+type relationship struct {
+	ResourceType string `json:"resourceType"`
+	ResourceID   string `json:"resourceId,omitempty"`
+	ResourceName string `json:"resourceName,omitempty"`
+	Name         string `json:"relationshipName"`
+}
+
+// resource is what Config calls one thing. Which of id and name is the ARN, the
+// URL or the plain name differs by type, as it does in AWS.
+type resource struct {
+	kind, id, name, arn string
+}
+
+type resourceKey struct{ kind, id string }
+
+// configStore keeps configuration items in order of capture. Safe for
+// concurrent use.
+type configStore struct {
+	s *Server
+
+	mu        sync.Mutex
+	items     []configurationItem
+	created   map[resourceKey]time.Time
+	lastState int64
+}
+
+func newConfigStore(s *Server) *configStore {
+	return &configStore{s: s, created: make(map[resourceKey]time.Time)}
+}
+
+// changed takes a picture of a resource that a call has just created or
+// changed. The configuration is encoded at once and may change afterwards.
+func (cs *configStore) changed(c *call, r resource, configuration any, relationships ...relationship) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	key := resourceKey{r.kind, r.id}
+	status := "OK"
+	if cs.created[key].IsZero() {
+		cs.created[key], status = c.Time, "ResourceDiscovered"
+	}
+	cs.take(c, r, status, configuration, relationships)
+}
+
+// deleted takes the last picture of a resource.
+func (cs *configStore) deleted(c *call, r resource) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.take(c, r, statusDeleted, nil, nil)
+	delete(cs.created, resourceKey{r.kind, r.id})
+}
+
+// discovered takes the first picture of a resource that was there before; later
+// calls do nothing.
+func (cs *configStore) discovered(c *call, r resource, configuration any) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	key := resourceKey{r.kind, r.id}
+	if !cs.created[key].IsZero() {
+		return
+	}
+	cs.created[key] = c.Time
+	cs.take(c, r, "ResourceDiscovered", configuration, nil)
+}
+
+// take appends an item. The caller holds mu.
+func (cs *configStore) take(c *call, r resource, status string, configuration any, relationships []relationship) {
+	text, err := json.Marshal(configuration)
+	if err != nil {
+		cs.s.log.Error("a configuration cannot be encoded", "type", r.kind, "resource", r.id, "err", err)
+		return
+	}
+	// State ids are milliseconds in AWS too, and here also unique.
+	cs.lastState = max(cs.lastState+1, c.Time.UnixMilli())
+	captured := c.Time.Add(captureLag)
+	visible := captured.Add(cs.s.trouble.delay("config", cs.s.delay.Config))
+	item := configurationItem{
+		baseConfigurationItem: baseConfigurationItem{
+			Version: "1.3", AccountID: c.Account, CaptureTime: timestamp{captured}, Status: status,
+			StateID: strconv.FormatInt(cs.lastState, 10), ARN: r.arn,
+			ResourceType: r.kind, ResourceID: r.id, ResourceName: r.name,
+			Region: c.Region, AvailabilityZone: "Not Applicable",
+			ResourceCreationTime: timestamp{cs.created[resourceKey{r.kind, r.id}]},
+			Configuration:        string(text), Supplementary: map[string]string{},
+			RecordingFrequency: "CONTINUOUS", DeliveryTime: timestamp{visible},
+		},
+		Tags: map[string]string{}, RelatedEvents: []string{}, Relationships: relationships,
+		visible: visible,
+	}
+	if relationships == nil {
+		item.Relationships = []relationship{}
+	}
+	if len(cs.items) >= maxItems {
+		cs.items = slices.Delete(cs.items, 0, maxItems/10)
+	}
+	cs.items = append(cs.items, item)
+}
+
+// drain takes every picture that is due and makes all of them visible, now.
+func (cs *configStore) drain() {
+	now := cs.s.now()
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for i := range cs.items {
+		item := &cs.items[i]
+		if item.visible.After(now) {
+			item.visible, item.DeliveryTime = now, timestamp{now}
+		}
+		if item.CaptureTime.After(now) {
+			item.CaptureTime = timestamp{now}
+		}
+	}
+}

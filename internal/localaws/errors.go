@@ -1,0 +1,43 @@
+package localaws
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// apiError is an AWS error: the code that SDKs match on, the text for people,
+// and the HTTP status; a zero Status means 400.
+type apiError struct {
+	Code    string
+	Message string
+	Status  int
+	// QueryCode is the older code that services which moved from query to JSON
+	// also send, in X-Amzn-Query-Error. SQS only.
+	QueryCode string
+}
+
+func (e *apiError) Error() string { return e.Code + ": " + e.Message }
+
+func (e *apiError) status() int {
+	if e.Status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.Status
+}
+
+// fault reports whether it is the service that failed and not the caller.
+func (e *apiError) fault() bool { return e.status() >= http.StatusInternalServerError }
+
+func failf(code, format string, args ...any) *apiError {
+	return &apiError{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// asAPIError gives any error an AWS shape. What is not one is ours: a 500.
+func asAPIError(err error) *apiError {
+	var e *apiError
+	if errors.As(err, &e) {
+		return e
+	}
+	return &apiError{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError}
+}

@@ -1,0 +1,84 @@
+package localaws
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Options says how the stand-in behaves. The zero Options is the demo's
+// account, prompt and free of trouble.
+type Options struct {
+	// Account is the 12-digit account; empty means DefaultAccount.
+	Account string
+	// Region is where calls land whose signature names none; empty means
+	// DefaultRegion. A signature's region wins.
+	Region string
+	// Seed decides when Trouble strikes. Ids never depend on it: two runs of one
+	// seed are two runs, and their evidence must not look like one.
+	Seed uint64
+	// Now is the clock of everything recorded; nil means time.Now. Long polling
+	// and visibility timeouts run on real time.
+	Now     func() time.Time
+	Delay   Delay
+	Trouble Trouble
+	// Deny lists IAM actions ("logs:FilterLogEvents") that answer AccessDenied.
+	Deny   []string
+	Logger *slog.Logger
+	// TrailBucket receives the trail's files; empty means DefaultTrailBucket.
+	TrailBucket string
+	// ListenAddr and DaemonAddr are loopback addresses; empty means a free port.
+	ListenAddr, DaemonAddr string
+}
+
+// Delay says how long after it happened evidence can be read. Drain makes all
+// that is pending visible at once.
+type Delay struct {
+	Trail  time.Duration // files in the trail bucket; AWS: about five minutes
+	Lookup time.Duration // CloudTrail LookupEvents; AWS: up to 15 minutes
+	Config time.Duration // configuration items; AWS: a few minutes
+	Logs   time.Duration // CloudWatch Logs events; AWS: seconds
+}
+
+// Trouble holds probabilities from 0 to below 1. It strikes only the calls by
+// which evidence is read, unless All is set.
+type Trouble struct {
+	Throttle  float64 // ThrottlingException, or S3's SlowDown
+	Fail      float64 // an internal error, HTTP 500
+	EmptyPage float64 // a page with a token and nothing else
+	Repeat    float64 // an item is handed out or delivered twice
+	Late      float64 // an item becomes visible lateFactor times its delay late
+	// All lets Throttle and Fail strike every call, the fleet's writes too.
+	All bool
+}
+
+// The demo's account, region and trail bucket.
+const (
+	DefaultAccount     = "111122223333"
+	DefaultRegion      = "us-east-1"
+	DefaultTrailBucket = "muster-trail"
+)
+
+func (o Options) withDefaults() Options {
+	if o.Account == "" {
+		o.Account = DefaultAccount
+	}
+	if o.Region == "" {
+		o.Region = DefaultRegion
+	}
+	if o.TrailBucket == "" {
+		o.TrailBucket = DefaultTrailBucket
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.ListenAddr == "" {
+		o.ListenAddr = "127.0.0.1:0"
+	}
+	if o.DaemonAddr == "" {
+		o.DaemonAddr = "127.0.0.1:0"
+	}
+	return o
+}

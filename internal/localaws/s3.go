@@ -1,0 +1,208 @@
+package localaws
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// objectStore is S3: gofakes3 with an in-memory backend, which has no bound of
+// its own, behind the same recording and trouble as everything else. It takes
+// paths with the bucket in front, as SDKs send to a bare address.
+type objectStore struct {
+	s       *Server
+	backend *s3mem.Backend
+	handler http.Handler
+}
+
+// clock is gofakes3's view of Options.Now.
+type clock struct{ now func() time.Time }
+
+func (c clock) Now() time.Time                  { return c.now() }
+func (c clock) Since(t time.Time) time.Duration { return c.now().Sub(t) }
+
+func newObjectStore(s *Server, trailBucket string) (*objectStore, error) {
+	backend := s3mem.New(s3mem.WithTimeSource(clock{s.now}))
+	if err := backend.CreateBucket(trailBucket); err != nil {
+		return nil, fmt.Errorf("create trail bucket %s: %w", trailBucket, err)
+	}
+	fake := gofakes3.New(backend, gofakes3.WithTimeSource(clock{s.now}),
+		gofakes3.WithTimeSkewLimit(0), // signatures are not looked at, nor are their times
+		gofakes3.WithoutVersioning())
+	return &objectStore{s: s, backend: backend, handler: fake.Server()}, nil
+}
+
+// put stores an object, replacing one of the same key.
+func (o *objectStore) put(bucket, key string, body []byte) error {
+	_, err := o.backend.PutObject(bucket, key, map[string]string{"Content-Type": "application/json"},
+		bytes.NewReader(body), int64(len(body)), nil)
+	return err
+}
+
+func (o *objectStore) remove(bucket, key string) error {
+	_, err := o.backend.DeleteObject(bucket, key)
+	return err
+}
+
+// s3Operation names a request as CloudTrail does; "" for what is not served.
+func s3Operation(r *http.Request, bucket, key string) string {
+	q := r.URL.Query()
+	switch {
+	case bucket == "":
+		return pick(r.Method, map[string]string{http.MethodGet: "ListBuckets"})
+	case key == "" && q.Has("location"):
+		return pick(r.Method, map[string]string{http.MethodGet: "GetBucketLocation"})
+	case key == "" && q.Has("delete"):
+		return pick(r.Method, map[string]string{http.MethodPost: "DeleteObjects"})
+	case subresource(q):
+		return ""
+	case key == "":
+		return pick(r.Method, map[string]string{
+			http.MethodGet: "ListObjects", http.MethodPut: "CreateBucket",
+			http.MethodHead: "HeadBucket", http.MethodDelete: "DeleteBucket",
+		})
+	}
+	return pick(r.Method, map[string]string{
+		http.MethodGet: "GetObject", http.MethodPut: "PutObject",
+		http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject",
+	})
+}
+
+func pick(method string, names map[string]string) string { return names[method] }
+
+// subresource reports whether a query asks for a part of S3 that is not here,
+// such as versions, policies and multipart uploads.
+func subresource(q url.Values) bool {
+	for _, name := range []string{
+		"acl", "attributes", "cors", "encryption", "lifecycle", "logging", "notification", "policy",
+		"policyStatus", "publicAccessBlock", "replication", "tagging", "uploads", "uploadId",
+		"versionId", "versioning", "versions", "website",
+	} {
+		if q.Has(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	c.Operation, c.RequestID = s3Operation(r, bucket, key), newRequestID("s3")
+	c.evidence = bucket == o.s.trail.bucket
+	c.classify()
+	o.describe(r, c, bucket, key)
+	if e := o.refuse(r, c); e != nil {
+		o.s.trail.call(c, e)
+		failS3(w, c, e)
+		return
+	}
+	if c.evidence && c.readOnly {
+		o.s.trail.deliver()
+		if c.Operation == "ListObjects" && o.s.trouble.emptyPage(c) {
+			o.s.trail.call(c, nil)
+			writeEmptyList(w, r, c, bucket)
+			return
+		}
+	}
+	answer := &s3Response{ResponseWriter: w, c: c, done: func(e *apiError) { o.done(c, bucket, e) }}
+	o.handler.ServeHTTP(answer, r)
+	answer.finish()
+}
+
+// describe fills in what CloudTrail shows of the request.
+func (o *objectStore) describe(r *http.Request, c *call, bucket, key string) {
+	params := map[string]any{"Host": r.Host}
+	if bucket != "" {
+		params["bucketName"] = bucket
+		if key != "" {
+			params["key"] = key
+			c.resources = append(c.resources, eventResource{Type: "AWS::S3::Object", ARN: "arn:aws:s3:::" + bucket + "/" + key})
+		}
+		c.touch("AWS::S3::Bucket", "arn:aws:s3:::"+bucket)
+	}
+	for _, name := range []string{"prefix", "list-type"} {
+		if v := r.URL.Query().Get(name); v != "" {
+			params[name] = v
+		}
+	}
+	c.record(params, nil)
+}
+
+// refuse returns the error that a request meets before gofakes3 sees it.
+func (o *objectStore) refuse(r *http.Request, c *call) *apiError {
+	if e := o.s.trouble.refuse(c); e != nil {
+		return e
+	}
+	if o.s.denied[c.action()] {
+		return accessDenied(c)
+	}
+	sha := r.Header.Get("X-Amz-Content-Sha256")
+	if c.Operation == "" || strings.HasPrefix(sha, "STREAMING-") && sha != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {
+		return &apiError{
+			Code: "NotImplemented", Status: http.StatusNotImplemented,
+			Message: "A header or parameter you provided implies functionality that is not implemented.",
+		}
+	}
+	return nil
+}
+
+// done runs when the outcome is known and before the caller learns it.
+func (o *objectStore) done(c *call, bucket string, e *apiError) {
+	o.s.trail.call(c, e)
+	if e != nil {
+		return
+	}
+	r := resource{"AWS::S3::Bucket", bucket, bucket, "arn:aws:s3:::" + bucket}
+	switch c.Operation {
+	case "CreateBucket":
+		o.s.config.changed(c, r, map[string]any{"name": bucket, "creationDate": c.Time.Format(time.RFC3339)})
+	case "DeleteBucket":
+		o.s.config.deleted(c, r)
+	}
+}
+
+func failS3(w http.ResponseWriter, c *call, e *apiError) {
+	w.Header().Set("X-Amz-Request-Id", c.RequestID)
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Del("Content-Length")
+	w.WriteHeader(e.status())
+	if c.Operation == "HeadObject" || c.Operation == "HeadBucket" {
+		return
+	}
+	_ = xml.NewEncoder(w).Encode(struct { // the client is gone: nobody to tell
+		XMLName   xml.Name `xml:"Error"`
+		Code      string
+		Message   string
+		RequestID string `xml:"RequestId"`
+	}{Code: e.Code, Message: e.Message, RequestID: c.RequestID})
+}
+
+// writeEmptyList answers a listing with no keys and a token that starts where
+// this one did.
+func writeEmptyList(w http.ResponseWriter, r *http.Request, c *call, bucket string) {
+	q := r.URL.Query()
+	token := q.Get("continuation-token")
+	if token == "" {
+		// The least marker that is one: it sorts before every key.
+		token = base64.URLEncoding.EncodeToString([]byte(max(q.Get("start-after"), "\x01")))
+	}
+	w.Header().Set("X-Amz-Request-Id", c.RequestID)
+	w.Header().Set("Content-Type", "application/xml")
+	_ = xml.NewEncoder(w).Encode(struct { // the client is gone: nobody to tell
+		XMLName     xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
+		Name        string
+		Prefix      string
+		KeyCount    int
+		MaxKeys     int
+		IsTruncated bool
+		Next        string `xml:"NextContinuationToken"`
+	}{Name: bucket, Prefix: q.Get("prefix"), MaxKeys: 1000, IsTruncated: true, Next: token})
+}

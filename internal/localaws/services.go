@@ -1,0 +1,31 @@
+package localaws
+
+import (
+	"context"
+	"maps"
+)
+
+// mount builds every service. What one service does to another (SNS to SQS,
+// every change to Config) is visible here as what it is given.
+func (s *Server) mount(ctx context.Context, o Options) error {
+	objects, err := newObjectStore(s, o.TrailBucket)
+	if err != nil {
+		return err
+	}
+	s.objects = objects
+	s.trail = newTrail(s, o.TrailBucket)
+	s.config = newConfigStore(s)
+	s.register("sts", s.stsOperations())
+	s.register("cloudtrail", s.trail.operations())
+	s.register("config", s.config.operations())
+	s.drains = append(s.drains, s.trail.drain, s.config.drain)
+	return nil
+}
+
+// register adds operations to a service.
+func (s *Server) register(service string, ops map[string]operation) {
+	if s.services[service] == nil {
+		s.services[service] = make(map[string]operation, len(ops))
+	}
+	maps.Copy(s.services[service], ops)
+}

@@ -1,0 +1,91 @@
+package localaws
+
+import (
+	"context"
+	"encoding/xml"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+func (s *Server) stsOperations() map[string]operation {
+	return map[string]operation{
+		"GetCallerIdentity": getCallerIdentity,
+		"AssumeRole":        s.assumeRole,
+	}
+}
+
+func getCallerIdentity(_ context.Context, c *call) (any, error) {
+	return struct {
+		XMLName xml.Name
+		ARN     string `xml:"Arn"`
+		UserID  string `xml:"UserId"`
+		Account string
+	}{ARN: c.Identity.ARN, UserID: c.Identity.PrincipalID, Account: c.Account}, nil
+}
+
+// AssumeRole's duration in seconds, from AWS's documentation.
+const (
+	minSessionSeconds     = 900
+	maxSessionSeconds     = 43_200
+	defaultSessionSeconds = 3_600
+)
+
+// sessionName is what AWS allows as RoleSessionName.
+var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+
+// roleARN is a role that exists here: any named muster-*.
+var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(muster-[\w+=,.@-]+)$`)
+
+// assumeRole opens a session. Its key works until it is forgotten (see
+// maxSessions), not only until it expires: nothing here runs that long.
+func (s *Server) assumeRole(_ context.Context, c *call) (any, error) {
+	arn, session := c.form.Get("RoleArn"), c.form.Get("RoleSessionName")
+	c.touch("AWS::IAM::Role", arn)
+	seconds := defaultSessionSeconds
+	if d := c.form.Get("DurationSeconds"); d != "" {
+		n, err := strconv.Atoi(d)
+		if err != nil || n < minSessionSeconds || n > maxSessionSeconds {
+			return nil, failf("ValidationError", "DurationSeconds must be from %d to %d, not %q.", minSessionSeconds, maxSessionSeconds, d)
+		}
+		seconds = n
+	}
+	params := map[string]any{"roleArn": arn, "roleSessionName": session, "durationSeconds": seconds}
+	c.record(params, nil)
+	if !sessionName.MatchString(session) {
+		return nil, failf("ValidationError", "Value %q at 'roleSessionName' failed to satisfy constraint: %s", session, sessionName)
+	}
+	role := roleARN.FindStringSubmatch(arn)
+	if role == nil || role[1] != c.Account {
+		return nil, &apiError{
+			Code: "AccessDenied", Status: 403,
+			Message: "User: " + c.Identity.ARN + " is not authorized to perform: sts:AssumeRole on resource: " + arn,
+		}
+	}
+	s.config.discovered(c, resource{"AWS::IAM::Role", roleID(role[2]), role[2], arn},
+		map[string]any{"path": "/", "roleName": role[2], "roleId": roleID(role[2]), "arn": arn})
+
+	id := s.identities.assume(role[2], session, c.Time)
+	token, expires := newHex(128), c.Time.Add(time.Duration(seconds)*time.Second)
+	user := map[string]any{"assumedRoleId": id.PrincipalID, "arn": id.ARN}
+	c.record(params, map[string]any{ // the secret is never recorded
+		"credentials": map[string]any{
+			"accessKeyId": id.AccessKey, "sessionToken": token,
+			"expiration": expires.Format("Jan 2, 2006, 3:04:05 PM"),
+		},
+		"assumedRoleUser": user,
+	})
+	return assumeRoleResult{
+		AccessKey: id.AccessKey, Secret: newHex(40), Token: token, Expires: expires.Format(time.RFC3339),
+		UserARN: id.ARN, UserID: id.PrincipalID,
+	}, nil
+}
+
+type assumeRoleResult struct {
+	AccessKey string `xml:"Credentials>AccessKeyId"`
+	Secret    string `xml:"Credentials>SecretAccessKey"`
+	Token     string `xml:"Credentials>SessionToken"`
+	Expires   string `xml:"Credentials>Expiration"`
+	UserARN   string `xml:"AssumedRoleUser>Arn"`
+	UserID    string `xml:"AssumedRoleUser>AssumedRoleId"`
+}

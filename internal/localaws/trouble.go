@@ -1,0 +1,113 @@
+package localaws
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"math"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// lateFactor is how many times its delay a late item takes: late enough to lie
+// beyond the overlap of a reader that trusts the usual delay.
+const lateFactor = 3
+
+// trouble decides when the stand-in misbehaves. A decision depends only on the
+// seed, what is asked and how often that was asked before, so one seed and one
+// order of calls always meet the same trouble. Safe for concurrent use.
+type trouble struct {
+	seed uint64
+	odds Trouble
+
+	mu sync.Mutex
+	// asked counts the questions by kind and operation; bounded by the number of
+	// operations.
+	asked map[string]uint64
+}
+
+func newTrouble(seed uint64, odds Trouble) *trouble {
+	return &trouble{seed: seed, odds: odds, asked: make(map[string]uint64)}
+}
+
+// emptyPage says that a paging operation should answer nothing and a token.
+func (t *trouble) emptyPage(c *call) bool { return t.strikes("empty", c.action(), t.odds.EmptyPage) }
+
+// repeat says that an item should be handed out twice.
+func (t *trouble) repeat(what string) bool { return t.strikes("repeat", what, t.odds.Repeat) }
+
+// delay is how long after it happened an item of a kind becomes visible.
+func (t *trouble) delay(what string, usual time.Duration) time.Duration {
+	if t.strikes("late", what, t.odds.Late) {
+		return lateFactor * usual
+	}
+	return usual
+}
+
+// refuse returns the error that a call meets before it is looked at, or nil.
+func (t *trouble) refuse(c *call) *apiError {
+	if !t.odds.All && !readsEvidence(c) {
+		return nil
+	}
+	if t.strikes("throttle", c.action(), t.odds.Throttle) {
+		return throttled(c.Service)
+	}
+	if t.strikes("fail", c.action(), t.odds.Fail) {
+		return &apiError{Code: "InternalFailure", Message: "An internal error occurred.", Status: http.StatusInternalServerError}
+	}
+	return nil
+}
+
+func throttled(service string) *apiError {
+	switch service {
+	case "s3":
+		return &apiError{Code: "SlowDown", Message: "Please reduce your request rate.", Status: http.StatusServiceUnavailable}
+	case "sts", "sns", "sqs":
+		return failf("Throttling", "Rate exceeded")
+	case "ec2":
+		return &apiError{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
+	case "dynamodb":
+		return failf("ThrottlingException", "Throughput exceeds the current capacity of your table or index.")
+	}
+	return failf("ThrottlingException", "Rate exceeded")
+}
+
+func (t *trouble) strikes(kind, what string, odds float64) bool {
+	if odds <= 0 {
+		return false
+	}
+	key := kind + " " + what
+	t.mu.Lock()
+	n := t.asked[key]
+	t.asked[key] = n + 1
+	t.mu.Unlock()
+
+	h := fnv.New64a()
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:8], t.seed)
+	binary.LittleEndian.PutUint64(b[8:], n)
+	_, _ = h.Write(b[:]) // a hash never fails
+	_, _ = h.Write([]byte(key))
+	return float64(mix(h.Sum64()))/math.MaxUint64 < odds
+}
+
+// mix spreads a hash over all its bits (the finalizer of splitmix64): FNV alone
+// leaves the high bits of near equal inputs near equal.
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// readsEvidence reports whether a call is one by which evidence is collected.
+func readsEvidence(c *call) bool {
+	switch c.Service {
+	case "logs", "xray", "cloudtrail", "config":
+		return c.readOnly
+	case "s3":
+		return c.readOnly && c.evidence
+	}
+	return false
+}
