@@ -146,7 +146,7 @@ func TestWindowContainsItsStartOnly(t *testing.T) {
 }
 
 func TestSeverityRankOrders(t *testing.T) {
-	if !(Critical.Rank() > High.Rank() && Info.Rank() == 1 && Severity("x").Rank() == 0) {
+	if Critical.Rank() <= High.Rank() || Info.Rank() != 1 || Severity("x").Rank() != 0 {
 		t.Error("severities are out of order")
 	}
 }

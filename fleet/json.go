@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -96,9 +97,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 // returns nil, and never the map it was given.
 func RestAttributes(all map[string]string) map[string]string {
 	rest := make(map[string]string, len(all))
-	for k, v := range all {
-		rest[k] = v
-	}
+	maps.Copy(rest, all)
 	for _, k := range LiftedAttributes() {
 		delete(rest, k)
 	}

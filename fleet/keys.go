@@ -1,6 +1,9 @@
 package fleet
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Keys are the ids by which a record is joined to others. In Record.Seen they
 // are as observed and their links are zero; in Record.Keys they are resolved.
@@ -76,10 +79,8 @@ const (
 
 // Weakest is the certainty of a chain of links.
 func Weakest(cs ...Certainty) Certainty {
-	for _, c := range cs {
-		if c == Inferred {
-			return Inferred
-		}
+	if slices.Contains(cs, Inferred) {
+		return Inferred
 	}
 	return Exact
 }

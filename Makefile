@@ -1,0 +1,47 @@
+# muster: the few verbs. Everything else is `go` and `muster --help`.
+# Downloads and tools go to .cache/, which git ignores.
+
+GO      ?= go
+CACHE   := $(CURDIR)/.cache
+# Built from the module proxy, so that a machine needs Go and nothing else.
+LINT_VERSION := v2.15.0
+LINT    := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-engines lint fmt bench frames clean
+
+help: ## Show the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+build: ## Build bin/muster
+	@$(GO) build -o bin/muster ./cmd/muster
+
+demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
+	@bin/muster demo $(ARGS)
+
+test: ## All tests that need nothing but Go and a C compiler, with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+test-engines: ## Tests against second clients and real engines (needs python3)
+	$(GO) test -tags engines -timeout 20m -count=1 -v ./internal/localaws/engines/
+
+lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go mod tidy
+	$(GO) mod tidy -diff
+	$(LINT) run ./...
+
+fmt: $(LINT) ## Format the code
+	$(LINT) fmt ./...
+
+bench: ## Go benchmarks of the line's parts
+	$(GO) test -run '^$$' -bench . -benchmem ./correlate ./collectors ./audit ./stores/lake
+
+frames: build ## Take the README's pictures of the explorer anew (needs tmux)
+	@scripts/frames.sh
+
+clean: ## Remove what was built
+	rm -rf bin
+
+$(LINT):
+	@mkdir -p $(CACHE)/bin
+	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(CACHE)/bin/golangci-lint $@
