@@ -99,7 +99,7 @@ traced AS (
       WHEN m.trace_id IS NOT NULL THEN 'exact' ELSE '' END AS trace_sure
   FROM requested r
   LEFT JOIN request_trace q ON q.request_scope = r.request_scope AND q.request_id = r.request_id
-    AND r.kind <> 'span'
+    AND r.kind <> 'span' AND r.seen_trace_id = ''
   LEFT JOIN message_trace m ON m.id = r.id
 ),
 
