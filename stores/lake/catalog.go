@@ -1,0 +1,92 @@
+package lake
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	icesql "github.com/apache/iceberg-go/catalog/sql"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	_ "modernc.org/sqlite" // the driver of the catalog
+)
+
+const (
+	catalogFile = "catalog.db"
+	catalogName = "muster"
+	// busyWait is how long a commit waits for another program's turn at the
+	// catalog. A turn takes a few milliseconds.
+	busyWait = "10000" // milliseconds
+)
+
+// sqlCatalog is iceberg-go's SQL catalog with two things put right: tables use
+// the lake's own durable files, and a commit that lost a race says so.
+type sqlCatalog struct {
+	*icesql.Catalog
+	db    *sql.DB
+	files files
+}
+
+// openCatalog opens the catalog's file, creating it unless readOnly.
+func openCatalog(root string, readOnly bool) (*sqlCatalog, error) {
+	dsn := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(root, catalogFile))}
+	q := url.Values{"_pragma": {"busy_timeout(" + busyWait + ")", "synchronous(full)"}, "_txlock": {"immediate"}}
+	if readOnly {
+		q = url.Values{"_pragma": {"busy_timeout(" + busyWait + ")"}, "mode": {"ro"}}
+	}
+	dsn.RawQuery = q.Encode()
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	props := iceberg.Properties{rootProperty: root}
+	if readOnly {
+		props["init_catalog_tables"] = "false"
+	}
+	inner, err := icesql.NewCatalog(catalogName, db, icesql.SQLite, props)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &sqlCatalog{Catalog: inner, db: db, files: files{root}}, nil
+}
+
+func (c *sqlCatalog) close() error {
+	return errors.Join(c.Catalog.Close(), c.db.Close())
+}
+
+// fs is the file access of every table.
+func (c *sqlCatalog) fs(context.Context) (iceio.IO, error) { return c.files, nil }
+
+// LoadTable implements catalog.Catalog.
+func (c *sqlCatalog) LoadTable(ctx context.Context, id table.Identifier) (*table.Table, error) {
+	t, err := c.Catalog.LoadTable(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return table.New(t.Identifier(), t.Metadata(), t.MetadataLocation(), c.fs, c), nil
+}
+
+// CommitTable implements catalog.Catalog. iceberg-go v0.7.0 names a conflict
+// with ErrCommitFailed only when the pointer itself was lost in the last
+// instant; when the snapshot moved a little earlier, only the text tells.
+func (c *sqlCatalog) CommitTable(ctx context.Context, id table.Identifier, reqs []table.Requirement, updates []table.Update) (table.Metadata, string, error) {
+	meta, loc, err := c.Catalog.CommitTable(ctx, id, reqs, updates)
+	if err != nil && strings.HasPrefix(err.Error(), "requirement failed") {
+		err = fmt.Errorf("%w: %w", table.ErrCommitFailed, err)
+	}
+	return meta, loc, err
+}
+
+// pointer is where the catalog says that a table's metadata lies now.
+func (c *sqlCatalog) pointer(ctx context.Context, tableName string) (string, error) {
+	var loc string
+	err := c.db.QueryRowContext(ctx,
+		`select metadata_location from iceberg_tables where catalog_name = ? and table_namespace = ? and table_name = ?`,
+		catalogName, namespace, tableName).Scan(&loc)
+	return loc, err
+}

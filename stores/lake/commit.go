@@ -1,0 +1,283 @@
+package lake
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"muster/fleet"
+)
+
+// partition is one of the parts of the table "evidence".
+type partition struct {
+	dayKey
+	amends bool
+}
+
+// writtenFile is a data file that is durable but that no snapshot names yet.
+type writtenFile struct {
+	key  partition
+	name string // lake://
+	size int64
+	rows []row // as they lie in the file
+}
+
+// Checkpoints returns the mark of every stream that was committed.
+func (l *Lake) Checkpoints(ctx context.Context) (map[string]time.Time, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil {
+		return nil, err
+	}
+	marks := map[string]time.Time{}
+	for k, v := range tbl.Properties() {
+		stream, ok := strings.CutPrefix(k, checkpointPrefix)
+		if !ok {
+			continue
+		}
+		us, err := strconv.ParseInt(v, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint of %s: %w", stream, err)
+		}
+		marks[stream] = time.UnixMicro(us).UTC()
+	}
+	return marks, nil
+}
+
+// Commit makes a batch and its checkpoints visible together. It returns
+// fleet.ErrConflict, having changed nothing, when the lake is not at c.Base any
+// more. After any other error the batch may or may not be visible: read the
+// checkpoints. The ledger's entries follow in a commit of their own: a crash
+// between the two leaves their windows unknown, which judges less and never
+// calls anything clean.
+func (l *Lake) Commit(ctx context.Context, c fleet.Commit) error {
+	if l.options.ReadOnly {
+		return errReadOnly
+	}
+	l.commits.Lock()
+	defer l.commits.Unlock()
+	if err := l.commitEvidence(ctx, &c); err != nil {
+		return fmt.Errorf("commit to lake %s: %w", l.root, err)
+	}
+	if err := l.saveLedger(ctx, c.Ledger); err != nil {
+		return fmt.Errorf("commit ledger to lake %s: %w", l.root, err)
+	}
+	return nil
+}
+
+// errReadOnly is returned by everything that writes.
+var errReadOnly = errors.New("the lake was opened for reading only")
+
+func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) error {
+	tbl, err := l.catalog.LoadTable(ctx, table.Identifier{namespace, tableEvidence})
+	if err != nil {
+		return err
+	}
+	if snapshotID(tbl) != int64(c.Base) {
+		return fleet.ErrConflict
+	}
+	parts, err := l.rows(ctx, tbl, c)
+	if err != nil {
+		return err
+	}
+	if len(parts) == 0 && len(c.Checkpoints) == 0 {
+		return nil
+	}
+	written, err := l.write(tbl, parts)
+	if err != nil {
+		return err
+	}
+	next, err := l.swap(ctx, tbl, written, c.Checkpoints)
+	if errors.Is(err, table.ErrCommitFailed) {
+		// Nothing was committed, so that nothing names these files.
+		return errors.Join(fleet.ErrConflict, l.remove(written))
+	}
+	if err != nil {
+		return err // it may have been committed: the sweep decides about the files
+	}
+	l.remember(tableEvidence, next)
+	l.live.committed(int64(c.Base), snapshotID(next), written)
+	l.maintain(ctx, next)
+	return nil
+}
+
+// rows are the rows of a commit by the part of the table that they belong to.
+func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map[partition][]row, error) {
+	seq := tbl.Metadata().LastSequenceNumber() + 1
+	inBatch := map[batchKey]*row{}
+	all := make([]row, len(c.Records)+len(c.Revised), len(c.Records)+len(c.Revised)+len(c.Amendments))
+	for i := range all {
+		if i < len(c.Records) {
+			all[i] = newRow(&c.Records[i])
+		} else {
+			all[i] = newRow(&c.Revised[i-len(c.Records)])
+			all[i].Amends, all[i].Amendment = true, seq
+		}
+		inBatch[batchKey{newDayKey(fleet.Kind(all[i].Kind), all[i].TimeUS), hashID(all[i].ID)}] = &all[i]
+	}
+	var later []fleet.Amendment
+	at := map[batchKey]int{} // in later: of two amendments of one record the last counts
+	for _, a := range c.Amendments {
+		k := refKey(a.Ref)
+		i, again := at[k]
+		switch r := inBatch[k]; {
+		case r != nil:
+			r.setKeys(&a.Keys)
+		case again:
+			later[i] = a
+		default:
+			at[k] = len(later)
+			later = append(later, a)
+		}
+	}
+	amended, err := l.liveRows(ctx, tbl, later)
+	if err != nil {
+		return nil, err
+	}
+	for i := range amended {
+		amended[i].setKeys(&later[i].Keys)
+		amended[i].Amends, amended[i].Amendment = true, seq
+	}
+	parts := map[partition][]row{}
+	for _, r := range append(all, amended...) {
+		p := partition{newDayKey(fleet.Kind(r.Kind), r.TimeUS), r.Amends}
+		parts[p] = append(parts[p], r)
+	}
+	return parts, nil
+}
+
+func refKey(ref fleet.Ref) batchKey {
+	return batchKey{newDayKey(ref.Kind, ref.Time.UnixMicro()), hashID(text(ref.ID))}
+}
+
+// write writes the files of a commit. After an error none of them is left.
+func (l *Lake) write(tbl *table.Table, parts map[partition][]row) ([]writtenFile, error) {
+	var written []writtenFile
+	for key, rows := range parts {
+		sortRows(rows)
+		for _, chunk := range cut(rows) {
+			day := time.Unix(int64(key.day)*24*60*60, 0).UTC().Format(time.DateOnly)
+			name := dataName(tableEvidence, fmt.Sprintf("%s-%s-%s.parquet", fileSafe(key.kind), day, rand.Text()))
+			size, err := writeParquet(l.catalog.files, name, chunk, evidenceOptions()...)
+			if err != nil {
+				return nil, errors.Join(err, l.remove(written))
+			}
+			written = append(written, writtenFile{key, name, size, chunk})
+		}
+	}
+	return written, nil
+}
+
+// fileSafe keeps the letters of a kind that any file system can name.
+func fileSafe(kind string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, kind)
+}
+
+// swap moves the table to a snapshot with the written files, together with the
+// checkpoints, if it is still the snapshot that tbl was loaded at.
+func (l *Lake) swap(ctx context.Context, tbl *table.Table, written []writtenFile, marks map[string]time.Time) (*table.Table, error) {
+	tx := tbl.NewTransaction()
+	dataFiles := make([]iceberg.DataFile, 0, len(written))
+	for _, w := range written {
+		df, err := w.dataFile(tbl)
+		if err != nil {
+			return nil, err
+		}
+		dataFiles = append(dataFiles, df)
+	}
+	// The names are new and unique, so that a check for duplicates would only
+	// read every manifest.
+	if err := tx.AddDataFiles(ctx, dataFiles, nil, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping()); err != nil {
+		return nil, fmt.Errorf("stage files: %w", err)
+	}
+	if len(marks) > 0 {
+		if err := tx.SetProperties(checkpointProperties(marks)); err != nil {
+			return nil, fmt.Errorf("stage checkpoints: %w", err)
+		}
+	}
+	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
+		return nil, fmt.Errorf("stage snapshot: %w", err)
+	}
+	return tx.Commit(ctx)
+}
+
+func checkpointProperties(marks map[string]time.Time) iceberg.Properties {
+	props := iceberg.Properties{}
+	for stream, t := range marks {
+		props[checkpointPrefix+stream] = strconv.FormatInt(t.UnixMicro(), 10)
+	}
+	return props
+}
+
+func (w *writtenFile) dataFile(tbl *table.Table) (iceberg.DataFile, error) {
+	b, err := iceberg.NewDataFileBuilder(tbl.Spec(), iceberg.EntryContentData, w.name, iceberg.ParquetFile,
+		map[int]any{partitionKind: w.key.kind, partitionDay: iceberg.Date(w.key.day), partitionAmends: w.key.amends},
+		map[int]string{partitionDay: "date"}, nil, int64(len(w.rows)), w.size)
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", w.name, err)
+	}
+	s := newBounds(tbl, w.rows)
+	return b.LowerBoundValues(s.lower).UpperBoundValues(s.upper).ValueCounts(s.counts).NullValueCounts(s.nulls).Build(), nil
+}
+
+// remove removes files that no snapshot names.
+func (l *Lake) remove(written []writtenFile) error {
+	var errs []error
+	for _, w := range written {
+		errs = append(errs, l.catalog.files.Remove(w.name))
+	}
+	return errors.Join(errs...)
+}
+
+// liveRows reads the live row of each amendment's record, in their order.
+func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []fleet.Amendment) ([]row, error) {
+	type want struct {
+		number int64
+		index  int
+	}
+	l.live.mu.Lock()
+	defer l.live.mu.Unlock()
+	byFile := map[string][]want{}
+	for i, a := range amendments {
+		k := refKey(a.Ref)
+		day, err := l.live.at(ctx, l.catalog.files, tbl, k.dayKey)
+		if err != nil {
+			return nil, err
+		}
+		p, ok := day.ids[k.id]
+		if !ok {
+			return nil, fmt.Errorf("amend %s %s of %s: it is not in the lake", a.Ref.Kind, a.Ref.ID, fleet.FormatTime(a.Ref.Time))
+		}
+		name := day.paths[p.file]
+		byFile[name] = append(byFile[name], want{p.number, i})
+	}
+	out := make([]row, len(amendments))
+	for _, name := range slices.Sorted(maps.Keys(byFile)) {
+		wants := byFile[name]
+		slices.SortFunc(wants, func(a, b want) int { return int(a.number - b.number) })
+		numbers := make([]int64, len(wants))
+		for i, w := range wants {
+			numbers[i] = w.number
+		}
+		rows, err := readRows(l.catalog.files, name, numbers)
+		if err != nil {
+			return nil, err
+		}
+		for i, w := range wants {
+			out[w.index] = rows[i]
+		}
+	}
+	return out, nil
+}

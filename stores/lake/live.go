@@ -1,0 +1,231 @@
+package lake
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+
+	"muster/fleet"
+)
+
+// maxLive bounds the index, in records. An entry takes about 80 bytes, so that
+// a full index is some 250 MB; days that were not asked for longest go first.
+const maxLive = 3_000_000
+
+// idHash stands for a record id. At 128 bits of SHA-256, two of a thousand
+// million ids of one kind and day are mistaken for each other with a
+// probability below 10^-20.
+type idHash [16]byte
+
+func hashID(id string) idHash {
+	sum := sha256.Sum256([]byte(id))
+	return idHash(sum[:16])
+}
+
+// place says which row of a record is live, and where it lies.
+type place struct {
+	revision  int32
+	file      int32 // in liveDay.paths
+	number    int64 // of the row in the file
+	amendment int64
+}
+
+// newer reports whether p replaces q.
+func (p place) newer(q place) bool {
+	return p.revision > q.revision || p.revision == q.revision && p.amendment > q.amendment
+}
+
+// dayKey names the records among which an id is unique: those of one kind and
+// one UTC day, as the table is partitioned.
+type dayKey struct {
+	kind string
+	day  int32 // since 1970
+}
+
+// usPerDay divides a time in microseconds into days.
+const usPerDay = 24 * 60 * 60 * 1_000_000
+
+func newDayKey(kind fleet.Kind, timeUS int64) dayKey {
+	day := timeUS / usPerDay
+	if timeUS%usPerDay < 0 {
+		day-- // before 1970
+	}
+	return dayKey{text(string(kind)), int32(day)}
+}
+
+// liveDay is what is live of one kind and day at one snapshot.
+type liveDay struct {
+	snapshot int64
+	used     uint64
+	paths    []string
+	loaded   map[string]bool // by file and the delete files that apply to it
+	ids      map[idHash]place
+}
+
+// liveIndex caches the live ids of kinds and days, read from the lake's own
+// files and kept up with own commits. Not shared between programs: another
+// one's commit changes the snapshot, and its files are read.
+type liveIndex struct {
+	mu    sync.Mutex
+	days  map[dayKey]*liveDay
+	clock uint64 // counts uses
+	max   int
+}
+
+func newLiveIndex() *liveIndex { return &liveIndex{days: map[dayKey]*liveDay{}, max: maxLive} }
+
+// evidenceID is the part of a row that the index needs.
+type evidenceID struct {
+	ID        string `parquet:"id"`
+	Revision  int32  `parquet:"revision"`
+	Amendment int64  `parquet:"amendment"`
+}
+
+// at returns what is live of a kind and day at the table's snapshot. The
+// caller holds mu while it uses the answer.
+func (x *liveIndex) at(ctx context.Context, f files, tbl *table.Table, key dayKey) (*liveDay, error) {
+	x.clock++
+	snapshot := snapshotID(tbl)
+	day := x.days[key]
+	if day == nil {
+		day = newLiveDay()
+		x.days[key] = day
+	}
+	day.used = x.clock
+	if day.snapshot == snapshot {
+		return day, nil
+	}
+	tasks, err := planDay(ctx, tbl, key)
+	if err != nil {
+		delete(x.days, key)
+		return nil, err
+	}
+	if !day.covers(tasks) {
+		day = newLiveDay() // files went away, by compaction or deletes: places are wrong
+		day.used = x.clock
+		x.days[key] = day
+	}
+	if err := day.load(f, tasks); err != nil {
+		delete(x.days, key)
+		return nil, err
+	}
+	day.snapshot = snapshot
+	x.evict(key)
+	return day, nil
+}
+
+func newLiveDay() *liveDay {
+	return &liveDay{snapshot: -1, loaded: map[string]bool{}, ids: map[idHash]place{}}
+}
+
+// covers reports whether all files that were loaded are still live.
+func (d *liveDay) covers(p plan) bool {
+	n := 0
+	for _, f := range p.files {
+		if d.loaded[f.identity()] {
+			n++
+		}
+	}
+	return n == len(d.loaded)
+}
+
+func (d *liveDay) load(f files, p plan) error {
+	for _, file := range p.files {
+		if d.loaded[file.identity()] {
+			continue
+		}
+		deleted, err := file.deletedRows(f)
+		if err != nil {
+			return err
+		}
+		index := int32(len(d.paths))
+		d.paths = append(d.paths, file.name)
+		d.loaded[file.identity()] = true
+		err = readParquet(f, file.name, func(number int64, r *evidenceID) error {
+			if !deleted[number] {
+				d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: number})
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read live ids: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *liveDay) add(id string, p place) {
+	h := hashID(id)
+	if old, ok := d.ids[h]; !ok || p.newer(old) {
+		d.ids[h] = p
+	}
+}
+
+// evict drops the days that were not used longest until the index is small
+// enough; keep stays.
+func (x *liveIndex) evict(keep dayKey) {
+	total := 0
+	for _, d := range x.days {
+		total += len(d.ids)
+	}
+	for total > x.max {
+		var oldest dayKey
+		found := false
+		for k, d := range x.days {
+			if k != keep && (!found || d.used < x.days[oldest].used) {
+				oldest, found = k, true
+			}
+		}
+		if !found {
+			return
+		}
+		total -= len(x.days[oldest].ids)
+		delete(x.days, oldest)
+	}
+}
+
+// committed takes over an own commit that led from one snapshot to the next:
+// nobody else committed between them, so that only the new files changed.
+func (x *liveIndex) committed(from, to int64, written []writtenFile) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, d := range x.days {
+		if d.snapshot == from {
+			d.snapshot = to
+		}
+	}
+	for _, w := range written {
+		d := x.days[w.key.dayKey]
+		if d == nil || d.snapshot != to {
+			continue
+		}
+		index := int32(len(d.paths))
+		d.paths = append(d.paths, w.name)
+		d.loaded[planned{name: w.name}.identity()] = true
+		for i := range w.rows {
+			r := &w.rows[i]
+			d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)})
+		}
+	}
+}
+
+// snapshotID is the table's current snapshot, 0 for none.
+func snapshotID(tbl *table.Table) int64 {
+	if s := tbl.CurrentSnapshot(); s != nil {
+		return s.SnapshotID
+	}
+	return 0
+}
+
+func planDay(ctx context.Context, tbl *table.Table, key dayKey) (plan, error) {
+	start := int64(key.day) * usPerDay
+	return planFiles(ctx, tbl, iceberg.NewAnd(
+		iceberg.EqualTo(iceberg.Reference(columnKind), key.kind),
+		iceberg.GreaterThanEqual(iceberg.Reference(columnTime), iceberg.Timestamp(start)),
+		iceberg.LessThan(iceberg.Reference(columnTime), iceberg.Timestamp(start+usPerDay)),
+	))
+}

@@ -1,0 +1,156 @@
+// Package lake keeps evidence in Apache Iceberg tables in a folder: Parquet
+// files that we write ourselves, a small SQLite catalog beside them, and a
+// DuckDB reader over exactly the files that a snapshot names. See the views in
+// views.sql for what can be asked.
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/apache/iceberg-go/table"
+)
+
+// Options are what a Lake needs from its surroundings.
+type Options struct {
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: no log
+	// ReadOnly opens a lake that exists and writes nothing to its folder.
+	ReadOnly bool
+}
+
+// Lake is a store in a folder. Its methods may be called from several
+// goroutines, and several programs may have one folder open: a commit that was
+// overtaken returns fleet.ErrConflict and changes nothing.
+type Lake struct {
+	root    string
+	options Options
+	catalog *sqlCatalog
+	reader  *reader
+
+	commits sync.Mutex // held during a commit to evidence
+	live    *liveIndex
+
+	mu    sync.Mutex
+	heads map[string]*table.Table // by table name, as last loaded
+}
+
+// Open opens the lake in a folder and creates it when the folder is empty or
+// absent. A folder that holds anything else is refused and left as it is.
+func Open(ctx context.Context, root string, o Options) (*Lake, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("open lake %s: %w", root, err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Lake{root: root, options: o, live: newLiveIndex(), heads: map[string]*table.Table{}}
+	if err := l.open(ctx); err != nil {
+		return nil, fmt.Errorf("open lake %s: %w", root, errors.Join(err, l.Close()))
+	}
+	return l, nil
+}
+
+func (l *Lake) open(ctx context.Context) error {
+	exists, err := inspect(l.root, l.options.ReadOnly)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		if err := makeFolder(l.root); err != nil {
+			return err
+		}
+	}
+	if l.catalog, err = openCatalog(l.root, l.options.ReadOnly); err != nil {
+		return l.explain(err)
+	}
+	if !l.options.ReadOnly {
+		if err := create(ctx, l.catalog); err != nil {
+			return l.explain(err)
+		}
+	}
+	if err := check(ctx, l.catalog); err != nil {
+		return l.explain(err)
+	}
+	l.reader, err = newReader(l.root)
+	return err
+}
+
+// Close lets go of the folder. Nothing is lost without it.
+func (l *Lake) Close() error {
+	var errs []error
+	if l.reader != nil {
+		errs = append(errs, l.reader.close())
+	}
+	if l.catalog != nil {
+		errs = append(errs, l.catalog.close())
+	}
+	return errors.Join(errs...)
+}
+
+// inspect reports whether a lake is at root, and refuses to make one where
+// something else is.
+func inspect(root string, readOnly bool) (bool, error) {
+	entries, err := os.ReadDir(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !readOnly:
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, errors.New("there is no lake; collect or import into it first")
+	case err != nil:
+		return false, err
+	}
+	if _, err := os.Stat(filepath.Join(root, catalogFile)); err == nil {
+		return true, nil
+	}
+	if len(entries) > 0 {
+		return false, fmt.Errorf("the folder is not empty and holds no lake (no %s): choose another folder", catalogFile)
+	}
+	if readOnly {
+		return false, errors.New("the folder is empty; collect or import into it first")
+	}
+	return false, nil
+}
+
+// head is a table as the catalog has it now. Loaded metadata is kept while the
+// catalog's pointer stays the same.
+func (l *Lake) head(ctx context.Context, name string) (*table.Table, error) {
+	loc, err := l.catalog.pointer(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("read catalog: %w", err)
+	}
+	l.mu.Lock()
+	tbl := l.heads[name]
+	l.mu.Unlock()
+	if tbl != nil && tbl.MetadataLocation() == loc {
+		return tbl, nil
+	}
+	tbl, err = l.catalog.LoadTable(ctx, table.Identifier{namespace, name})
+	if err != nil {
+		return nil, fmt.Errorf("load table %s: %w", name, err)
+	}
+	l.remember(name, tbl)
+	return tbl, nil
+}
+
+func (l *Lake) remember(name string, tbl *table.Table) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heads[name] = tbl
+}
+
+// explain turns what SQLite says about a broken catalog into what to do.
+func (l *Lake) explain(err error) error {
+	return err
+}

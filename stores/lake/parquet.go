@@ -1,0 +1,203 @@
+package lake
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+)
+
+const (
+	// rowsPerGroup bounds what a reader decodes for one trace: at 20,000 rows a
+	// trace is found in milliseconds, and files stay as small as with more.
+	rowsPerGroup = 20_000
+	// maxFileRows and maxFileBytes (of text, before compression) cut a batch
+	// into files, which bounds the memory of writing one and of rewriting it.
+	maxFileRows  = 500_000
+	maxFileBytes = 128 << 20
+	// bloomBits per value give about one false positive in a hundred.
+	bloomBits = 10
+	// boundBytes is the longest text kept whole as a bound; record ids and all
+	// keys of AWS are shorter.
+	boundBytes = 256
+)
+
+// evidenceOptions are how a file of evidence is written, sorted by trace id.
+func evidenceOptions() []parquet.WriterOption {
+	return []parquet.WriterOption{
+		parquet.MaxRowsPerRowGroup(rowsPerGroup),
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
+		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id")),
+		parquet.SkipPageBounds("raw"), // the bounds of a document find nothing and are as long as it is
+	}
+}
+
+// writeParquet writes rows to a new file, which is durable when it returns, and
+// returns its size in bytes. What could not be written whole is removed.
+func writeParquet[T any](f files, name string, rows []T, options ...parquet.WriterOption) (size int64, err error) {
+	file, err := f.Create(name)
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", name, err)
+	}
+	counted := &countingWriter{w: bufio.NewWriterSize(file, 1<<20)}
+	options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy("muster", "1", ""))
+	w := parquet.NewGenericWriter[T](counted, options...)
+	_, err = w.Write(rows)
+	if err = errors.Join(err, w.Close()); err == nil {
+		err = counted.w.Flush()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return 0, fmt.Errorf("write %s: %w", name, errors.Join(err, f.Remove(name)))
+	}
+	return counted.n, nil
+}
+
+type countingWriter struct {
+	w *bufio.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// readParquet calls fn with every row of a file and its number, counted from 0.
+// T may have fewer columns than the file; only its columns are read.
+func readParquet[T any](f files, name string, fn func(number int64, r *T) error) error {
+	p, err := f.path(name)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(p)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	r := parquet.NewGenericReader[T](file)
+	defer func() { _ = r.Close() }()
+	buf := make([]T, 256)
+	for number := int64(0); ; {
+		clear(buf)
+		n, err := r.Read(buf)
+		for i := range n {
+			if err := fn(number, &buf[i]); err != nil {
+				return err
+			}
+			number++
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+}
+
+// readRows reads single rows of a file of evidence by their ascending numbers,
+// decoding little more than the pages that they lie in.
+func readRows(f files, name string, numbers []int64) ([]row, error) {
+	p, err := f.path(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(p)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	defer func() { _ = file.Close() }() // only read
+	r := parquet.NewGenericReader[row](file)
+	defer func() { _ = r.Close() }()
+	out := make([]row, len(numbers))
+	next := int64(0)
+	for i, n := range numbers {
+		if n != next {
+			if err := r.SeekToRow(n); err != nil {
+				return nil, fmt.Errorf("read row %d of %s: %w", n, name, err)
+			}
+		}
+		if got, err := r.Read(out[i : i+1]); got != 1 {
+			return nil, fmt.Errorf("read row %d of %s: %w", n, name, err)
+		}
+		next = n + 1
+	}
+	return out, nil
+}
+
+// sortRows orders rows as they lie in a file.
+func sortRows(rows []row) {
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
+	})
+}
+
+// cut splits rows into the files that they are written to.
+func cut(rows []row) [][]row {
+	var out [][]row
+	start, size := 0, 0
+	for i := range rows {
+		n := len(rows[i].Raw) + len(rows[i].Message)
+		if i > start && (i-start >= maxFileRows || size+n > maxFileBytes) {
+			out = append(out, rows[start:i])
+			start, size = i, 0
+		}
+		size += n
+	}
+	return append(out, rows[start:])
+}
+
+// bounds describes the rows of a file to Iceberg, which prunes by it. The
+// values are taken from the rows themselves, so that they cannot be wrong.
+type bounds struct {
+	lower, upper map[int][]byte
+	counts       map[int]int64
+	nulls        map[int]int64
+}
+
+// boundedColumns are the columns that queries prune by.
+func boundedColumns(r *row) map[string]string {
+	return map[string]string{
+		"id": r.ID, columnKind: r.Kind, "service": r.Service, "trace_id": r.Trace, "correlation_id": r.Correlation,
+	}
+}
+
+func newBounds(tbl *table.Table, rows []row) bounds {
+	b := bounds{map[int][]byte{}, map[int][]byte{}, map[int]int64{}, map[int]int64{}}
+	low, high := boundedColumns(&rows[0]), boundedColumns(&rows[0])
+	first, last := rows[0].TimeUS, rows[0].TimeUS
+	for i := range rows {
+		first, last = min(first, rows[i].TimeUS), max(last, rows[i].TimeUS)
+		for column, v := range boundedColumns(&rows[i]) {
+			low[column], high[column] = min(low[column], v), max(high[column], v)
+		}
+	}
+	for column, v := range low {
+		if len(v) <= boundBytes && len(high[column]) <= boundBytes {
+			b.set(tbl.Schema(), column, []byte(v), []byte(high[column]), len(rows))
+		}
+	}
+	for _, column := range []string{columnTime, "time_us"} {
+		b.set(tbl.Schema(), column, binary.LittleEndian.AppendUint64(nil, uint64(first)), binary.LittleEndian.AppendUint64(nil, uint64(last)), len(rows))
+	}
+	return b
+}
+
+func (b bounds) set(s *iceberg.Schema, column string, low, high []byte, rows int) {
+	f, ok := s.FindFieldByName(column)
+	if !ok {
+		return
+	}
+	b.lower[f.ID], b.upper[f.ID], b.counts[f.ID], b.nulls[f.ID] = low, high, int64(rows), 0
+}

@@ -1,0 +1,204 @@
+package lake
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"muster/fleet"
+)
+
+// row is a record as the table "evidence" holds it: the one translation of a
+// fleet.Record on its way out. The ids are Iceberg's field ids; they count
+// depth first, as CreateTable does, and never change for a column. Absent text
+// is "", and map values stay required: parquet-go loses optional ones.
+type row struct {
+	ID              string            `parquet:"id,id(1)"`
+	Revision        int32             `parquet:"revision,id(2)"`
+	Kind            string            `parquet:"kind,id(3),dict"`
+	Time            int64             `parquet:"time,id(4),timestamp(microsecond)"`
+	TimeUS          int64             `parquet:"time_us,id(5)"`
+	DurationUS      int64             `parquet:"duration_us,id(6)"`
+	Account         string            `parquet:"account,id(7),dict"`
+	Region          string            `parquet:"region,id(8),dict"`
+	Service         string            `parquet:"service,id(9),dict"`
+	Name            string            `parquet:"name,id(10),dict"`
+	Resources       []string          `parquet:"resources,id(11),list" parquet-element:",id(12)"`
+	Principal       string            `parquet:"principal,id(13),dict"`
+	Error           string            `parquet:"error,id(14),dict"`
+	Message         string            `parquet:"message,id(15)"`
+	Trace           string            `parquet:"trace_id,id(16),dict"`
+	Span            string            `parquet:"span_id,id(17)"`
+	Parent          string            `parquet:"parent_id,id(18)"`
+	Request         string            `parquet:"request_id,id(19)"`
+	RequestScope    string            `parquet:"request_scope,id(20),dict"`
+	Messages        []string          `parquet:"message_ids,id(21),list" parquet-element:",id(22)"`
+	Correlation     string            `parquet:"correlation_id,id(23),dict"`
+	Origin          string            `parquet:"origin,id(24),dict"`
+	AccessKey       string            `parquet:"access_key_id,id(25),dict"`
+	IssuedKey       string            `parquet:"issued_key_id,id(26),dict"`
+	TraceVia        string            `parquet:"trace_via,id(27),dict"`
+	TraceSure       string            `parquet:"trace_sure,id(28),dict"`
+	RequestVia      string            `parquet:"request_via,id(29),dict"`
+	RequestSure     string            `parquet:"request_sure,id(30),dict"`
+	CorrelationVia  string            `parquet:"correlation_via,id(31),dict"`
+	CorrelationSure string            `parquet:"correlation_sure,id(32),dict"`
+	SeenTrace       string            `parquet:"seen_trace_id,id(33),dict"`
+	SeenRequest     string            `parquet:"seen_request_id,id(34)"`
+	SeenCorrelation string            `parquet:"seen_correlation_id,id(35),dict"`
+	EventSource     string            `parquet:"event_source,id(36),dict"`
+	EventName       string            `parquet:"event_name,id(37),dict"`
+	SourceIP        string            `parquet:"source_ip,id(38),dict"`
+	UserAgent       string            `parquet:"user_agent,id(39),dict"`
+	ReadOnly        bool              `parquet:"read_only,id(40)"`
+	HTTPMethod      string            `parquet:"http_method,id(41),dict"`
+	HTTPStatus      int32             `parquet:"http_status,id(42)"`
+	LogGroup        string            `parquet:"log_group,id(43),dict"`
+	Attributes      map[string]string `parquet:"attributes,id(44)" parquet-key:",id(45)" parquet-value:",id(46)"`
+	Raw             string            `parquet:"raw,id(47)"`
+	// Amends marks a row that replaces an earlier row of the same record. Among
+	// a record's rows the greatest (Revision, Amendment) is the live one.
+	Amends bool `parquet:"amends,id(48)"`
+	// Amendment is the sequence number of the commit that wrote an amending
+	// row, 0 on the others.
+	Amendment int64 `parquet:"amendment,id(49)"`
+}
+
+// newRow translates a resolved record. Text that is not valid UTF-8, which no
+// engine reads, gets replacement characters; raw evidence is kept exactly.
+func newRow(r *fleet.Record) row {
+	out := row{
+		ID: text(r.ID), Revision: int32(r.Revision), Kind: text(string(r.Kind)),
+		Time: r.TimeUS(), TimeUS: r.TimeUS(), DurationUS: r.Duration.Microseconds(),
+		Account: text(r.Account), Region: text(r.Region), Service: text(r.Service), Name: text(r.Name),
+		Resources: texts(r.Resources), Principal: text(r.Principal), Error: text(r.Error), Message: text(r.Message),
+		SeenTrace: text(r.Seen.Trace), SeenRequest: text(r.Seen.Request), SeenCorrelation: text(r.Seen.Correlation),
+		Span: text(r.Seen.Span), Parent: text(r.Seen.Parent), Messages: texts(r.Seen.Messages),
+		AccessKey: text(r.Seen.AccessKey), IssuedKey: text(r.Seen.IssuedKey),
+		Raw: fleet.EncodeRaw(r.Raw),
+	}
+	out.setKeys(&r.Keys)
+	out.setAttributes(r.Attributes)
+	return out
+}
+
+// setKeys writes the keys that resolving may change.
+func (w *row) setKeys(k *fleet.Keys) {
+	w.Trace, w.TraceVia, w.TraceSure = text(k.Trace), string(k.TraceLink.Via), string(k.TraceLink.Sure)
+	w.Request, w.RequestVia, w.RequestSure = text(k.Request), string(k.RequestLink.Via), string(k.RequestLink.Sure)
+	w.RequestScope = string(k.Scope)
+	w.Correlation = text(k.Correlation)
+	w.CorrelationVia, w.CorrelationSure = string(k.CorrelationLink.Via), string(k.CorrelationLink.Sure)
+	w.Origin = text(k.Origin)
+}
+
+// setAttributes lifts the attributes that have a column. A value that its
+// column could not give back stays in the map.
+func (w *row) setAttributes(all map[string]string) {
+	w.Attributes = make(map[string]string, len(all))
+	lifted := w.lifted()
+	for k, v := range all {
+		column, ok := lifted[k]
+		switch {
+		case ok && v != "" && utf8.ValidString(v):
+			*column = v
+		case k == fleet.AttrReadOnly && v == "true":
+			w.ReadOnly = true
+		case k == fleet.AttrHTTPStatus && canonicalStatus(v):
+			n, _ := strconv.ParseInt(v, 10, 32)
+			w.HTTPStatus = int32(n)
+		default:
+			w.Attributes[text(k)] = text(v)
+		}
+	}
+}
+
+// lifted are the text columns that attributes are lifted to.
+func (w *row) lifted() map[string]*string {
+	return map[string]*string{
+		fleet.AttrEventSource: &w.EventSource, fleet.AttrEventName: &w.EventName,
+		fleet.AttrSourceIP: &w.SourceIP, fleet.AttrUserAgent: &w.UserAgent,
+		fleet.AttrHTTPMethod: &w.HTTPMethod, fleet.AttrLogGroup: &w.LogGroup,
+	}
+}
+
+// canonicalStatus reports whether a status comes back the same from a number
+// column, in which 0 means none.
+func canonicalStatus(s string) bool {
+	n, err := strconv.ParseInt(s, 10, 32)
+	return err == nil && n != 0 && strconv.FormatInt(n, 10) == s
+}
+
+// record translates back. What resolving never changes is read from one column
+// into both Seen and Keys.
+func (w *row) record() fleet.Record {
+	r := fleet.Record{
+		ID: w.ID, Revision: int(w.Revision), Kind: fleet.Kind(w.Kind),
+		Time: time.UnixMicro(w.TimeUS).UTC(), Duration: time.Duration(w.DurationUS) * time.Microsecond,
+		Account: w.Account, Region: w.Region, Service: w.Service, Name: w.Name,
+		Resources: orNil(w.Resources), Principal: w.Principal, Error: w.Error, Message: w.Message,
+		Attributes: w.attributes(), Raw: fleet.DecodeRaw(w.Raw),
+		Seen: fleet.Keys{
+			Trace: w.SeenTrace, Span: w.Span, Parent: w.Parent, Request: w.SeenRequest,
+			Messages: orNil(w.Messages), Correlation: w.SeenCorrelation, AccessKey: w.AccessKey, IssuedKey: w.IssuedKey,
+		},
+		Keys: fleet.Keys{
+			Trace: w.Trace, Span: w.Span, Parent: w.Parent, Request: w.Request, Scope: fleet.Scope(w.RequestScope),
+			Messages: orNil(w.Messages), Correlation: w.Correlation, AccessKey: w.AccessKey, IssuedKey: w.IssuedKey,
+			Origin:          w.Origin,
+			TraceLink:       fleet.Link{Via: fleet.Rung(w.TraceVia), Sure: fleet.Certainty(w.TraceSure)},
+			RequestLink:     fleet.Link{Via: fleet.Rung(w.RequestVia), Sure: fleet.Certainty(w.RequestSure)},
+			CorrelationLink: fleet.Link{Via: fleet.Rung(w.CorrelationVia), Sure: fleet.Certainty(w.CorrelationSure)},
+		},
+	}
+	if w.SeenRequest != "" {
+		r.Seen.Scope = r.Keys.Scope // a seen request is never replaced, so both are of one scope
+	}
+	if w.Origin != "" {
+		r.Keys.OriginLink = fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact} // the only way to an origin
+	}
+	return r
+}
+
+// attributes puts the lifted attributes back into the map; nil when there are none.
+func (w *row) attributes() map[string]string {
+	all := make(map[string]string, len(w.Attributes)+2)
+	for k, v := range w.Attributes {
+		all[k] = v
+	}
+	for k, v := range w.lifted() {
+		if *v != "" {
+			all[k] = *v
+		}
+	}
+	if w.ReadOnly {
+		all[fleet.AttrReadOnly] = "true"
+	}
+	if w.HTTPStatus != 0 {
+		all[fleet.AttrHTTPStatus] = strconv.Itoa(int(w.HTTPStatus))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// text is s as an engine can read it.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// texts never returns nil: the columns are required.
+func texts(in []string) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = text(s)
+	}
+	return out
+}
+
+func orNil(s []string) []string {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
+}
