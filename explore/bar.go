@@ -1,0 +1,73 @@
+package explore
+
+import (
+	"strings"
+	"time"
+
+	"muster/fleet"
+)
+
+// bar draws a record in time on w cells that stand for from to to. A span is a
+// line with ends to half a cell, never shorter than that; anything else is its
+// sign at its moment, or an arrow at the edge when that is out of sight.
+func bar(r *fleet.Record, from, to time.Time, w int) line {
+	if w <= 0 {
+		return nil
+	}
+	if r.Kind != fleet.KindSpan {
+		return point(r, from, to, w)
+	}
+	how := service
+	if r.Error != "" {
+		how = bad
+	}
+	full := "━"
+	a, b := halves(r.Time, from, to, w), halves(r.End(), from, to, w)
+	if r.Attributes[fleet.AttrInProgress] == "true" {
+		full, b = "┅", 2*w
+	}
+	a = min(a, 2*w-1)
+	b = max(b, a+1)
+	var s strings.Builder
+	if a%2 == 1 {
+		s.WriteString("╺")
+	}
+	s.WriteString(strings.Repeat(full, max(b/2-(a+1)/2, 0)))
+	if b%2 == 1 && b/2 >= (a+1)/2 {
+		s.WriteString("╸")
+	}
+	return line{own(plain, blanks(a/2)), own(how, s.String())}.fit(w)
+}
+
+// halves is a moment in half cells from the left edge, within 0 and 2*w.
+func halves(t, from, to time.Time, w int) int {
+	all := to.Sub(from)
+	if all <= 0 {
+		return 0
+	}
+	return max(0, min(2*w, int(float64(t.Sub(from))/float64(all)*float64(2*w))))
+}
+
+func point(r *fleet.Record, from, to time.Time, w int) line {
+	s := sign(r.Kind)
+	if r.Error != "" {
+		s.role = bad
+	}
+	at := min(halves(r.Time, from, to, w)/2, w-1)
+	switch {
+	case r.Time.Before(from):
+		s, at = own(faint, "‹"), 0
+	case r.Time.After(to):
+		s, at = own(faint, "›"), w-1
+	}
+	return line{own(plain, blanks(at)), s}.fit(w)
+}
+
+// axis labels the time that the bars show.
+func axis(from, to time.Time, w int) line {
+	end := took(to.Sub(from))
+	if w < len("0")+cellWidth(end)+1 {
+		return text(faint, fitRight(end, w))
+	}
+	return text(faint, "0"+strings.Repeat("┄", w-1-cellWidth(end))+end)
+}

@@ -1,0 +1,99 @@
+package explore
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// All widths are in terminal cells. The functions of this file take cleaned
+// text (see clean), which holds no control characters.
+
+// bytesPerCell bounds how much of a long text is looked at to fill a cell: a
+// base rune, its marks, and room for what clean spells out.
+const bytesPerCell = 32
+
+// cellWidth is how many cells a text takes.
+func cellWidth(s string) int {
+	if printable(s) {
+		return len(s)
+	}
+	return ansi.StringWidth(s)
+}
+
+// cut shortens a text to at most w cells and marks the cut with "…".
+func cut(s string, w int) string {
+	if w <= 0 {
+		return ""
+	}
+	if cellWidth(s) <= w {
+		return s
+	}
+	return ansi.Truncate(s, w, "…")
+}
+
+// fit makes a text exactly w cells wide.
+func fit(s string, w int) string {
+	s = cut(s, w)
+	return s + blanks(w-cellWidth(s))
+}
+
+// fitRight is fit with the text at the right edge.
+func fitRight(s string, w int) string {
+	s = cut(s, w)
+	return blanks(w-cellWidth(s)) + s
+}
+
+// squeeze shortens an id to at most w cells by taking out its middle, since
+// both ends of an id tell it from others.
+func squeeze(s string, w int) string {
+	n := cellWidth(s)
+	if n <= w || w < 5 {
+		return cut(s, w)
+	}
+	tail := (w - 1) / 2
+	return ansi.Truncate(s, w-1-tail, "") + "…" + ansi.TruncateLeft(s, n-tail, "")
+}
+
+// clip drops what could never show in w cells, so that a log line of megabytes
+// costs no more than a short one. It takes text as it came, not cleaned.
+func clip(s string, w int) string {
+	most := max(w, 1) * bytesPerCell
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
+
+// wrap breaks a text into lines of at most w cells, at spaces where it can, and
+// keeps its indentation on every line.
+func wrap(s string, w int) []string {
+	if w <= 0 {
+		return nil
+	}
+	if cellWidth(s) <= w {
+		return []string{s}
+	}
+	text := strings.TrimLeft(s, " ")
+	// Half the width is the deepest indentation that leaves room to read.
+	indent := min(len(s)-len(text), w/2)
+	var out []string
+	for _, l := range strings.Split(ansi.Wrap(text, w-indent, ",/"), "\n") {
+		out = append(out, blanks(indent)+l)
+	}
+	return out
+}
+
+func blanks(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strings.Repeat(" ", n)
+}
+
+// cutLeft takes n cells off the left of a text and marks the cut with "…".
+func cutLeft(s string, n int) string { return ansi.TruncateLeft(s, n, "…") }

@@ -1,0 +1,198 @@
+package explore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"muster/fleet"
+)
+
+// dossier is the screen of one trace or journey.
+type dossier struct {
+	env    *env
+	keymap dossierKeys
+	id     string // as it was asked for
+	want   string // the record to select when the answer is there
+
+	asked int
+	busy  bool
+	err   error
+	trace *fleet.Trace // nil until there is an answer
+	trees *forest
+
+	folded map[string]bool
+	hidden map[fleet.Kind]bool
+	look   string // what was searched for
+	rows   []row
+	at     scroll
+	detail pane
+	inside bool   // the keys move in the detail
+	shows  string // the row whose detail is laid out, and its width
+	w, h   int
+}
+
+type dossierKeys struct {
+	open, fold, unfold, foldAll, unfoldAll, look, again key.Binding
+	kinds, before, after, journey, copyID, copyTrace    key.Binding
+}
+
+func newDossier(e *env, id, record string) *dossier {
+	return &dossier{
+		env: e, id: id, want: record,
+		folded: map[string]bool{}, hidden: map[fleet.Kind]bool{},
+		keymap: dossierKeys{
+			open:      bind("↵", "details", "enter"),
+			fold:      bind("←", "fold", "left", "h"),
+			unfold:    bind("→", "unfold", "right", "l", "space"),
+			foldAll:   bind("-", "fold all", "-"),
+			unfoldAll: bind("+", "unfold all", "+", "="),
+			kinds:     bind("1-5", "kinds", "1", "2", "3", "4", "5"),
+			look:      bind("/", "search", "/"),
+			again:     bind("n", "next match", "n"),
+			before:    bind("[", "previous trace", "["),
+			after:     bind("]", "next trace", "]"),
+			journey:   bind("J", "journey", "J"),
+			copyID:    bind("y", "copy id", "y"),
+			copyTrace: bind("Y", "copy trace id", "Y"),
+		},
+	}
+}
+
+func (d *dossier) keys() []group {
+	k := d.keymap
+	return []group{
+		{"dossier", []key.Binding{
+			k.open, k.fold, k.unfold, k.kinds, k.look, k.again, k.before, k.after, k.journey,
+			k.copyID, k.copyTrace, k.foldAll, k.unfoldAll,
+		}},
+		d.env.move.group(),
+	}
+}
+
+type dossierAnswer struct {
+	to    *dossier
+	asked int
+	trace fleet.Trace
+	trees *forest
+	err   error
+}
+
+func (a dossierAnswer) deliver() tea.Cmd { return a.to.take(a) }
+
+func (d *dossier) load() tea.Cmd {
+	d.asked++
+	d.busy = true
+	asked := d.asked
+	return d.env.run(func(ctx context.Context) tea.Msg {
+		a := dossierAnswer{to: d, asked: asked}
+		if a.trace, a.err = d.env.reader.Trace(ctx, d.id); a.err == nil {
+			a.trees = plant(&a.trace) // here, since it takes a while for a large trace
+		}
+		return a
+	})
+}
+
+// take shows an answer; the cursor stays on its row, and what was folded stays
+// folded.
+func (d *dossier) take(a dossierAnswer) tea.Cmd {
+	if a.asked != d.asked {
+		return nil
+	}
+	d.busy, d.err = false, a.err
+	if a.err != nil {
+		return nil
+	}
+	d.trace, d.trees = &a.trace, a.trees
+	d.shows = ""
+	d.outline()
+	if d.want != "" && d.reveal(d.want) {
+		d.want = ""
+	}
+	return nil
+}
+
+// outline lays the rows out anew around the row under the cursor.
+func (d *dossier) outline() {
+	var was string
+	if r := d.current(); r != nil {
+		was = r.key()
+	}
+	d.rows = outline(d.trees, d.trace.Findings, d.folded, d.hidden)
+	d.resize(d.w, d.h)
+	d.selectKey(was)
+}
+
+// selectKey puts the cursor on the row with a key, if there is one.
+func (d *dossier) selectKey(k string) bool {
+	i := slices.IndexFunc(d.rows, func(r row) bool { return r.key() == k })
+	if i >= 0 {
+		d.at.set(i)
+	}
+	return i >= 0
+}
+
+// reveal unfolds whatever hides a record and selects it.
+func (d *dossier) reveal(id string) bool {
+	way := trail(d.trees.roots, id)
+	if way == nil {
+		return false
+	}
+	for _, n := range way {
+		delete(d.folded, n.key)
+	}
+	delete(d.hidden, way[len(way)-1].rec.Kind)
+	d.outline()
+	return d.selectKey(id)
+}
+
+// current is the row under the cursor, or nil.
+func (d *dossier) current() *row {
+	if d.at.cursor >= len(d.rows) {
+		return nil
+	}
+	return &d.rows[d.at.cursor]
+}
+
+func (d *dossier) resize(w, h int) {
+	d.w, d.h = w, h
+	d.at.resize(len(d.rows), h-len(dossierHead(d, w))-1)
+}
+
+func (d *dossier) loading() bool { return d.busy }
+
+func (d *dossier) escape() bool {
+	was := d.inside
+	d.inside = false
+	return was
+}
+
+func (d *dossier) title() string {
+	if d.trace != nil && d.trace.ID != "" && !d.isJourney() {
+		return "trace " + squeeze(clean(fleet.FormatTraceID(d.trace.ID)), 20)
+	}
+	if d.isJourney() {
+		return "journey " + squeeze(clean(d.trace.Correlation), 20)
+	}
+	return squeeze(clean(d.id), 20)
+}
+
+// isJourney reports whether more than one trace is shown.
+func (d *dossier) isJourney() bool { return d.trees != nil && d.trees.traces > 1 }
+
+func (d *dossier) status() string {
+	var parts []string
+	if d.err != nil && d.trace != nil {
+		parts = append(parts, "could not read again: "+d.err.Error())
+	}
+	if len(d.rows) > 0 {
+		parts = append(parts, "line "+ordinal(d.at.cursor+1, len(d.rows)))
+	}
+	if d.look != "" {
+		parts = append(parts, "search: "+d.look)
+	}
+	return strings.Join(parts, " · ")
+}

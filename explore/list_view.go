@@ -1,0 +1,160 @@
+package explore
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/fleet"
+)
+
+func (l *list) view(w, h int) []line {
+	switch {
+	case l.err != nil && len(l.rows) == 0:
+		return trouble("The traces could not be read.", l.err, w, h)
+	case !l.read:
+		return centred([]line{text(faint, "reading traces…")}, w, h)
+	case len(l.rows) == 0 && l.filter != filter{}:
+		return centred([]line{
+			text(strong, "No trace matches."), nil,
+			foreign(plain, "filter: "+l.filter.String()).line(),
+			text(faint, "/ changes the filter; an empty one shows everything"),
+		}, w, h)
+	case len(l.rows) == 0:
+		return centred([]line{
+			text(strong, "There is no trace here yet."), nil,
+			text(plain, "muster demo               a sample fleet on this machine"),
+			text(plain, "muster collect            what AWS has recorded         "),
+			text(plain, "muster import PATH        files of logs, traces, trails  "), nil,
+			text(faint, "r reads again; tab shows findings"),
+		}, w, h)
+	}
+	now := l.env.now()
+	cols := listColumns(w, clockWidth, func(t time.Time) string { return clock(t, now) })
+	out := []line{listHead(cols)}
+	from, to := l.at.shown()
+	for i := from; i < to; i++ {
+		out = append(out, listRow(cols, &l.rows[i], i == l.at.cursor))
+	}
+	return fill(out, h)
+}
+
+// trouble says what went wrong and what to do.
+func trouble(what string, err error, w, h int) []line {
+	out := []line{text(bad, "✗ "+what), nil}
+	for _, s := range wrap(clean(err.Error()), max(w-8, 1)) {
+		out = append(out, text(plain, s))
+	}
+	return centred(append(out, nil, text(faint, "r tries again; esc goes back")), w, h)
+}
+
+// listColumn is one column of the trace list.
+type listColumn struct {
+	title string
+	width int
+	right bool
+	cell  func(*fleet.Summary) (role, string)
+}
+
+// Columns that a wide terminal has room for beside the others.
+const (
+	wideList     = 110 // from here on the services of a trace
+	wider        = 150 // and the whole trace id
+	traceIDWidth = 35  // "1-8-24"
+)
+
+// listColumns are the columns for a list of w cells, with the time spelled by
+// when in whenWidth cells. What is left after those of fixed width is the
+// operation's.
+func listColumns(w, whenWidth int, when func(time.Time) string) []listColumn {
+	cols := []listColumn{
+		{"TIME UTC", whenWidth, false, func(s *fleet.Summary) (role, string) { return faint, when(s.Start) }},
+		{"TOOK", 7, true, func(s *fleet.Summary) (role, string) { return plain, took(s.Duration) }},
+		{"", 1, false, func(s *fleet.Summary) (role, string) { return bad, failed(s.Errors > 0 || s.Error != "") }},
+		{"SERVICE", 13, false, func(s *fleet.Summary) (role, string) { return service, s.Service }},
+		{"OPERATION", 0, false, func(s *fleet.Summary) (role, string) { return operation(s) }},
+		{"SPAN", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Spans, plain) }},
+		{"LOG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Logs, plain) }},
+		{"CALL", 4, true, func(s *fleet.Summary) (role, string) { return count(s.APICalls, plain) }},
+		{"CHG", 3, true, func(s *fleet.Summary) (role, string) { return count(s.Changes, caution) }},
+	}
+	if w >= wideList {
+		cols = append(cols, listColumn{"SERVICES", 26, false, func(s *fleet.Summary) (role, string) {
+			return faint, strings.Join(s.Services, " ")
+		}})
+	}
+	journey := 8
+	if w >= wider {
+		journey = 14
+		cols = append(cols, listColumn{"TRACE", traceIDWidth, false, func(s *fleet.Summary) (role, string) {
+			return faint, fleet.FormatTraceID(s.Trace)
+		}})
+	}
+	cols = append(cols, listColumn{"JOURNEY", journey, false, func(s *fleet.Summary) (role, string) {
+		return faint, squeeze(clean(s.Correlation), journey)
+	}})
+	left := w - 1 // the mark
+	for _, c := range cols {
+		left -= c.width + 1
+	}
+	for i := range cols {
+		if cols[i].width == 0 {
+			cols[i].width = max(left, 1)
+		}
+	}
+	return cols
+}
+
+// operation is what a trace did, and what went wrong if something did.
+func operation(s *fleet.Summary) (role, string) {
+	if s.Error == "" {
+		return plain, s.Name
+	}
+	return bad, s.Name + " (" + s.Error + ")"
+}
+
+func count(n int, r role) (role, string) {
+	if n == 0 {
+		return faint, tally(n)
+	}
+	return r, tally(n)
+}
+
+// failed is the sign of what went wrong.
+func failed(yes bool) string {
+	if yes {
+		return "✗"
+	}
+	return ""
+}
+
+func listHead(cols []listColumn) line {
+	l := line{own(plain, " ")}
+	for _, c := range cols {
+		t := fit(c.title, c.width)
+		if c.right {
+			t = fitRight(c.title, c.width)
+		}
+		l = append(l, own(faint, t), own(plain, " "))
+	}
+	return l
+}
+
+func listRow(cols []listColumn, s *fleet.Summary, on bool) line {
+	l := line{mark(on)}
+	for _, c := range cols {
+		r, t := c.cell(s)
+		p := cell(r, t, c.width)
+		if c.right {
+			p = cellRight(r, t, c.width)
+		}
+		l = append(l, p, own(plain, " "))
+	}
+	if on {
+		return l.as(chosen)
+	}
+	return l
+}
+
+// ordinal is "2 of 3".
+func ordinal(i, n int) string { return strconv.Itoa(i) + " of " + strconv.Itoa(n) }

@@ -1,0 +1,176 @@
+package explore
+
+import (
+	"fmt"
+	"strings"
+
+	"muster/fleet"
+)
+
+// columns are the widths of the waterfall's columns.
+type columns struct {
+	label, note, bar, join int
+	short                  bool // the join in short form
+}
+
+// waterColumns divides w cells: a quarter for the bars, as much for the joins
+// and the notes as they need, the rest for the tree.
+func waterColumns(w int) columns {
+	c := columns{note: 8, join: 9, short: true}
+	// "request, inferred" has 17 cells; from 100 on there is room for it.
+	if w >= 100 {
+		c.join, c.short = 17, false
+	}
+	c.bar = max(10, min(60, w/4))
+	c.label = max(w-1-c.note-c.bar-c.join-4, 1)
+	return c
+}
+
+// waterHead is the line of titles above the waterfall.
+func waterHead(f *forest, w int) line {
+	c := waterColumns(w)
+	l := line{own(faint, fit(" EVENT", c.label+1)), own(faint, " "+fitRight("TOOK", c.note)+" ")}
+	l = append(l, axis(f.from, f.to, c.bar)...)
+	return append(l, own(faint, " JOINED"))
+}
+
+// waterRow is one line of the waterfall in w cells.
+func waterRow(f *forest, r *row, w int, on bool) line {
+	var l line
+	c := waterColumns(w)
+	switch {
+	case r.finding != nil:
+		l = append(line{mark(on)}, findingLine(r.finding)...)
+	case r.node.rec == nil:
+		l = line{mark(on), fold(r), foreign(strong, r.node.heading), own(faint, beneath(r))}
+	default:
+		rec := r.node.rec
+		l = line{mark(on)}
+		l = append(l, label(r).fit(c.label)...)
+		l = append(l, own(plain, " "), note(rec, c.note), own(plain, " "))
+		l = append(l, bar(rec, f.from, f.to, c.bar)...)
+		l = append(l, own(plain, " "), joined(rec, c.short))
+	}
+	if on {
+		return l.fit(w).as(chosen)
+	}
+	return l
+}
+
+// findingLine is a finding among the rows.
+func findingLine(f *fleet.Finding) line {
+	return line{
+		foreign(severityRole(f.Severity), "! "+strings.ToUpper(string(f.Severity))), own(plain, "  "),
+		foreign(strong, f.Title), own(plain, "  "), foreign(faint, clip(f.Message, 200)),
+	}
+}
+
+// label is the tree and what happened: "├─● orders POST /orders".
+func label(r *row) line {
+	rec := r.node.rec
+	l := line{own(faint, r.guide)}
+	if r.depth > deepest {
+		l = append(l, own(faint, fmt.Sprintf("%d ", r.depth)))
+	}
+	l = append(l, fold(r), sign(rec.Kind), own(plain, " "))
+	if rec.Error != "" {
+		l = append(l, own(bad, "✗ "))
+	}
+	l = append(l, what(rec)...)
+	return append(l, own(faint, beneath(r)))
+}
+
+// fold is the sign of a row that is folded.
+func fold(r *row) piece {
+	if r.folded {
+		return own(strong, "▸")
+	}
+	return own(plain, "")
+}
+
+func beneath(r *row) string {
+	if !r.folded {
+		return ""
+	}
+	return " +" + tally(r.beneath)
+}
+
+// labelBytes bounds what of a message is looked at for a line; no terminal is
+// wider.
+const labelCells = 500
+
+// what says in a few words what a record is about.
+func what(r *fleet.Record) line {
+	name, how := r.Name, plain
+	if r.Error != "" {
+		how = bad
+	}
+	switch r.Kind {
+	case fleet.KindLog:
+		return line{foreign(service, r.Service), own(plain, " "), foreign(how, clip(r.Message, labelCells))}
+	case fleet.KindAPICall:
+		// The name begins with the service already.
+		if strings.HasPrefix(name, r.Service+":") {
+			l := line{foreign(service, r.Service), foreign(how, name[len(r.Service):])}
+			return append(l, touched(r)...)
+		}
+	case fleet.KindChange, fleet.KindVerdict:
+		l := line{foreign(how, name), own(plain, " ")}
+		if res := r.CanonicalResources(); len(res) > 0 {
+			l = append(l, foreign(faint, strings.TrimPrefix(res[0], "AWS::")))
+		}
+		return l
+	}
+	l := line{foreign(service, r.Service), own(plain, " "), foreign(how, clip(name, labelCells))}
+	if r.Kind == fleet.KindAPICall {
+		l = append(l, touched(r)...)
+	}
+	return l
+}
+
+// touched names the first resource of an API call, without its type.
+func touched(r *fleet.Record) line {
+	res := r.CanonicalResources()
+	if len(res) == 0 {
+		return nil
+	}
+	_, name, _ := strings.Cut(res[0], "/")
+	return line{own(plain, " "), foreign(faint, name)}
+}
+
+// note is the column beside the label: how long a span took, the level of a log
+// line, what went wrong with a call.
+func note(r *fleet.Record, w int) piece {
+	how := faint
+	if r.Error != "" {
+		how = bad
+	}
+	switch r.Kind {
+	case fleet.KindSpan:
+		if r.Attributes[fleet.AttrInProgress] == "true" {
+			return own(caution, fitRight("running", w))
+		}
+		if how == faint {
+			how = plain
+		}
+		return own(how, fitRight(took(r.Duration), w))
+	case fleet.KindLog:
+		return cellRight(levelRole(r), r.Name, w)
+	case fleet.KindAPICall:
+		if r.Error == "" {
+			return own(faint, fitRight("ok", w))
+		}
+	}
+	return cellRight(how, r.Error, w)
+}
+
+// levelRole is how bad the level of a log line looks.
+func levelRole(r *fleet.Record) role {
+	switch strings.ToUpper(r.Name) {
+	case "ERROR", "FATAL", "CRITICAL":
+		return bad
+	case "WARN", "WARNING":
+		return caution
+	}
+	return faint
+}
