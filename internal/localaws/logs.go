@@ -1,0 +1,59 @@
+package localaws
+
+import (
+	"context"
+	"strings"
+)
+
+// operations are those of CloudWatch Logs that the stand-in offers.
+func (s *logStore) operations() map[string]operation {
+	return map[string]operation{
+		"CreateLogGroup":     typed(s.createGroup),
+		"CreateLogStream":    typed(s.createStream),
+		"PutLogEvents":       typed(s.put),
+		"FilterLogEvents":    typed(s.filter),
+		"DescribeLogGroups":  typed(s.describeGroups),
+		"DescribeLogStreams": typed(s.describeStreams),
+	}
+}
+
+// typed makes an operation of a function on its decoded input.
+func typed[In, Out any](f func(*call, In) (Out, error)) operation {
+	return func(_ context.Context, c *call) (any, error) {
+		var in In
+		if err := c.decode(&in); err != nil {
+			return nil, err
+		}
+		return f(c, in)
+	}
+}
+
+// group finds a log group by its name or by its identifier, which is a name or
+// an ARN; exactly one of the two must be given. The caller holds the lock.
+func (s *logStore) group(name, identifier string) (*logGroup, error) {
+	switch {
+	case name != "" && identifier != "":
+		return nil, failf("InvalidParameterException", "LogGroup name and LogGroup ARN are mutually exclusive parameters.")
+	case name == "" && identifier == "":
+		return nil, logsInvalid("Value null at 'logGroupName' failed to satisfy constraint: Member must not be null")
+	case name == "":
+		name = identifier
+		if _, resource, ok := strings.Cut(identifier, ":log-group:"); ok {
+			name = resource
+		}
+	}
+	g := s.groups[name]
+	if g == nil {
+		return nil, failf("ResourceNotFoundException", "The specified log group does not exist.")
+	}
+	return g, nil
+}
+
+func noLogStream() *apiError {
+	return failf("ResourceNotFoundException", "The specified log stream does not exist.")
+}
+
+// logsInvalid is the error for an input that breaks the model's constraints.
+func logsInvalid(format string, args ...any) *apiError {
+	return failf("InvalidParameterException", "1 validation error detected: "+format, args...)
+}

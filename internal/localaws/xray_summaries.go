@@ -1,0 +1,277 @@
+package localaws
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// summariesPerPage is how many summaries a page of GetTraceSummaries has. AWS
+// states no number; this one makes a minute of the sample fleet page.
+const summariesPerPage = 100
+
+// maxIndexedAnnotations is how many annotations of a trace X-Ray indexes.
+const maxIndexedAnnotations = 50
+
+type traceSummariesInput struct {
+	StartTime        timestamp `json:"StartTime"` // inclusive
+	EndTime          timestamp `json:"EndTime"`   // exclusive
+	TimeRangeType    string    `json:"TimeRangeType"`
+	FilterExpression string    `json:"FilterExpression"`
+	NextToken        string    `json:"NextToken"`
+	// Sampling allows an answer to be a subset; all traces are one.
+	Sampling bool `json:"Sampling"`
+}
+
+type traceSummariesOutput struct {
+	TraceSummaries       []traceSummary `json:"TraceSummaries"`
+	ApproximateTime      timestamp      `json:"ApproximateTime"`
+	TracesProcessedCount int            `json:"TracesProcessedCount"`
+	NextToken            string         `json:"NextToken,omitempty"`
+}
+
+type traceSummary struct {
+	ID               string                        `json:"Id"`
+	StartTime        timestamp                     `json:"StartTime"`
+	Duration         float64                       `json:"Duration"`               // seconds
+	ResponseTime     float64                       `json:"ResponseTime,omitempty"` // seconds; absent while the root is in progress
+	HasFault         bool                          `json:"HasFault"`
+	HasError         bool                          `json:"HasError"`
+	HasThrottle      bool                          `json:"HasThrottle"`
+	IsPartial        bool                          `json:"IsPartial"`
+	HTTP             *summaryHTTP                  `json:"Http,omitempty"`
+	Annotations      map[string][]summaryAnnotated `json:"Annotations"`
+	Users            []summaryUser                 `json:"Users"`
+	ServiceIDs       []summaryService              `json:"ServiceIds"`
+	EntryPoint       summaryService                `json:"EntryPoint"`
+	Revision         int                           `json:"Revision"`
+	MatchedEventTime timestamp                     `json:"MatchedEventTime"`
+}
+
+type summaryHTTP struct {
+	URL       string `json:"HttpURL,omitempty"`
+	Status    int    `json:"HttpStatus,omitempty"`
+	Method    string `json:"HttpMethod,omitempty"`
+	UserAgent string `json:"UserAgent,omitempty"`
+	ClientIP  string `json:"ClientIp,omitempty"`
+}
+
+type summaryService struct {
+	Name      string   `json:"Name"`
+	Names     []string `json:"Names"`
+	AccountID string   `json:"AccountId"`
+	Type      string   `json:"Type,omitempty"`
+}
+
+type summaryUser struct {
+	UserName   string           `json:"UserName"`
+	ServiceIDs []summaryService `json:"ServiceIds"`
+}
+
+type summaryAnnotated struct {
+	Value      summaryValue     `json:"AnnotationValue"`
+	ServiceIDs []summaryService `json:"ServiceIds"`
+}
+
+// A summaryValue has exactly one member.
+type summaryValue struct {
+	Number  *float64 `json:"NumberValue,omitempty"`
+	Boolean *bool    `json:"BooleanValue,omitempty"`
+	String  *string  `json:"StringValue,omitempty"`
+}
+
+// A summaryPosition is where a page begins: behind the trace it names.
+type summaryPosition struct {
+	Query string // fingerprint of the request that the token belongs to
+	Start int64  // Unix microseconds
+	ID    string // "" at the beginning
+}
+
+// A foundTrace is a trace in the window, with the time that put it there.
+type foundTrace struct {
+	*trace
+	matched time.Time
+}
+
+// summaries is GetTraceSummaries, newest trace first.
+func (s *traceStore) summaries(c *call, in traceSummariesInput) (traceSummariesOutput, error) {
+	out := traceSummariesOutput{TraceSummaries: []traceSummary{}, ApproximateTime: in.StartTime}
+	from, err := s.checkSummaries(c, in)
+	if err != nil {
+		return out, err
+	}
+	if s.trouble.emptyPage(c) {
+		out.NextToken = s.tokens.seal(c.Time, from)
+		return out, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.find(in)
+	at := 0
+	if from.ID != "" {
+		at = len(found) - len(behind(found, from))
+		if at > 0 && s.trouble.repeat(c.action()) {
+			at--
+		}
+	}
+	page := found[at:min(at+summariesPerPage, len(found))]
+	for _, t := range page {
+		out.TraceSummaries = append(out.TraceSummaries, t.summary(c.Account))
+	}
+	out.TracesProcessedCount = len(page)
+	if len(page) > 0 {
+		last := page[len(page)-1]
+		out.ApproximateTime = timestamp{last.start()}
+		if at+len(page) < len(found) {
+			out.NextToken = s.tokens.seal(c.Time, summaryPosition{from.Query, last.start().UnixMicro(), last.id})
+		}
+	}
+	return out, nil
+}
+
+// checkSummaries checks what a GetTraceSummaries request asks and returns where
+// its page begins.
+func (s *traceStore) checkSummaries(c *call, in traceSummariesInput) (summaryPosition, error) {
+	from := summaryPosition{Query: fingerprint(in.StartTime, in.EndTime, in.TimeRangeType)}
+	switch {
+	case in.StartTime.IsZero() || in.EndTime.IsZero():
+		return from, xrayInvalid("StartTime and EndTime are required.")
+	case in.EndTime.Before(in.StartTime.Time):
+		return from, xrayInvalid("EndTime must not be before StartTime.")
+	case strings.TrimSpace(in.FilterExpression) != "":
+		return from, xrayInvalid("This stand-in evaluates no filter expressions.")
+	}
+	switch in.TimeRangeType {
+	case "", "TraceId", "Event", "Service":
+	default:
+		return from, xrayInvalid("Unknown TimeRangeType %q.", in.TimeRangeType)
+	}
+	if in.NextToken == "" {
+		return from, nil
+	}
+	query := from.Query
+	if err := s.tokens.open(c.Time, in.NextToken, &from); err != nil || from.Query != query {
+		return from, xrayInvalid("The NextToken is invalid.")
+	}
+	return from, nil
+}
+
+// find returns the traces in the window, newest first. The caller holds the lock.
+func (s *traceStore) find(in traceSummariesInput) []foundTrace {
+	var found []foundTrace
+	for _, t := range s.traces {
+		if at, ok := t.within(in.TimeRangeType, in.StartTime.Time, in.EndTime.Time); ok {
+			found = append(found, foundTrace{t, at})
+		}
+	}
+	slices.SortFunc(found, func(a, b foundTrace) int {
+		return newestFirst(a.start().UnixMicro(), a.id, b.start().UnixMicro(), b.id)
+	})
+	return found
+}
+
+func newestFirst(aStart int64, aID string, bStart int64, bID string) int {
+	return cmp.Or(cmp.Compare(bStart, aStart), cmp.Compare(bID, aID))
+}
+
+// behind returns the traces that come after a position.
+func behind(found []foundTrace, from summaryPosition) []foundTrace {
+	for i, t := range found {
+		if newestFirst(t.start().UnixMicro(), t.id, from.Start, from.ID) > 0 {
+			return found[i:]
+		}
+	}
+	return nil
+}
+
+// within tells whether and by which time a trace lies in the window, which is
+// of trace starts (TraceId, the default), of updates (Event) or of the ends of
+// segments (Service).
+func (t *trace) within(rangeType string, start, end time.Time) (time.Time, bool) {
+	if len(t.segments) == 0 {
+		return time.Time{}, false
+	}
+	var latest time.Time
+	for _, g := range t.segments {
+		at := t.start()
+		switch rangeType {
+		case "Event":
+			at = g.received
+		case "Service":
+			at = g.end()
+		}
+		if !at.Before(start) && at.Before(end) && at.After(latest) {
+			latest = at
+		}
+	}
+	return latest, !latest.IsZero()
+}
+
+func (t *foundTrace) summary(account string) traceSummary {
+	root := t.root()
+	sum := traceSummary{
+		ID: t.id, StartTime: timestamp{t.start()}, Duration: toSeconds(t.end().Sub(t.start())),
+		HasFault: root.Fault, HasError: root.Error, HTTP: root.HTTP.summary(),
+		Annotations: map[string][]summaryAnnotated{}, Users: []summaryUser{}, ServiceIDs: []summaryService{},
+		EntryPoint: root.service(account), Revision: t.revision, MatchedEventTime: timestamp{t.matched},
+	}
+	if !root.InProgress {
+		sum.ResponseTime = toSeconds(root.end().Sub(root.start()))
+	}
+	known := map[string]bool{}
+	for _, g := range t.segments {
+		service := g.service(account)
+		sum.HasThrottle = sum.HasThrottle || g.Throttle
+		sum.IsPartial = sum.IsPartial || g.InProgress
+		sum.annotate(&g.segmentDocument, service)
+		if g.User != "" {
+			sum.Users = append(sum.Users, summaryUser{g.User, []summaryService{service}})
+		}
+		if g.Type != "subsegment" && !known[g.Name] {
+			known[g.Name] = true
+			sum.ServiceIDs = append(sum.ServiceIDs, service)
+		}
+	}
+	return sum
+}
+
+func (g *segment) service(account string) summaryService {
+	return summaryService{Name: g.Name, Names: []string{g.Name}, AccountID: account, Type: g.Origin}
+}
+
+func (h segmentHTTP) summary() *summaryHTTP {
+	if h == (segmentHTTP{}) {
+		return nil
+	}
+	return &summaryHTTP{
+		URL: h.Request.URL, Status: h.Response.Status, Method: h.Request.Method,
+		UserAgent: h.Request.UserAgent, ClientIP: h.Request.ClientIP,
+	}
+}
+
+// annotate adds the annotations of a segment and of what is nested in it, in a
+// fixed order and up to the number that X-Ray indexes.
+func (sum *traceSummary) annotate(d *segmentDocument, service summaryService) {
+	for _, key := range slices.Sorted(maps.Keys(d.Annotations)) {
+		var v summaryValue
+		switch value := d.Annotations[key].(type) {
+		case string:
+			v.String = &value
+		case bool:
+			v.Boolean = &value
+		case float64:
+			v.Number = &value
+		default:
+			continue
+		}
+		if sum.Annotations[key] == nil && len(sum.Annotations) == maxIndexedAnnotations {
+			continue
+		}
+		sum.Annotations[key] = append(sum.Annotations[key], summaryAnnotated{v, []summaryService{service}})
+	}
+	for i := range d.Subsegments {
+		sum.annotate(&d.Subsegments[i], service)
+	}
+}
