@@ -1,0 +1,207 @@
+package audit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"go.yaml.in/yaml/v3"
+
+	"muster/fleet"
+)
+
+// defaultWait gives a subject time to be put right before its silence counts:
+// longer than a retry of a queue consumer, shorter than anyone's patience.
+const defaultWait = time.Minute
+
+// compiler turns one document into a Policy and keeps what is wrong with it.
+type compiler struct {
+	file     string
+	doc      *document
+	env      *cel.Env
+	problems []error
+}
+
+func compile(file string, doc *document) (Policy, error) {
+	c := &compiler{file: file, doc: doc}
+	p := Policy{
+		ID: doc.ID.value, Title: doc.Title.value, Severity: fleet.Severity(doc.Severity.value),
+		Rationale: doc.Rationale.value, Remedy: doc.Remedy.value, On: Subject(doc.On.value),
+		Wait: defaultWait, File: file, cases: doc.Tests,
+	}
+	c.facts(&p)
+	if len(c.problems) == 0 {
+		c.expressions(&p)
+	}
+	return p, errors.Join(c.problems...)
+}
+
+func (c *compiler) problem(line int, remedy, format string, args ...any) {
+	c.problems = append(c.problems, &LoadError{
+		File: c.file, Line: cmp.Or(line, c.doc.ID.line), Policy: c.doc.ID.value,
+		Problem: fmt.Sprintf(format, args...), Remedy: remedy,
+	})
+}
+
+// policyID keeps ids fit for command lines, file names and URLs.
+var policyID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// sources are the first parts of the names of the streams.
+var sources = []string{"xray", "logs", "cloudtrail", "trail", "config"}
+
+// facts checks everything that is no expression.
+func (c *compiler) facts(p *Policy) {
+	for _, f := range []struct {
+		name string
+		text text
+	}{
+		{"id", c.doc.ID},
+		{"title", c.doc.Title},
+		{"severity", c.doc.Severity},
+		{"rationale", c.doc.Rationale},
+		{"remedy", c.doc.Remedy},
+		{"on", c.doc.On},
+		{"when", c.doc.When},
+		{"message", c.doc.Message},
+	} {
+		if f.text.value == "" {
+			c.problem(f.text.line, "fill it in", "%s is missing", f.name)
+		}
+	}
+	if p.ID != "" && !policyID.MatchString(p.ID) {
+		c.problem(c.doc.ID.line, "use lower-case letters, digits and single hyphens", "id %q cannot be used", p.ID)
+	}
+	if p.Severity != "" && p.Severity.Rank() == 0 {
+		c.problem(c.doc.Severity.line, "use one of "+commas(fleet.Severities()), "unknown severity %q", p.Severity)
+	}
+	if p.On != "" && !slices.Contains(Subjects(), p.On) {
+		c.problem(c.doc.On.line, "use one of "+commas(Subjects()), "policies cannot be on %q", p.On)
+	}
+	for _, s := range c.doc.Absence {
+		if !slices.Contains(sources, s.value) {
+			c.problem(s.line, "use some of "+commas(sources), "absence: unknown source %q", s.value)
+		}
+		p.Absence = append(p.Absence, s.value)
+	}
+	c.wait(p)
+	c.selection(p)
+}
+
+func (c *compiler) wait(p *Policy) {
+	w := c.doc.Wait
+	if w.value == "" {
+		return
+	}
+	if len(p.Absence) == 0 {
+		c.problem(w.line, "remove it, or name under absence the sources whose silence counts",
+			"wait is of no use to a policy of presence")
+	}
+	d, err := time.ParseDuration(w.value)
+	if err != nil || d < 0 {
+		c.problem(w.line, `write it as "90s" or "15m"`, "wait %q is no duration", w.value)
+		return
+	}
+	p.Wait = d
+}
+
+func (c *compiler) selection(p *Policy) {
+	s := c.doc.Select
+	if len(s.EventSource)+len(s.EventName) > 0 && p.On != OnAPICall {
+		c.problem(append(s.EventSource, s.EventName...)[0].line, "remove it, or put the policy on api_call",
+			"select works on API calls only")
+	}
+	p.selects = selection{sources: values(s.EventSource), names: values(s.EventName)}
+}
+
+// expressions compiles in the order in which the parts are evaluated, so that
+// each may use what was named before it.
+func (c *compiler) expressions(p *Policy) {
+	env, err := environment(p.On)
+	if err != nil {
+		c.problem(0, "", "prepare the expression language: %v", err)
+		return
+	}
+	c.env = env
+	c.definitions(p)
+	if c.doc.Each.value != "" {
+		p.each = c.expression("each", c.doc.Each, isList)
+		if p.each == nil {
+			return
+		}
+		c.variable("it", p.each.typ.Parameters()[0], c.doc.Each.line)
+	}
+	p.when = c.expression("when", c.doc.When, isBool)
+	if c.doc.Evidence.value != "" {
+		p.found = c.expression("evidence", c.doc.Evidence, isStrings)
+	} else if p.On.story() {
+		c.problem(c.doc.When.line, "add evidence: a CEL list of the ids of the records that show it",
+			"a policy on a %s must say what its evidence is", p.On)
+	}
+	p.message = c.template("message", c.doc.Message)
+	p.service = c.template("service", c.doc.Service)
+	p.scope = c.template("resource", c.doc.Resource)
+	p.key = c.template("key", c.doc.Key)
+}
+
+func (c *compiler) definitions(p *Policy) {
+	n := &c.doc.Define
+	if n.Kind == 0 {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		c.problem(n.Line, "", "define must be a mapping of names to expressions")
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		var src text
+		name := n.Content[i].Value
+		if err := src.UnmarshalYAML(n.Content[i+1]); err != nil {
+			c.problem(n.Content[i+1].Line, "", "define %s: %v", name, err)
+			continue
+		}
+		e := c.expression("define "+name, src, isAnything)
+		if e == nil {
+			continue
+		}
+		p.define = append(p.define, definition{name, e})
+		c.variable(name, e.typ, n.Content[i].Line)
+	}
+}
+
+// variableName is what CEL takes as the name of a variable.
+var variableName = regexp.MustCompile(`^[a-z_][a-zA-Z0-9_]*$`)
+
+// variable makes a name known to the expressions that follow.
+func (c *compiler) variable(name string, typ *cel.Type, line int) {
+	if !variableName.MatchString(name) || slices.Contains(reserved, name) && name != "it" {
+		c.problem(line, "use another name, in lower-case letters, digits and underscores", "define: the name %q cannot be used", name)
+		return
+	}
+	env, err := c.env.Extend(cel.Variable(name, typ))
+	if err != nil {
+		c.problem(line, "use another name", "define %s: %v", name, err)
+		return
+	}
+	c.env = env
+}
+
+func values(ts []text) []string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.value)
+	}
+	return out
+}
+
+func commas[S ~string](ss []S) string {
+	out := make([]string, len(ss))
+	for i, s := range ss {
+		out[i] = string(s)
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,80 @@
+package audit
+
+import (
+	"reflect"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+)
+
+// The names under which an expression finds its subject and its element.
+const (
+	recordVariable  = "r"
+	traceVariable   = "t"
+	journeyVariable = "j"
+	elementVariable = "it"
+)
+
+// reserved names cannot be defined by a policy.
+var reserved = []string{recordVariable, traceVariable, journeyVariable, elementVariable}
+
+var (
+	recordType = cel.ObjectType("audit.record")
+	storyType  = cel.ObjectType("audit.story")
+)
+
+// variableOf is the name and type of a subject in the expressions about it.
+func variableOf(on Subject) (string, *cel.Type) {
+	switch on {
+	case OnTrace:
+		return traceVariable, storyType
+	case OnJourney:
+		return journeyVariable, storyType
+	default:
+		return recordVariable, recordType
+	}
+}
+
+// environment is what the expressions of a policy may use: the fields of
+// record, story, dependency and repeat, whose names are checked when a policy
+// is loaded, CEL's own functions, and its extensions for strings, addresses,
+// local bindings and maps.
+func environment(on Subject) (*cel.Env, error) {
+	name, typ := variableOf(on)
+	return cel.NewEnv(
+		ext.NativeTypes(
+			reflect.TypeFor[record](), reflect.TypeFor[story](),
+			reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
+			ext.ParseStructTags(true),
+		),
+		ext.Strings(), ext.Network(), ext.Bindings(), ext.TwoVarComprehensions(),
+		cel.CrossTypeNumericComparisons(true),
+		cel.Function("attr", cel.MemberOverload("record_attr",
+			[]*cel.Type{recordType, cel.StringType}, cel.StringType,
+			cel.BinaryBinding(lookup((*record).attr)))),
+		cel.Function("json", cel.MemberOverload("record_json",
+			[]*cel.Type{recordType, cel.StringType}, cel.StringType,
+			cel.BinaryBinding(lookup((*record).json)))),
+		cel.Function("values", cel.MemberOverload("record_values",
+			[]*cel.Type{recordType, cel.StringType}, cel.ListType(cel.StringType),
+			cel.BinaryBinding(lookup((*record).values)))),
+		cel.Variable(name, typ),
+	)
+}
+
+// lookup makes a CEL function of a method of record that finds texts by name.
+func lookup[T any](find func(*record, string) T) func(r, name ref.Val) ref.Val {
+	return func(r, name ref.Val) ref.Val {
+		rec, ok := r.Value().(*record)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(r)
+		}
+		s, ok := name.Value().(string)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(name)
+		}
+		return types.DefaultTypeAdapter.NativeToValue(find(rec, s))
+	}
+}

@@ -1,0 +1,224 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"muster/fleet"
+)
+
+// Source is the part of a fleet.Reader that the audit reads.
+type Source interface {
+	Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error]
+	Findings(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Finding, error]
+}
+
+// Input is what one run judges, and what it may believe about it.
+type Input struct {
+	Reader Source
+	// Window is the time judged: the records in it, and the traces and journeys
+	// whose first record is in it. Zero sides are open.
+	Window fleet.Window
+	Now    time.Time
+	RunID  string
+	// Watermarks are the times up to which the streams were read, by stream.
+	Watermarks map[string]time.Time
+	// Ledger says how completely they were read, later entries overriding
+	// earlier ones on the same time.
+	Ledger []fleet.LedgerEntry
+	// Closed says that the sources are drained: nothing will come any more, so
+	// nothing is waited for.
+	Closed bool
+}
+
+// Result is what a run found.
+type Result struct {
+	// Run has no Ended: the audit takes no clock. Its Findings counts those that
+	// stand, which leaves out the resolved ones.
+	Run fleet.Run
+	// Findings are those that this run saw or resolved, with their life cycle
+	// applied, worst first and then newest first.
+	Findings []fleet.Finding
+	// Waiting counts, by policy, the subjects that a policy of absence could not
+	// judge yet, because a source has not been read past them. A later run will.
+	Waiting map[string]int
+}
+
+// Judge holds what a store has against the policies. It fails only when the
+// reader does; a policy that cannot be evaluated is listed in Run.NotJudged.
+//
+// Records are read once, in order. A trace or journey is judged when nothing of
+// it came for a while (see quiet), so that memory holds only what is under way.
+func Judge(ctx context.Context, ps []Policy, in Input) (Result, error) {
+	known, err := knownFindings(ctx, ps, in.Reader)
+	if err != nil {
+		return Result{}, err
+	}
+	r := newRun(ps, in, known)
+	if err := r.read(ctx); err != nil {
+		return Result{}, err
+	}
+	return r.result(known), nil
+}
+
+// run is the state of one pass.
+type run struct {
+	in         Input
+	cover      *coverage
+	judgements []*judgement
+	byRecord   index
+	traces     *grouper // nil when no policy is on traces
+	journeys   *grouper
+}
+
+func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
+	r := &run{in: in, cover: newCoverage(in), byRecord: index{}}
+	gap := quiet
+	on := map[Subject][]*judgement{}
+	for i := range ps {
+		j := newJudgement(&ps[i], r.cover, known)
+		r.judgements = append(r.judgements, j)
+		on[j.policy.On] = append(on[j.policy.On], j)
+		if j.policy.On.story() {
+			gap = max(gap, j.policy.patience())
+		} else {
+			r.byRecord.add(j)
+		}
+	}
+	if js := on[OnTrace]; js != nil {
+		r.traces = newGrouper(gap, func(rec *fleet.Record) string { return rec.Keys.Trace }, r.tell(js))
+	}
+	if js := on[OnJourney]; js != nil {
+		r.journeys = newGrouper(gap, journeyOf, r.tell(js))
+	}
+	return r
+}
+
+// journeyOf is the journey of a record: a trace without one is its own.
+func journeyOf(rec *fleet.Record) string { return cmp.Or(rec.Keys.Correlation, rec.Keys.Trace) }
+
+// tell is where a grouper hands over a story that is over.
+func (r *run) tell(js []*judgement) func(g *group) {
+	return func(g *group) {
+		if !r.in.Window.Contains(g.records[0].Time) {
+			return // another run's
+		}
+		s := newStory(g.id, g.records)
+		for _, j := range js {
+			j.story(g, s)
+		}
+	}
+}
+
+// read streams the window's records past the policies. Stories need what lies
+// around the window: a trace that began before it is not this run's, and one
+// that began in it may go on after it.
+func (r *run) read(ctx context.Context) error {
+	q := fleet.Query{Window: r.in.Window, Kinds: r.kinds()}
+	if len(q.Kinds) == 0 {
+		return nil
+	}
+	if g := cmp.Or(r.traces, r.journeys); g != nil {
+		q.Window = widen(r.in.Window, g.gap)
+	}
+	for rec, err := range r.in.Reader.Records(ctx, q) {
+		if err != nil {
+			return fmt.Errorf("read the records to judge: %w", err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.take(&rec)
+	}
+	for _, g := range []*grouper{r.traces, r.journeys} {
+		if g != nil {
+			g.closeAll()
+		}
+	}
+	return nil
+}
+
+func (r *run) take(rec *fleet.Record) {
+	if r.in.Window.Contains(rec.Time) {
+		var v *record
+		r.byRecord.each(rec, func(j *judgement) {
+			if v == nil {
+				v = view(rec)
+			}
+			j.record(rec, v)
+		})
+	}
+	for _, g := range []*grouper{r.traces, r.journeys} {
+		if g != nil {
+			g.add(rec)
+		}
+	}
+}
+
+// kinds are the kinds of records that the policies look at.
+func (r *run) kinds() []fleet.Kind {
+	if r.traces != nil || r.journeys != nil {
+		return []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindAPICall, fleet.KindChange}
+	}
+	var out []fleet.Kind
+	for _, j := range r.judgements {
+		if k := fleet.Kind(j.policy.On); !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func widen(w fleet.Window, by time.Duration) fleet.Window {
+	if !w.Start.IsZero() {
+		w.Start = w.Start.Add(-by)
+	}
+	if !w.End.IsZero() {
+		w.End = w.End.Add(by)
+	}
+	return w
+}
+
+func (r *run) result(known map[string]fleet.Finding) Result {
+	out := Result{
+		Run: fleet.Run{
+			ID: r.in.RunID, Started: r.in.Now, Window: r.in.Window,
+			Policies: len(r.judgements), NotJudged: map[string]string{},
+		},
+		Waiting: map[string]int{},
+	}
+	for _, j := range r.judgements {
+		if why := j.notJudged(); why != "" {
+			out.Run.NotJudged[j.policy.ID] = why
+		}
+		if j.waiting > 0 {
+			out.Waiting[j.policy.ID] = j.waiting
+		}
+		for fingerprint, seen := range j.seen {
+			before, old := known[fingerprint]
+			out.Findings = append(out.Findings, seen.after(before, old, r.in.Window))
+		}
+		out.Findings = append(out.Findings, j.resolved(r.in.Window)...)
+	}
+	for _, f := range out.Findings {
+		if f.Status != fleet.StatusResolved {
+			out.Run.Findings++
+		}
+	}
+	slices.SortFunc(out.Findings, compareFindings)
+	return out
+}
+
+// compareFindings orders worst first, then newest first, then by fingerprint,
+// so that the order is total.
+func compareFindings(a, b fleet.Finding) int {
+	return cmp.Or(
+		cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
+		b.LastSeen.Compare(a.LastSeen),
+		cmp.Compare(a.Fingerprint, b.Fingerprint),
+	)
+}

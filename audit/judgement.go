@@ -1,0 +1,194 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"muster/fleet"
+)
+
+// maxFailures stops a policy whose evaluation fails this often: it is wrong, or
+// too costly, and going on would only burn time.
+const maxFailures = 100
+
+// judgement is one policy in one run: what it saw, and what it could not judge.
+type judgement struct {
+	policy *Policy
+	cover  *coverage
+	seen   map[string]*sighting // by fingerprint
+
+	waiting  int
+	failures int
+	failure  string // the first
+	unproven int    // subjects whose sources were not read completely
+	missing  string // the first reason why
+	cut      int    // stories too large to be held whole
+
+	// open are the findings of this policy that stand, and evidence says for
+	// each id of theirs which findings it belongs to. unseen counts the evidence
+	// that was not judged again.
+	open     map[string]fleet.Finding
+	evidence map[string][]string
+	unseen   map[string]int
+}
+
+func newJudgement(p *Policy, c *coverage, known map[string]fleet.Finding) *judgement {
+	j := &judgement{
+		policy: p, cover: c, seen: map[string]*sighting{},
+		open: map[string]fleet.Finding{}, evidence: map[string][]string{}, unseen: map[string]int{},
+	}
+	for fingerprint, f := range known {
+		if f.Policy != p.ID || !stands(f.Status) {
+			continue
+		}
+		j.open[fingerprint] = f
+		for _, id := range f.Evidence {
+			j.evidence[id] = append(j.evidence[id], fingerprint)
+		}
+		j.unseen[fingerprint] = len(f.Evidence)
+	}
+	return j
+}
+
+// patience is how long a policy waits for things to be put right.
+func (p *Policy) patience() time.Duration {
+	if len(p.Absence) == 0 {
+		return 0
+	}
+	return p.Wait
+}
+
+// record judges one record of its own.
+func (j *judgement) record(rec *fleet.Record, v *record) {
+	found, judged := j.judge(rec.Time, rec.Time, v)
+	if !judged {
+		return
+	}
+	j.again(rec.ID)
+	for _, o := range found {
+		if o.resource == "" {
+			o.resource = firstResource(rec)
+		}
+		o.evidence = []string{rec.ID}
+		j.sighting(o, rec.Account+"\x00"+rec.Region).add(o, []*fleet.Record{rec})
+	}
+}
+
+// story judges one trace or journey.
+func (j *judgement) story(g *group, s *story) {
+	if g.cut && len(j.policy.Absence) > 0 {
+		j.cut++
+		return
+	}
+	found, judged := j.judge(g.records[0].Time, g.newest, s)
+	if !judged {
+		return
+	}
+	for _, rec := range g.records {
+		j.again(rec.ID)
+	}
+	for _, o := range found {
+		rs := g.named(o.evidence)
+		if len(rs) == 0 {
+			j.fail(fmt.Errorf("evidence: %q is no record of %s", o.evidence[0], g.id))
+			continue
+		}
+		if o.resource == "" {
+			o.resource = firstResource(rs[0])
+		}
+		j.sighting(o, g.account()).add(o, rs)
+	}
+}
+
+// judge holds a subject against the policy, if it can be judged now.
+func (j *judgement) judge(oldest, newest time.Time, subject any) ([]occurrence, bool) {
+	if j.failures >= maxFailures {
+		return nil, false
+	}
+	found, err := j.policy.occurrences(subject)
+	if err != nil {
+		j.fail(err)
+		return nil, false
+	}
+	if len(j.policy.Absence) == 0 || len(found) == 0 {
+		return found, true
+	}
+	// What is missing may still come, or may have been there and not been read.
+	late, missing := j.cover.of(j.policy.Absence, oldest, newest.Add(j.policy.Wait+time.Microsecond))
+	switch {
+	case missing != "":
+		if j.unproven++; j.missing == "" {
+			j.missing = missing
+		}
+		return nil, false
+	case late:
+		j.waiting++
+		return nil, false
+	}
+	return found, true
+}
+
+func (j *judgement) fail(err error) {
+	if j.failures++; j.failure == "" {
+		j.failure = err.Error()
+	}
+}
+
+// again notes that a record was judged once more.
+func (j *judgement) again(id string) {
+	for _, fingerprint := range j.evidence[id] {
+		j.unseen[fingerprint]--
+	}
+	delete(j.evidence, id)
+}
+
+// notJudged says why the policy's word is not the last one; "" when it is.
+func (j *judgement) notJudged() string {
+	switch {
+	case j.failures >= maxFailures:
+		return fmt.Sprintf("stopped after %d failures, the first: %s", j.failures, j.failure)
+	case j.failures > 0:
+		return fmt.Sprintf("%d could not be evaluated, the first: %s", j.failures, j.failure)
+	case j.unproven > 0:
+		return fmt.Sprintf("%d over sources that were not read completely, the first: %s", j.unproven, j.missing)
+	case j.cut > 0:
+		return fmt.Sprintf("%d with more than %d records", j.cut, maxStory)
+	}
+	return ""
+}
+
+// sighting is what this run saw of a finding, by its scope.
+func (j *judgement) sighting(o occurrence, place string) *sighting {
+	p := j.policy
+	fingerprint := fingerprintOf(p.ID, place, o.resource, o.service, o.key)
+	s := j.seen[fingerprint]
+	if s == nil {
+		s = &sighting{finding: fleet.Finding{
+			Fingerprint: fingerprint, Policy: p.ID, Title: p.Title, Severity: p.Severity,
+			Remedy: p.Remedy, Resource: o.resource, Service: o.service,
+		}}
+		j.seen[fingerprint] = s
+	}
+	return s
+}
+
+// fingerprintOf names a finding by what it is about, so that the same thing
+// seen again is the same finding: half of a SHA-256, in hex.
+func fingerprintOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0}) // so that parts cannot run into each other
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// firstResource is the canonical name of what a record touched, "" for none.
+func firstResource(r *fleet.Record) string {
+	if names := r.CanonicalResources(); len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}

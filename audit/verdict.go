@@ -1,0 +1,111 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// occurrence is one thing that a policy holds against one subject.
+type occurrence struct {
+	message  string
+	service  string
+	resource string
+	key      string
+	evidence []string // ids of records of the subject
+}
+
+// occurrences holds one subject against the policy.
+func (p *Policy) occurrences(subject any) ([]occurrence, error) {
+	name, _ := variableOf(p.On)
+	vars := map[string]any{name: subject}
+	for _, d := range p.define {
+		v, err := d.expr.eval(vars)
+		if err != nil {
+			return nil, fmt.Errorf("define %s: %w", d.name, err)
+		}
+		vars[d.name] = v
+	}
+	if p.each == nil {
+		return p.occurrence(vars, nil)
+	}
+	v, err := p.each.eval(vars)
+	if err != nil {
+		return nil, fmt.Errorf("each: %w", err)
+	}
+	elements, ok := v.(traits.Lister)
+	if !ok {
+		return nil, fmt.Errorf("each: %s is no list", v.Type().TypeName())
+	}
+	var out []occurrence
+	for it := elements.Iterator(); it.HasNext().Value() == true; {
+		vars[elementVariable] = it.Next()
+		if out, err = p.occurrence(vars, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// occurrence appends what the condition holds against the variables.
+func (p *Policy) occurrence(vars map[string]any, out []occurrence) ([]occurrence, error) {
+	v, err := p.when.eval(vars)
+	if err != nil {
+		return nil, fmt.Errorf("when: %w", err)
+	}
+	if v.Value() != true {
+		return out, nil
+	}
+	var o occurrence
+	for _, f := range []struct {
+		name string
+		from template
+		to   *string
+	}{
+		{"message", p.message, &o.message},
+		{"service", p.service, &o.service},
+		{"resource", p.scope, &o.resource},
+		{"key", p.key, &o.key},
+	} {
+		if *f.to, err = f.from.text(vars); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
+	if p.found != nil {
+		if o.evidence, err = p.ids(vars); err != nil {
+			return nil, fmt.Errorf("evidence: %w", err)
+		}
+	}
+	return append(out, o), nil
+}
+
+func (p *Policy) ids(vars map[string]any) ([]string, error) {
+	v, err := p.found.eval(vars)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := texts(v)
+	if err == nil && len(ids) == 0 {
+		err = errors.New("the list is empty, where the condition saw something")
+	}
+	return ids, err
+}
+
+// texts are the elements of a CEL list of strings.
+func texts(v ref.Val) ([]string, error) {
+	l, ok := v.(traits.Lister)
+	if !ok {
+		return nil, fmt.Errorf("%s is no list", v.Type().TypeName())
+	}
+	var out []string
+	for it := l.Iterator(); it.HasNext().Value() == true; {
+		s, ok := it.Next().Value().(string)
+		if !ok {
+			return nil, errors.New("an element is no string")
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
