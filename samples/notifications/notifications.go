@@ -1,0 +1,133 @@
+// Package notifications tells customers what became of their orders: it takes
+// events from its queue, notes each once, and files a receipt.
+package notifications
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"muster/samples/orders"
+	"muster/samples/telemetry"
+)
+
+const table = "notifications"
+
+// Notifications is the service.
+type Notifications struct {
+	t        *telemetry.Telemetry
+	db       *dynamodb.Client
+	queue    *sqs.Client // for what belongs to a message
+	poll     *sqs.Client // for asking whether there is one
+	url      string
+	receipts *receipts
+	handled  atomic.Int64
+}
+
+// New makes the service's table and queue, and subscribes the queue to the
+// topic of the orders service, which must exist.
+func New(ctx context.Context, t *telemetry.Telemetry) (*Notifications, error) {
+	if err := t.Table(ctx, table, "message", ""); err != nil {
+		return nil, err
+	}
+	url, err := openQueue(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return &Notifications{
+		t: t, db: dynamodb.NewFromConfig(t.Traced), url: url, receipts: newReceipts(t),
+		queue: sqs.NewFromConfig(t.Traced), poll: sqs.NewFromConfig(t.Plain),
+	}, nil
+}
+
+// Handled is how many different messages have been handled.
+func (n *Notifications) Handled() int64 { return n.handled.Load() }
+
+// Routes adds nothing: nobody asks this service, it only listens to its queue.
+func (n *Notifications) Routes(*http.ServeMux) {}
+
+// handle tells the customer of one message, in a trace of its own. Each step
+// can be done again, so a message that comes twice does no harm.
+func (n *Notifications) handle(ctx context.Context, m message) error {
+	return n.t.Do(ctx, telemetry.Work{Message: m.id, Correlation: m.correlation}, func(ctx context.Context) error {
+		n.t.Log.InfoContext(ctx, "event received", "type", m.event.Type, "order", m.event.Order, telemetry.FieldMessage, m.id)
+		if err := n.receipts.file(ctx, m); err != nil {
+			return err
+		}
+		isNew, err := n.keep(ctx, m)
+		if err != nil {
+			return err
+		}
+		if isNew {
+			n.handled.Add(1)
+			n.t.Log.InfoContext(ctx, "customer told", "order", m.event.Order, "customer", m.event.Customer)
+		}
+		if _, err := n.queue.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &n.url, ReceiptHandle: &m.receipt}); err != nil {
+			return fmt.Errorf("delete message %s: %w", m.id, err)
+		}
+		return nil
+	})
+}
+
+// keep notes a message, and reports whether it is the first time.
+func (n *Notifications) keep(ctx context.Context, m message) (bool, error) {
+	body, err := json.Marshal(m.event)
+	if err != nil {
+		return false, fmt.Errorf("keep message %s: %w", m.id, err)
+	}
+	_, err = n.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: aws.String(table),
+		Item: map[string]types.AttributeValue{
+			"message": &types.AttributeValueMemberS{Value: m.id},
+			"event":   &types.AttributeValueMemberS{Value: string(body)},
+		},
+		ConditionExpression: aws.String("attribute_not_exists(message)"),
+	})
+	var seen *types.ConditionalCheckFailedException
+	if errors.As(err, &seen) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("keep message %s: %w", m.id, err)
+	}
+	return true, nil
+}
+
+// message is one event as the queue hands it out.
+type message struct {
+	id          string // the topic's, which the producer knows too
+	correlation string
+	receipt     string
+	event       orders.Event
+}
+
+// parse reads a message of the queue: SNS wraps what was published.
+func parse(body, receipt string) (message, error) {
+	var wrap struct {
+		MessageID         string `json:"MessageId"`
+		Message           string
+		MessageAttributes map[string]struct{ Value string }
+	}
+	if err := json.Unmarshal([]byte(body), &wrap); err != nil {
+		return message{}, fmt.Errorf("read the message: %w", err)
+	}
+	if wrap.MessageID == "" {
+		return message{}, errors.New("read the message: it has no MessageId")
+	}
+	m := message{
+		id: wrap.MessageID, receipt: receipt,
+		correlation: wrap.MessageAttributes[orders.AttributeCorrelation].Value,
+	}
+	if err := json.Unmarshal([]byte(wrap.Message), &m.event); err != nil {
+		return message{}, fmt.Errorf("read the event in message %s: %w", m.id, err)
+	}
+	return m, nil
+}

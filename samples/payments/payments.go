@@ -1,0 +1,125 @@
+// Package payments takes the money for an order, or refuses to.
+package payments
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"muster/samples/telemetry"
+)
+
+const (
+	table = "payments"
+	// transferDelay is what the fault "slow dependency" adds to a bank transfer:
+	// clearly beyond the second from which on the policy calls an answer slow.
+	transferDelay = 1300 * time.Millisecond
+	// Limit is the amount beyond which the fault "payment refused" refuses.
+	Limit = 50_000
+)
+
+// MethodTransfer is the way of paying that the fault "slow dependency" slows.
+const MethodTransfer = "transfer"
+
+// Options are the service's faults.
+type Options struct {
+	// SlowTransfers makes the bank answer late.
+	SlowTransfers bool
+	// RefuseLarge refuses amounts beyond Limit.
+	RefuseLarge bool
+}
+
+// Payment is what the orders service asks for.
+type Payment struct {
+	Order    string `json:"order"`
+	Customer string `json:"customer"`
+	Cents    int    `json:"cents"`
+	Method   string `json:"method"`
+}
+
+// Payments is the service.
+type Payments struct {
+	t  *telemetry.Telemetry
+	db *dynamodb.Client
+	o  Options
+}
+
+// New makes the service's table.
+func New(ctx context.Context, t *telemetry.Telemetry, o Options) (*Payments, error) {
+	if err := t.Table(ctx, table, "order", ""); err != nil {
+		return nil, err
+	}
+	return &Payments{t: t, db: dynamodb.NewFromConfig(t.Traced), o: o}, nil
+}
+
+// Routes adds what other services may ask for.
+func (p *Payments) Routes(mux *http.ServeMux) { p.t.Handle(mux, "POST /payments", p.pay) }
+
+func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	var in Payment
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Order == "" || in.Cents <= 0 {
+		return &telemetry.Refusal{Status: http.StatusBadRequest, Reason: "no payment in the body"}
+	}
+	if err := p.reachBank(ctx, in); err != nil {
+		return err
+	}
+	status := "paid"
+	if p.o.RefuseLarge && in.Cents > Limit {
+		status = "refused"
+	}
+	if err := p.keep(ctx, in, status); err != nil {
+		return err
+	}
+	if status == "refused" {
+		p.t.Log.WarnContext(ctx, "payment refused", "order", in.Order, "cents", in.Cents, "limit", Limit)
+		return &telemetry.Refusal{Status: http.StatusPaymentRequired, Reason: "beyond the customer's limit"}
+	}
+	p.t.Log.InfoContext(ctx, "payment taken", "order", in.Order, "cents", in.Cents)
+	return telemetry.Answer(w, http.StatusCreated, map[string]string{"order": in.Order, "status": status})
+}
+
+// reachBank is where a slow dependency shows.
+func (p *Payments) reachBank(ctx context.Context, in Payment) error {
+	if !p.o.SlowTransfers || in.Method != MethodTransfer {
+		return nil
+	}
+	p.t.Expect(ctx, "slow-dependency")
+	return telemetry.Step(ctx, "bank", func(ctx context.Context) error {
+		p.t.Log.WarnContext(ctx, "the bank is slow", "order", in.Order)
+		late := time.NewTimer(transferDelay)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+func (p *Payments) keep(ctx context.Context, in Payment, status string) error {
+	_, err := p.db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: aws.String(table),
+		Item: map[string]types.AttributeValue{
+			"order":    &types.AttributeValueMemberS{Value: in.Order},
+			"customer": &types.AttributeValueMemberS{Value: in.Customer},
+			"cents":    &types.AttributeValueMemberN{Value: strconv.Itoa(in.Cents)},
+			"method":   &types.AttributeValueMemberS{Value: in.Method},
+			"status":   &types.AttributeValueMemberS{Value: status},
+		},
+		ConditionExpression:      aws.String("attribute_not_exists(#o)"),
+		ExpressionAttributeNames: map[string]string{"#o": "order"}, // a reserved word
+	})
+	if err != nil {
+		return fmt.Errorf("keep the payment of %s: %w", in.Order, err)
+	}
+	return nil
+}

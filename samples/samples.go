@@ -1,0 +1,108 @@
+// Package samples is the fleet that muster is shown with: four services on AWS
+// (gateway, orders, payments, notifications), the load on them, and faults and
+// incidents that can be switched on. Everything that it does is written down in
+// a truth.Recorder, so that what muster finds can be held against it.
+package samples
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"muster/samples/truth"
+)
+
+// Fault is something that is wrong with the fleet.
+type Fault string
+
+// The faults.
+const (
+	// SlowDependency makes bank transfers take more than a second.
+	SlowDependency Fault = "slow-dependency"
+	// NPlusOne makes the orders service read the products of an order one by one.
+	NPlusOne Fault = "n-plus-one"
+	// PaymentRefused makes payments refuse large amounts, so that the orders
+	// service takes the order back.
+	PaymentRefused Fault = "payment-refused"
+)
+
+// Faults lists the faults.
+func Faults() []Fault { return []Fault{SlowDependency, NPlusOne, PaymentRefused} }
+
+// Incident is something that someone does to the account.
+type Incident string
+
+// The incidents.
+const (
+	// RootConsoleLogin is the root user signing in to the console.
+	RootConsoleLogin Incident = "root-console-login"
+	// SecurityGroupOpen is a user opening port 22 to the world.
+	SecurityGroupOpen Incident = "security-group-open"
+	// ScanOutside is someone reading all orders with the role of the orders
+	// service, from outside of the fleet.
+	ScanOutside Incident = "dynamodb-scan-outside"
+)
+
+// Incidents lists the incidents.
+func Incidents() []Incident { return []Incident{RootConsoleLogin, SecurityGroupOpen, ScanOutside} }
+
+// The services, by the names that their segments and log groups have.
+const (
+	Gateway       = "gateway"
+	Orders        = "orders"
+	Payments      = "payments"
+	Notifications = "notifications"
+)
+
+// Services lists the services in the order in which they can be started.
+func Services() []string { return []string{Payments, Orders, Notifications, Gateway} }
+
+// Options say where the fleet runs and what is wrong with it.
+type Options struct {
+	// Endpoint is where AWS is: the stand-in's URL, or "" for AWS itself.
+	Endpoint string
+	// DaemonAddr is the X-Ray daemon's UDP address.
+	DaemonAddr string
+	Region     string
+	// Credentials are a user's who may assume the services' roles; nil takes
+	// those of the environment.
+	Credentials aws.CredentialsProvider
+	// Seed decides what the load generator does. The same seed places the same
+	// orders; only ids are new in each run.
+	Seed      uint64
+	Faults    []Fault
+	Incidents []Incident
+	// Truth may be nil.
+	Truth *truth.Recorder
+	// Now is time.Now unless set.
+	Now func() time.Time
+	// Logger hears of trouble with the fleet itself; nil keeps it quiet.
+	Logger *slog.Logger
+
+	http *http.Client
+}
+
+func (o Options) filled() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	// One client of its own, so that closing the fleet closes its connections.
+	o.http = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	return o
+}
+
+func (o Options) has(f Fault) bool { return slices.Contains(o.Faults, f) }
+
+func names[T ~string](all []T) []string {
+	out := make([]string, 0, len(all))
+	for _, v := range all {
+		out = append(out, string(v))
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-xray-sdk-go/v2/xray"
+
+	"muster/samples/truth"
+)
+
+// The fields of a log line by which muster joins it.
+const (
+	FieldMessage = "message_id"
+	FieldRequest = "aws_request_id"
+
+	fieldLine        = "line"
+	fieldService     = "service"
+	fieldTrace       = "trace_id"
+	fieldSpan        = "span_id"
+	fieldCorrelation = "correlation_id"
+)
+
+type (
+	correlationKey struct{}
+	unlinkedKey    struct{}
+)
+
+func withCorrelation(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, correlationKey{}, id)
+}
+
+// Correlation is the id of the journey that a context belongs to; "" for none.
+func Correlation(ctx context.Context) string {
+	id, _ := ctx.Value(correlationKey{}).(string)
+	return id
+}
+
+// Unlinked is for lines that say nothing of their trace, as those of a library
+// that knows of no traces: the truth still notes it.
+func Unlinked(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unlinkedKey{}, true)
+}
+
+// lineHandler writes slog records as JSON lines that carry their own id and
+// the trace that they were written in.
+type lineHandler struct {
+	*lineWriter
+	json slog.Handler // writes to lineWriter.line
+}
+
+// lineWriter is what all handlers made from one by With share.
+type lineWriter struct {
+	service, run string
+	next         atomic.Int64
+	truth        *truth.Recorder
+	now          func() time.Time
+	out          *shipper
+
+	mu   sync.Mutex
+	line bytes.Buffer
+}
+
+func newLog(out *shipper, service, run string, rec *truth.Recorder, now func() time.Time) *slog.Logger {
+	w := &lineWriter{service: service, run: run, truth: rec, now: now, out: out}
+	h := slog.NewJSONHandler(&w.line, &slog.HandlerOptions{Level: slog.LevelInfo})
+	return slog.New(lineHandler{lineWriter: w, json: h.WithAttrs([]slog.Attr{slog.String(fieldService, service)})})
+}
+
+// Enabled says yes from level info on.
+func (h lineHandler) Enabled(ctx context.Context, l slog.Level) bool { return h.json.Enabled(ctx, l) }
+
+// WithAttrs makes a handler that adds attributes to each line.
+func (h lineHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return lineHandler{lineWriter: h.lineWriter, json: h.json.WithAttrs(as)}
+}
+
+// WithGroup makes a handler that puts what follows under a name.
+func (h lineHandler) WithGroup(name string) slog.Handler {
+	return lineHandler{lineWriter: h.lineWriter, json: h.json.WithGroup(name)}
+}
+
+// Handle writes one line, and the truth about it.
+func (h lineHandler) Handle(ctx context.Context, r slog.Record) error {
+	id := h.service + "-" + h.run + "-" + strconv.FormatInt(h.next.Add(1), 10)
+	r = r.Clone()
+	r.Time = h.now().UTC()
+	r.AddAttrs(slog.String(fieldLine, id))
+	trace := traceID(ctx)
+	if unlinked, _ := ctx.Value(unlinkedKey{}).(bool); trace != "" && !unlinked {
+		r.AddAttrs(slog.String(fieldTrace, xray.TraceID(ctx)), slog.String(fieldSpan, spanID(ctx)))
+		if c := Correlation(ctx); c != "" {
+			r.AddAttrs(slog.String(fieldCorrelation, c))
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.line.Reset()
+	if err := h.json.Handle(ctx, r); err != nil {
+		return err
+	}
+	h.truth.Line(truth.Line{ID: id, Service: h.service, Trace: trace})
+	h.out.add(r.Time, string(bytes.TrimRight(h.line.Bytes(), "\n")))
+	return nil
+}

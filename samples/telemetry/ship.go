@@ -1,0 +1,132 @@
+package telemetry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"muster/fleet"
+	"muster/samples/truth"
+)
+
+const (
+	// shipEvery is the longest that a line waits: short against what a person
+	// waits for, and far below the 5 calls a second that a log stream once took.
+	shipEvery = time.Second
+	// PutLogEvents takes at most 10,000 events and 1,048,576 bytes a call, where
+	// each event costs 26 bytes beyond its text.
+	maxBatchEvents    = 10_000
+	maxBatchBytes     = 1 << 20
+	eventOverheadByte = 26
+)
+
+// shipper sends lines to one log stream, in order of time. A line stays until
+// CloudWatch Logs has taken it, however long that is; nothing bounds how many
+// wait, since the samples write a few lines a second.
+type shipper struct {
+	client        *cloudwatchlogs.Client
+	group, stream string
+
+	flushing sync.Mutex // held for a whole flush, so that batches keep their order
+	mu       sync.Mutex
+	waiting  []types.InputLogEvent
+}
+
+// newShipper makes the group and the stream where they are absent.
+func newShipper(ctx context.Context, cfg aws.Config, group, stream string, rec *truth.Recorder) (*shipper, error) {
+	s := &shipper{client: cloudwatchlogs.NewFromConfig(cfg), group: group, stream: stream}
+	resource := fleet.ResourceName("AWS::Logs::LogGroup", group)
+	var exists *types.ResourceAlreadyExistsException
+	made, err := s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	switch {
+	case errors.As(err, &exists): // an earlier run made it
+	case err != nil:
+		return nil, fmt.Errorf("create log group %s: %w", group, err)
+	default:
+		Wrote(rec, resource, made.ResultMetadata)
+	}
+	streamed, err := s.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream})
+	if err != nil {
+		return nil, fmt.Errorf("create log stream %s in %s: %w", stream, group, err)
+	}
+	Wrote(rec, resource, streamed.ResultMetadata)
+	return s, nil
+}
+
+func (s *shipper) add(at time.Time, line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, types.InputLogEvent{Timestamp: aws.Int64(at.UnixMilli()), Message: &line})
+}
+
+// run ships until the context ends. What failed is tried again the next time.
+func (s *shipper) run(ctx context.Context, trouble *slog.Logger) {
+	tick := time.NewTicker(shipEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+				trouble.WarnContext(ctx, "log lines wait", "error", err)
+			}
+		}
+	}
+}
+
+// flush ships what waits. On an error the lines that were not taken wait on.
+func (s *shipper) flush(ctx context.Context) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	s.mu.Lock()
+	events := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	slices.SortStableFunc(events, func(a, b types.InputLogEvent) int { return cmp.Compare(*a.Timestamp, *b.Timestamp) })
+	for len(events) > 0 {
+		n := batch(events)
+		if err := s.put(ctx, events[:n]); err != nil {
+			s.mu.Lock()
+			s.waiting = append(events, s.waiting...)
+			s.mu.Unlock()
+			return fmt.Errorf("ship %d lines to %s: %w", len(events), s.group, err)
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+func (s *shipper) put(ctx context.Context, events []types.InputLogEvent) error {
+	out, err := s.client.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{
+		LogGroupName: &s.group, LogStreamName: &s.stream, LogEvents: events,
+	})
+	if err != nil {
+		return err
+	}
+	if r := out.RejectedLogEventsInfo; r != nil {
+		return fmt.Errorf("rejected as too old or too new: %+v", *r)
+	}
+	return nil
+}
+
+// batch is how many of the events fit into one call; at least one.
+func batch(events []types.InputLogEvent) int {
+	size := 0
+	for i, e := range events {
+		size += len(*e.Message) + eventOverheadByte
+		if i == maxBatchEvents || (size > maxBatchBytes && i > 0) {
+			return i
+		}
+	}
+	return len(events)
+}

@@ -1,0 +1,184 @@
+package truth
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"muster/fleet"
+)
+
+// Recorder collects the truth of one run. The services call it where things
+// happen, from many goroutines. A nil Recorder records nothing, so that a
+// service can run without one.
+type Recorder struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	head     File
+	requests []Request
+	journeys map[string]string // by trace
+	spans    map[[2]string]Span
+	lines    []Line
+	calls    []Call
+	messages map[string]Message
+	changes  []Change
+	sessions []Session
+	expected map[string]*Expected
+}
+
+// NewRecorder starts the truth of a run that starts now.
+func NewRecorder(seed uint64, now func() time.Time) *Recorder {
+	return &Recorder{
+		now:      now,
+		head:     File{Version: version, Seed: seed, Started: now().UTC()},
+		journeys: make(map[string]string),
+		spans:    make(map[[2]string]Span),
+		messages: make(map[string]Message),
+		expected: make(map[string]*Expected),
+	}
+}
+
+// TraceID spells a trace id as truth does; anything that is no trace id is "".
+func TraceID(s string) string {
+	id, _ := fleet.ParseTraceID(s)
+	return id
+}
+
+// Switched notes the faults and incidents that are on.
+func (r *Recorder) Switched(faults, incidents []string) {
+	r.do(func() { r.head.Faults, r.head.Incidents = faults, incidents })
+}
+
+// Request notes an answered request of a client.
+func (r *Recorder) Request(q Request) { r.do(func() { r.requests = append(r.requests, q) }) }
+
+// Journey notes which journey a trace is a part of; the first that is not
+// empty stands.
+func (r *Recorder) Journey(trace, journey string) {
+	r.do(func() {
+		if r.journeys[trace] == "" {
+			r.journeys[trace] = journey
+		}
+	})
+}
+
+// Span notes a span that was sent; noting it again changes nothing.
+func (r *Recorder) Span(s Span) {
+	r.do(func() {
+		r.spans[[2]string{s.Trace, s.ID}] = s
+		if _, known := r.journeys[s.Trace]; !known {
+			r.journeys[s.Trace] = ""
+		}
+	})
+}
+
+// Line notes a log line.
+func (r *Recorder) Line(l Line) { r.do(func() { r.lines = append(r.lines, l) }) }
+
+// Call notes an attempt of an AWS call.
+func (r *Recorder) Call(c Call) { r.do(func() { r.calls = append(r.calls, c) }) }
+
+// Published notes the trace that published a message.
+func (r *Recorder) Published(message, trace string) {
+	r.do(func() {
+		m := r.messages[message]
+		m.ID, m.Producer = message, trace
+		r.messages[message] = m
+		r.inherit(m)
+	})
+}
+
+// Consumed notes the trace that handled a message. It is a part of the
+// producer's journey, whether it knows that or not.
+func (r *Recorder) Consumed(message, trace string) {
+	r.do(func() {
+		m := r.messages[message]
+		m.ID, m.Consumer = message, trace
+		r.messages[message] = m
+		r.inherit(m)
+	})
+}
+
+// inherit gives a consumer the producer's journey once both are known.
+func (r *Recorder) inherit(m Message) {
+	if m.Producer != "" && m.Consumer != "" && r.journeys[m.Consumer] == "" {
+		r.journeys[m.Consumer] = r.journeys[m.Producer]
+	}
+}
+
+// Change notes a call that wrote the configuration of a resource.
+func (r *Recorder) Change(resource, request string) {
+	r.do(func() { r.changes = append(r.changes, Change{Resource: resource, Request: request}) })
+}
+
+// Session notes who obtained a temporary key.
+func (r *Recorder) Session(key, origin string) {
+	r.do(func() { r.sessions = append(r.sessions, Session{Key: key, Origin: origin}) })
+}
+
+// Expect notes that a policy must report at least one finding, and adds a
+// place where it may.
+func (r *Recorder) Expect(policy string, place Expected) {
+	r.do(func() {
+		e := r.expected[policy]
+		if e == nil {
+			e = &Expected{Policy: policy, AtLeast: 1}
+			r.expected[policy] = e
+		}
+		e.Traces = append(e.Traces, place.Traces...)
+		e.Journeys = append(e.Journeys, place.Journeys...)
+		e.Resources = append(e.Resources, place.Resources...)
+		e.Requests = append(e.Requests, place.Requests...)
+		e.Anywhere = e.Anywhere || place.Anywhere
+	})
+}
+
+// File is the truth so far, in an order that does not depend on timing.
+func (r *Recorder) File() *File {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f := r.head
+	f.Ended = r.now().UTC()
+	f.Requests = slices.Clone(r.requests)
+	for id, journey := range r.journeys {
+		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey})
+	}
+	for _, s := range r.spans {
+		f.Spans = append(f.Spans, s)
+	}
+	f.Lines, f.Calls = slices.Clone(r.lines), slices.Clone(r.calls)
+	for _, m := range r.messages {
+		f.Messages = append(f.Messages, m)
+	}
+	f.Changes, f.Sessions = slices.Clone(r.changes), slices.Clone(r.sessions)
+	for _, e := range r.expected {
+		f.Expected = append(f.Expected, e.clone())
+	}
+	slices.SortFunc(f.Requests, func(a, b Request) int { return cmp.Or(cmp.Compare(a.Trace, b.Trace), cmp.Compare(a.Span, b.Span)) })
+	slices.SortFunc(f.Traces, func(a, b Trace) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(f.Spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Trace, b.Trace), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(f.Lines, func(a, b Line) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(f.Calls, func(a, b Call) int { return cmp.Compare(a.Request, b.Request) })
+	slices.SortFunc(f.Messages, func(a, b Message) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(f.Expected, func(a, b Expected) int { return cmp.Compare(a.Policy, b.Policy) })
+	return &f
+}
+
+// do runs change under the lock, or not at all for a nil Recorder.
+func (r *Recorder) do(change func()) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+}
+
+func (e *Expected) clone() Expected {
+	c := *e
+	c.Traces, c.Journeys = slices.Clone(e.Traces), slices.Clone(e.Journeys)
+	c.Resources, c.Requests = slices.Clone(e.Resources), slices.Clone(e.Requests)
+	return c
+}
