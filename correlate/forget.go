@@ -16,7 +16,8 @@ const (
 	strays     = 16
 	strayShare = 100
 	// restless is how many horizons an entry is kept at the longest when what
-	// it is joined to goes on and on, such as a worker that never ends its trace.
+	// it is joined to goes on and on, such as a worker that never ends its
+	// trace. Only what names the trace is kept longer.
 	restless = 4
 	// keyLife is the longest that STS lets a temporary key live (36 hours, by
 	// GetSessionToken and GetFederationToken); its issuer is remembered so long.
@@ -105,17 +106,50 @@ func (r *Resolver) dropAround(e *entry, cutoff int64) {
 	// From the newest on, since lists are cheapest to shorten at their ends.
 	slices.SortFunc(hood, func(a, b *entry) int { return order(b, a) })
 	until := hood[0].timeUS
+	if until < cutoff {
+		for _, n := range hood {
+			r.drop(n)
+		}
+		return
+	}
 	tooOld := cutoff - (restless-1)*r.horizonUS
+	keep := founders(hood)
 	for _, n := range hood {
 		switch {
-		case until < cutoff || n.timeUS < tooOld:
-			delete(r.entries, n.id)
-			r.index.leave(n)
-			r.forgotten++
-		case r.ages.over(n.due, cutoff):
+		case !r.ages.over(n.due, cutoff): // its own time comes
+		case n.timeUS < tooOld && !keep[n]:
+			r.drop(n)
+		default:
 			r.ages.addAt(n, until)
 		}
 	}
+}
+
+func (r *Resolver) drop(e *entry) {
+	delete(r.entries, e.id)
+	r.index.leave(e)
+	r.forgotten++
+}
+
+// founders are the entries that name their trace for as long as it lasts: its
+// earliest, and its earliest with a correlation id. The hood is newest first.
+func founders(hood []*entry) map[*entry]bool {
+	first, donor := map[string]*entry{}, map[string]*entry{}
+	for _, e := range hood {
+		if e.trace != "" {
+			first[e.trace] = e
+		}
+		if e.correlation != "" {
+			donor[e.ofTrace] = e
+		}
+	}
+	keep := map[*entry]bool{}
+	for _, es := range []map[string]*entry{first, donor} {
+		for _, e := range es {
+			keep[e] = true
+		}
+	}
+	return keep
 }
 
 // forget drops issuers of keys that can live no longer.

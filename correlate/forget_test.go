@@ -1,0 +1,172 @@
+package correlate
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/fleet"
+)
+
+// inSlot moves records into a stretch of time of their own, with keys of their own.
+func inSlot(rs []fleet.Record, slot int, length time.Duration) {
+	own := func(key *string) {
+		if *key != "" {
+			*key = fmt.Sprintf("%s.%d", *key, slot)
+		}
+	}
+	for i := range rs {
+		r := &rs[i]
+		r.Time = r.Time.Add(time.Duration(slot) * length)
+		for _, key := range []*string{
+			&r.ID, &r.Account, &r.Seen.Trace, &r.Seen.Request, &r.Seen.Correlation, &r.Seen.AccessKey, &r.Seen.IssuedKey,
+		} {
+			own(key)
+		}
+		for m := range r.Seen.Messages {
+			own(&r.Seen.Messages[m])
+		}
+	}
+}
+
+// TestResolverForgetsOnlyWhatIsOver streams thirty slots of a quarter of the
+// horizon, each record up to half a horizon late.
+func TestResolverForgetsOnlyWhatIsOver(t *testing.T) {
+	const horizon, slots, perSlot = 4 * time.Hour, 30, 60
+	seeds(t, 40, func(t *testing.T, s *sets) {
+		type arrival struct {
+			record fleet.Record
+			when   time.Time
+		}
+		var stream []arrival
+		for slot := range slots {
+			rs := s.records(perSlot)
+			inSlot(rs, slot, horizon/4)
+			for _, r := range rs {
+				stream = append(stream, arrival{r, r.Time.Add(time.Duration(s.Int64N(int64(horizon / 2))))})
+			}
+		}
+		slices.SortFunc(stream, func(a, b arrival) int { return a.when.Compare(b.when) })
+		kept := &store{t, map[string]fleet.Record{}}
+		r := NewResolver(horizon)
+		most := 0
+		for len(stream) > 0 {
+			var batch []fleet.Record
+			n := min(1+s.IntN(30), len(stream))
+			for _, a := range stream[:n] {
+				batch = append(batch, a.record)
+			}
+			stream = stream[n:]
+			kept.add(r, batch)
+			most = max(most, r.Len())
+		}
+		got := kept.all()
+		if diff := cmp.Diff(resolved(got), got); diff != "" {
+			t.Errorf("Resolve (-) and Resolver (+) differ:\n%s", diff)
+		}
+		if r.Len()+r.Forgotten() != slots*perSlot {
+			t.Errorf("%d remembered and %d forgotten, want %d in all", r.Len(), r.Forgotten(), slots*perSlot)
+		}
+		// Four slots in a horizon, two that are late, one begun, and one for the steps.
+		if limit := 8 * perSlot; most > limit {
+			t.Errorf("%d records remembered at a time, want no more than %d", most, limit)
+		}
+	})
+}
+
+// traffic is what else goes on: spans of no interest, one a minute.
+func traffic(from time.Time, d time.Duration) []fleet.Record {
+	var rs []fleet.Record
+	for at := from; at.Before(from.Add(d)); at = at.Add(time.Minute) {
+		id := fmt.Sprintf("%032x", at.Unix())
+		rs = append(rs, fleet.Record{ID: fleet.SpanID(id, "s"), Kind: fleet.KindSpan, Time: at, Seen: fleet.Keys{Trace: id, Span: "s"}})
+	}
+	return rs
+}
+
+func TestATraceThatGoesOnKeepsItsDonor(t *testing.T) {
+	const horizon = time.Hour
+	r := NewResolver(horizon)
+	first := with(span("first", "10:00:00", traceA), func(k *fleet.Keys) { k.Correlation = "C1" })
+	r.Add([]fleet.Record{first})
+	for minute := 10; minute <= 180; minute += 10 {
+		next := span(fmt.Sprintf("s%d", minute), "10:00:00", traceA)
+		next.Time = next.Time.Add(time.Duration(minute) * time.Minute)
+		batch := append(traffic(next.Time, 10*time.Minute), next)
+		if amended := r.Add(batch); len(amended) > 0 {
+			t.Fatalf("minute %d: amendments %v, want none", minute, amended)
+		}
+		if got := batch[len(batch)-1].Keys.Correlation; got != "C1" {
+			t.Errorf("minute %d: correlation %q, want C1", minute, got)
+		}
+	}
+	if r.Forgotten() < 60 {
+		t.Errorf("%d records forgotten, want the traffic of an hour and more", r.Forgotten())
+	}
+}
+
+func TestATraceThatNeverEndsIsCutAndKeepsItsName(t *testing.T) {
+	const horizon, minutes = time.Hour, 24 * 60
+	r := NewResolver(horizon)
+	for minute := range minutes {
+		s := span(fmt.Sprintf("s%04d", minute), "00:00:00", traceA)
+		s.Time = s.Time.Add(time.Duration(minute) * time.Minute)
+		if minute == 5 {
+			s.Seen.Correlation = "C1"
+		}
+		batch := []fleet.Record{s}
+		if amended := r.Add(batch); minute > 5 && len(amended) > 0 {
+			t.Fatalf("minute %d: amendments %v, want none", minute, amended)
+		}
+		if got := batch[0].Keys.Correlation; minute > 5 && got != "C1" {
+			t.Fatalf("minute %d: correlation %q, want C1", minute, got)
+		}
+	}
+	// Four horizons, one more at the longest until it is looked at again, and strays.
+	if limit := 5*60 + 2*strays; r.Len() > limit {
+		t.Errorf("%d records remembered, want no more than %d", r.Len(), limit)
+	}
+}
+
+func TestAKeyIsRememberedForAsLongAsItLives(t *testing.T) {
+	const horizon = time.Hour
+	issue := fleet.Record{ID: "issue", Kind: fleet.KindAPICall, Time: at("00:00:00"), Principal: "alice", Seen: fleet.Keys{IssuedKey: "ASIA1"}}
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{{30 * time.Hour, "alice"}, {40 * time.Hour, ""}} {
+		r := NewResolver(horizon)
+		r.Add([]fleet.Record{issue})
+		r.Add(traffic(issue.Time, tt.after))
+		if limit := 60 + 60/ageSteps + 2*strays + 24; r.Len() > limit { // 24: a hundredth of 40 hours
+			t.Errorf("%d records remembered, want no more than %d", r.Len(), limit)
+		}
+		use := []fleet.Record{{ID: "use", Kind: fleet.KindAPICall, Time: issue.Time.Add(tt.after), Seen: fleet.Keys{AccessKey: "ASIA1"}}}
+		r.Add(use)
+		if got := use[0].Keys.Origin; got != tt.want {
+			t.Errorf("after %v: origin %q, want %q", tt.after, got, tt.want)
+		}
+	}
+}
+
+func TestAClockGoneWrongForgetsNothing(t *testing.T) {
+	r := NewResolver(time.Hour)
+	r.Add(traffic(at("10:00:00"), time.Hour))
+	stray := span("stray", "10:00:00", traceB)
+	stray.Time = stray.Time.AddDate(70, 0, 0)
+	r.Add([]fleet.Record{stray})
+	if got, want := r.Len(), 61; got != want {
+		t.Errorf("%d records remembered, want %d", got, want)
+	}
+}
+
+func TestWithoutHorizonNothingIsForgotten(t *testing.T) {
+	r := NewResolver(0)
+	r.Add(traffic(at("10:00:00"), 48*time.Hour))
+	if got, want := r.Len(), 48*60; got != want || r.Forgotten() != 0 {
+		t.Errorf("%d records remembered and %d forgotten, want %d and none", got, r.Forgotten(), want)
+	}
+}

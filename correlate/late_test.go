@@ -1,0 +1,132 @@
+package correlate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/fleet"
+)
+
+// at is a time of day on the day of the tests.
+func at(clock string) time.Time {
+	t, err := time.Parse("2006-01-02 15:04:05", "2026-11-20 "+clock)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+const (
+	traceA = "6920aaaa000000000000000000000001"
+	traceB = "6920bbbb000000000000000000000002"
+	table  = "AWS::DynamoDB::Table/orders"
+)
+
+func span(id, clock, trace string) fleet.Record {
+	return fleet.Record{ID: id, Kind: fleet.KindSpan, Time: at(clock), Seen: fleet.Keys{Trace: trace, Span: id}}
+}
+
+func write(id, clock, request string) fleet.Record {
+	return fleet.Record{
+		ID: id, Kind: fleet.KindAPICall, Time: at(clock), Resources: []string{table},
+		Seen: fleet.Keys{Request: request, Scope: fleet.ScopeAWS},
+	}
+}
+
+func change(id, clock string) fleet.Record {
+	return fleet.Record{ID: id, Kind: fleet.KindChange, Time: at(clock), Resources: []string{table}}
+}
+
+// with sets more keys of a record.
+func with(r fleet.Record, set func(k *fleet.Keys)) fleet.Record {
+	set(&r.Seen)
+	return r
+}
+
+// TestLateEvidenceAmends adds records one by one. The last of each case changes
+// an earlier answer that lies more than one join away.
+func TestLateEvidenceAmends(t *testing.T) {
+	request := func(k *fleet.Keys) { k.Request, k.Scope = "R1", fleet.ScopeAWS }
+	message := func(k *fleet.Keys) { k.Messages = []string{"M1"} }
+	tests := []struct {
+		name    string
+		records []fleet.Record
+		want    map[string]fleet.Keys // the amendments that the last record brings
+	}{
+		{
+			name: "the span of a request that only a write with a trace of its own leads to",
+			records: []fleet.Record{
+				with(write("w", "10:00:00", "R1"), func(k *fleet.Keys) { k.Trace = traceB }),
+				change("c", "10:05:00"),
+				with(span("s", "10:00:00", traceA), request),
+			},
+			want: map[string]fleet.Keys{"c": {
+				Trace: traceA, Request: "R1", Scope: fleet.ScopeAWS,
+				TraceLink:   fleet.Link{Via: fleet.RungRequest, Sure: fleet.Inferred},
+				RequestLink: fleet.Link{Via: fleet.RungTouch, Sure: fleet.Inferred},
+			}},
+		},
+		{
+			name: "the correlation id of a trace two messages away",
+			records: []fleet.Record{
+				with(span("a", "10:00:00", traceA), message),
+				with(span("b", "10:00:01", traceB), message),
+				with(span("donor", "10:00:02", traceA), func(k *fleet.Keys) { k.Correlation = "C1" }),
+			},
+			want: map[string]fleet.Keys{
+				"a": {
+					Trace: traceA, Span: "a", Messages: []string{"M1"}, Correlation: "C1",
+					TraceLink:       fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
+					CorrelationLink: fleet.Link{Via: fleet.RungTrace, Sure: fleet.Exact},
+				},
+				"b": {
+					Trace: traceB, Span: "b", Messages: []string{"M1"}, Correlation: "C1",
+					TraceLink:       fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
+					CorrelationLink: fleet.Link{Via: fleet.RungMessage, Sure: fleet.Exact},
+				},
+			},
+		},
+		{
+			name: "a revision that no longer shows the message takes back the tie",
+			records: []fleet.Record{
+				with(span("a", "10:00:00", traceA), message),
+				with(span("b", "10:00:01", traceB), message),
+				func() fleet.Record { r := span("a", "10:00:00", traceA); r.Revision = 1; return r }(),
+			},
+			want: map[string]fleet.Keys{"b": {
+				Trace: traceB, Span: "b", Messages: []string{"M1"},
+				TraceLink: fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
+			}},
+		},
+		{
+			name: "who obtained the key with which a key was obtained",
+			records: []fleet.Record{
+				{ID: "call", Kind: fleet.KindAPICall, Time: at("10:02:00"), Seen: fleet.Keys{AccessKey: "ASIA2"}},
+				{ID: "second", Kind: fleet.KindAPICall, Time: at("10:01:00"), Principal: "role", Seen: fleet.Keys{AccessKey: "ASIA1", IssuedKey: "ASIA2"}},
+				{ID: "first", Kind: fleet.KindAPICall, Time: at("10:00:00"), Principal: "user", Seen: fleet.Keys{AccessKey: "AKIA", IssuedKey: "ASIA1"}},
+			},
+			want: map[string]fleet.Keys{
+				"call":   {AccessKey: "ASIA2", Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
+				"second": {AccessKey: "ASIA1", IssuedKey: "ASIA2", Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := NewResolver(time.Hour)
+			var amended []fleet.Amendment
+			for i := range tt.records {
+				amended = r.Add(tt.records[i : i+1])
+			}
+			got := map[string]fleet.Keys{}
+			for _, a := range amended {
+				got[a.Ref.ID] = a.Keys
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("amendments, want (-) and got (+):\n%s", diff)
+			}
+		})
+	}
+}
