@@ -1,0 +1,283 @@
+package collectors
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"muster/fleet"
+)
+
+// trailEvent is a CloudTrail record. Requests and responses differ by API and
+// stay raw.
+type trailEvent struct {
+	EventID         string          `json:"eventID"`
+	EventVersion    string          `json:"eventVersion"`
+	EventTime       time.Time       `json:"eventTime"`
+	EventSource     string          `json:"eventSource"`
+	EventName       string          `json:"eventName"`
+	EventType       string          `json:"eventType"`
+	EventCategory   string          `json:"eventCategory"`
+	Region          string          `json:"awsRegion"`
+	SourceIP        string          `json:"sourceIPAddress"`
+	UserAgent       string          `json:"userAgent"`
+	ErrorCode       string          `json:"errorCode"`
+	ErrorMessage    string          `json:"errorMessage"`
+	RequestID       string          `json:"requestID"`
+	ReadOnly        *bool           `json:"readOnly"`
+	ManagementEvent *bool           `json:"managementEvent"`
+	Recipient       string          `json:"recipientAccountId"`
+	SharedEventID   string          `json:"sharedEventID"`
+	VPCEndpoint     string          `json:"vpcEndpointId"`
+	Identity        trailIdentity   `json:"userIdentity"`
+	Resources       []trailResource `json:"resources"`
+	Request         json.RawMessage `json:"requestParameters"`
+	Response        json.RawMessage `json:"responseElements"`
+	Additional      json.RawMessage `json:"additionalEventData"`
+	ServiceDetails  json.RawMessage `json:"serviceEventDetails"`
+	TLS             struct {
+		Version string `json:"tlsVersion"`
+	} `json:"tlsDetails"`
+	FromConsole json.RawMessage `json:"sessionCredentialFromConsole"`
+	Addendum    *struct {
+		Reason            string `json:"reason"`
+		OriginalEventID   string `json:"originalEventID"`
+		OriginalRequestID string `json:"originalRequestID"`
+	} `json:"addendum"`
+}
+
+type trailIdentity struct {
+	Type        string `json:"type"`
+	PrincipalID string `json:"principalId"`
+	ARN         string `json:"arn"`
+	AccountID   string `json:"accountId"`
+	AccessKeyID string `json:"accessKeyId"`
+	UserName    string `json:"userName"`
+	InvokedBy   string `json:"invokedBy"`
+	Session     struct {
+		Attributes struct {
+			MFA string `json:"mfaAuthenticated"`
+		} `json:"attributes"`
+		Issuer struct {
+			ARN      string `json:"arn"`
+			UserName string `json:"userName"`
+		} `json:"sessionIssuer"`
+	} `json:"sessionContext"`
+}
+
+type trailResource struct {
+	Type string `json:"type"`
+	ARN  string `json:"ARN"`
+	Name string `json:"resourceName"`
+}
+
+// eventVersionKnown is the newest version of CloudTrail's records that this
+// package was written against. Later ones are read all the same, and marked.
+const eventVersionKnown = "1.11"
+
+// parseTrailEvent turns a CloudTrail record into an API call. One that cannot
+// be understood is kept raw, with the reason in fleet.AttrUnreadable.
+func parseTrailEvent(doc []byte, o origin) fleet.Record {
+	doc = compact(doc)
+	var e trailEvent
+	err := json.Unmarshal(doc, &e)
+	switch {
+	case err == nil && e.EventID == "":
+		err = errors.New("no eventID")
+	case err == nil && e.EventTime.IsZero():
+		err = errors.New("no eventTime")
+	case err == nil && (e.EventSource == "" || e.EventName == ""):
+		err = errors.New("no eventSource or no eventName")
+	}
+	if err != nil {
+		return unreadable(fleet.KindAPICall, clip(e.EventID, maxIDBytes), e.EventTime.UTC(), doc, o, err)
+	}
+	return e.record(doc, o)
+}
+
+func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
+	service, _, _ := strings.Cut(e.EventSource, ".")
+	r := fleet.Record{
+		ID: clean(e.EventID), Kind: fleet.KindAPICall, Time: e.EventTime.UTC().Truncate(time.Microsecond),
+		Account: firstOf(e.Recipient, e.Identity.AccountID, o.account), Region: firstOf(e.Region, o.region),
+		Service: clean(service), Name: clean(service + ":" + e.EventName),
+		Principal: clean(e.Identity.principal()), Error: clean(e.failure()), Raw: doc,
+		Attributes: map[string]string{},
+	}
+	if e.Addendum != nil && e.Addendum.OriginalEventID != "" {
+		r.ID, r.Revision = clean(e.Addendum.OriginalEventID), 1
+		set(r.Attributes, "addendum_reason", e.Addendum.Reason)
+	}
+	r.Resources = e.resources(service)
+	e.describe(r.Attributes)
+	var keys keyScan
+	keys.takeRequest(e.RequestID, fleet.ScopeAWS)
+	r.Seen = keys.keys
+	r.Seen.AccessKey = clean(clip(e.Identity.AccessKeyID, maxIDBytes))
+	r.Seen.IssuedKey = e.issuedKey()
+	r.Message = e.message(&r)
+	return r
+}
+
+// principal is who made the call, as an ARN where AWS gives one.
+func (id *trailIdentity) principal() string {
+	if id.Type == "Root" && id.ARN == "" && id.AccountID != "" {
+		return "arn:aws:iam::" + id.AccountID + ":root"
+	}
+	return firstOf(id.ARN, id.InvokedBy, id.UserName, id.PrincipalID, id.AccountID)
+}
+
+// failure is the error code. A console sign-in that was refused has none, but
+// says so in its answer.
+func (e *trailEvent) failure() string {
+	if e.ErrorCode != "" {
+		return e.ErrorCode
+	}
+	if e.EventName == "ConsoleLogin" && e.consoleLogin() == "Failure" {
+		return "Failure"
+	}
+	return ""
+}
+
+func (e *trailEvent) consoleLogin() string {
+	var answer struct {
+		ConsoleLogin string `json:"ConsoleLogin"`
+	}
+	if json.Unmarshal(e.Response, &answer) != nil {
+		return ""
+	}
+	return answer.ConsoleLogin
+}
+
+// issuedKey is the temporary access key that AssumeRole and its like hand out.
+func (e *trailEvent) issuedKey() string {
+	var answer struct {
+		Credentials struct {
+			AccessKeyID string `json:"accessKeyId"`
+		} `json:"credentials"`
+	}
+	if json.Unmarshal(e.Response, &answer) != nil || !isID(answer.Credentials.AccessKeyID) {
+		return ""
+	}
+	return answer.Credentials.AccessKeyID
+}
+
+func (e *trailEvent) describe(a map[string]string) {
+	set(a, fleet.AttrEventSource, e.EventSource)
+	set(a, fleet.AttrEventName, e.EventName)
+	set(a, fleet.AttrSourceIP, e.SourceIP)
+	set(a, fleet.AttrUserAgent, e.UserAgent)
+	set(a, fleet.AttrEventCategory, e.category())
+	if e.readOnly() {
+		a[fleet.AttrReadOnly] = "true"
+	}
+	set(a, "event_version", e.EventVersion)
+	if compareVersions(e.EventVersion, eventVersionKnown) > 0 {
+		a["newer_than_known"] = "true"
+	}
+	set(a, "event_type", e.EventType)
+	set(a, "error_message", e.ErrorMessage)
+	set(a, "identity_type", e.Identity.Type)
+	set(a, "user_name", firstOf(e.Identity.UserName, e.Identity.Session.Issuer.UserName))
+	set(a, "invoked_by", e.Identity.InvokedBy)
+	set(a, "mfa", e.Identity.Session.Attributes.MFA)
+	set(a, "session_issuer", e.Identity.Session.Issuer.ARN)
+	set(a, "identity_account", e.Identity.AccountID)
+	set(a, "shared_event_id", e.SharedEventID)
+	set(a, "vpc_endpoint", e.VPCEndpoint)
+	set(a, "tls_version", e.TLS.Version)
+	set(a, "from_console", strings.Trim(string(e.FromConsole), `"`))
+	if e.EventName == "ConsoleLogin" {
+		set(a, "console_login", e.consoleLogin())
+	}
+	flatten(a, "request.", e.Request)
+	flatten(a, "additional.", e.Additional)
+	flatten(a, "service_event.", e.ServiceDetails)
+	if mfa := a["additional.MFAUsed"]; mfa != "" {
+		a["mfa_used"] = mfa
+	}
+}
+
+// category is what kind of event this is; records before version 1.07 say it
+// with managementEvent, and before 1.05 not at all.
+func (e *trailEvent) category() string {
+	switch {
+	case e.EventCategory != "":
+		return e.EventCategory
+	case e.ManagementEvent == nil:
+		return ""
+	case *e.ManagementEvent:
+		return "Management"
+	}
+	return "Data"
+}
+
+// readOnly reports whether the call changed nothing. Old records do not say;
+// AWS names such calls alike.
+func (e *trailEvent) readOnly() bool {
+	if e.ReadOnly != nil {
+		return *e.ReadOnly
+	}
+	for _, verb := range []string{"Describe", "Get", "List", "Head", "Lookup", "Query", "Scan", "Search"} {
+		if strings.HasPrefix(e.EventName, verb) {
+			return true
+		}
+	}
+	return false
+}
+
+// message says in one line who did what to what, and how it went.
+func (e *trailEvent) message(r *fleet.Record) string {
+	var b strings.Builder
+	b.WriteString(firstOf(shortPrincipal(r.Principal), "someone"))
+	b.WriteString(" called " + r.Name)
+	if len(r.Resources) > 0 {
+		_, name, _ := strings.Cut(r.Resources[0], "/")
+		b.WriteString(" on " + name)
+	}
+	if e.SourceIP != "" {
+		b.WriteString(" from " + e.SourceIP)
+	}
+	if r.Error != "" {
+		b.WriteString(": " + r.Error)
+		if e.ErrorMessage != "" {
+			b.WriteString(": " + e.ErrorMessage)
+		}
+	}
+	return oneLine(clean(b.String()), maxMessageBytes)
+}
+
+// shortPrincipal is the part of an ARN that people say: "user/deployer",
+// "muster-orders/orders-task", "root".
+func shortPrincipal(arn string) string {
+	if !strings.HasPrefix(arn, "arn:") {
+		return arn
+	}
+	return strings.TrimPrefix(arn[strings.LastIndexByte(arn, ':')+1:], "assumed-role/")
+}
+
+// compareVersions compares event versions by their numbers: "1.10" is after
+// "1.9". Parts that are no numbers count as zero.
+func compareVersions(a, b string) int {
+	for a != "" || b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		if c := versionPart(x) - versionPart(y); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func versionPart(s string) int {
+	n := 0
+	for _, c := range s {
+		if c < '0' || c > '9' || n > 1e6 {
+			return 0
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}

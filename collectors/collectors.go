@@ -1,0 +1,75 @@
+// Package collectors reads what AWS recorded about a fleet, from its APIs and
+// from files in the formats that AWS writes, and translates it once into
+// fleet.Record. It is the only room that parses ids, knows AWS's shapes, and
+// masks secrets: whatever leaves it is safe to store and to show.
+package collectors
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Sources by which Options.Sources chooses.
+const (
+	SourceLogs       = "logs"       // CloudWatch Logs, one stream per group
+	SourceXRay       = "xray"       // traces
+	SourceCloudTrail = "cloudtrail" // LookupEvents: management events only
+	SourceTrail      = "trail"      // the bucket that a trail delivers to
+	SourceConfig     = "config"     // configuration items
+)
+
+// Sources lists every source in the order in which they are read. Spans come
+// first, since they are what most other records borrow their trace from.
+func Sources() []string {
+	return []string{SourceXRay, SourceLogs, SourceCloudTrail, SourceTrail, SourceConfig}
+}
+
+// Options says what to read. The zero value of every field but AWS is usable.
+type Options struct {
+	// AWS carries region, credentials and, in BaseEndpoint, an endpoint override.
+	AWS aws.Config
+	// Account is the account whose evidence this is; "" asks STS.
+	Account string
+	// Sources chooses sources; empty means all of them ("trail" only with a
+	// TrailBucket).
+	Sources []string
+	// LogGroups names the groups to read; empty means all that LogGroupPrefix
+	// leaves.
+	LogGroups      []string
+	LogGroupPrefix string
+	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
+	// "AWSLogs/" there.
+	TrailBucket, TrailPrefix string
+	// LookupRate bounds LookupEvents to that many calls a second; 0 starts
+	// without waiting and adapts to throttling.
+	LookupRate float64
+	// ConfigTypes are the resource types to read from AWS Config; empty means
+	// ConfigTypes().
+	ConfigTypes []string
+	// Overlap is re-read before each window; 0 means each source's own default.
+	Overlap time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger is told what was worth a wait; nil means silence.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// overlapOr is the configured overlap, or a source's own.
+func (o Options) overlapOr(own time.Duration) time.Duration {
+	if o.Overlap > 0 {
+		return o.Overlap
+	}
+	return own
+}

@@ -1,0 +1,248 @@
+package collectors
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"muster/fleet"
+)
+
+// FileOptions fills in what a file does not say.
+type FileOptions struct {
+	Account, Region string
+}
+
+// FileError says which file could not be read, and where in it.
+type FileError struct {
+	Path string
+	// Offset is a byte position; of the decompressed stream when Unpacked.
+	Offset   int64
+	Unpacked bool
+	// Item is the document at fault, counted from 1; 0 for the file as a whole.
+	Item int
+	Err  error
+}
+
+// Error names the file and the position.
+func (e *FileError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "read %s: at byte %d", e.Path, e.Offset)
+	if e.Unpacked {
+		b.WriteString(" of the decompressed stream")
+	}
+	if e.Item > 0 {
+		fmt.Fprintf(&b, ", in document %d", e.Item)
+	}
+	return b.String() + ": " + e.Err.Error()
+}
+
+// Unwrap is the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Bounds on a batch from a file: enough for a good row group's share, little
+// enough to hold several in memory.
+const (
+	fileBatchRecords = 1000
+	fileBatchBytes   = 8 << 20
+)
+
+// ReadFile yields the records of a file in any format of this package, told
+// apart by content: CloudTrail files, arrays, single records and EventBridge
+// events; X-Ray segment documents, daemon datagrams and answers of
+// BatchGetTraces; log events one a line and subscription payloads; Config
+// snapshots, histories and items. Any of them may be gzipped.
+//
+// The whole file is checked before the first batch, so that a broken one yields
+// a *FileError and nothing else. It is read twice for that, never held.
+// Documents that are whole but cannot be understood are records kept raw, each
+// with a ledger entry.
+func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		err := scanFile(path, func(d document) error {
+			if err := checkDocument(d); err != nil {
+				return err
+			}
+			if err := checkShape(d.body, d.shape); err != nil {
+				return &positionError{d.offset, d.item, err}
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			yield(fleet.Batch{}, err)
+			return
+		}
+		b := batcher{yield: yield, origin: origin{o.Account, o.Region}, path: path}
+		err = scanFile(path, func(d document) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return b.add(d)
+		})
+		switch {
+		case errors.Is(err, errStopped):
+		case err != nil:
+			yield(fleet.Batch{}, err)
+		default:
+			b.flush()
+		}
+	}
+}
+
+// errStopped ends a scan whose consumer wants no more.
+var errStopped = errors.New("the consumer stopped")
+
+// batcher gathers records into batches.
+type batcher struct {
+	origin
+	path  string
+	yield func(fleet.Batch, error) bool
+	batch fleet.Batch
+	bytes int
+}
+
+func (b *batcher) add(d document) error {
+	rs, err := parseDocument(d.body, d.shape, b.origin)
+	if err != nil {
+		return &positionError{d.offset, d.item, err}
+	}
+	for i := range rs {
+		b.bytes += len(rs[i].Raw)
+		if rs[i].Attributes[fleet.AttrUnreadable] != "" {
+			where := fmt.Sprintf("%s: at byte %d, in document %d", b.path, d.offset, d.item)
+			b.batch.Ledger = append(b.batch.Ledger, unreadableEntry(&rs[i], where))
+		}
+	}
+	b.batch.Records = append(b.batch.Records, rs...)
+	if len(b.batch.Records) >= fileBatchRecords || b.bytes >= fileBatchBytes {
+		if !b.flush() {
+			return errStopped
+		}
+	}
+	return nil
+}
+
+// flush hands over what is gathered and reports whether more is wanted.
+func (b *batcher) flush() bool {
+	if len(b.batch.Records) == 0 && len(b.batch.Ledger) == 0 {
+		return true
+	}
+	placeStreamed(b.batch.Records)
+	full := b.batch
+	b.batch, b.bytes = fleet.Batch{}, 0
+	return b.yield(full, nil)
+}
+
+// scanFile calls each for every document of a file. Its errors are FileErrors,
+// but for those of each that are none of the stream's.
+func scanFile(path string, each func(document) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return &FileError{Path: path, Err: err}
+	}
+	defer f.Close() // only read from
+	unpacked, err := scanStream(f, each)
+	var at *positionError
+	if errors.As(err, &at) {
+		return &FileError{Path: path, Offset: at.offset, Unpacked: unpacked, Item: at.item, Err: at.err}
+	}
+	return err
+}
+
+// scanStream calls each for every document of a stream, gzipped or not, and
+// says which of the two it was.
+func scanStream(r io.Reader, each func(document) error) (unpacked bool, err error) {
+	head := make([]byte, sniffBytes)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, &positionError{0, 0, err}
+	}
+	r = io.MultiReader(bytes.NewReader(head[:n]), r)
+	if bytes.HasPrefix(head[:n], gzipMagic) {
+		return true, scanGzip(r, each)
+	}
+	if err := sniff(head[:n]); err != nil {
+		return false, &positionError{0, 0, err}
+	}
+	return false, eachDocument(r, each)
+}
+
+func scanGzip(r io.Reader, each func(document) error) error {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return &positionError{0, 0, fmt.Errorf("corrupt gzip: %w", err)}
+	}
+	defer z.Close() // only read from
+	head := make([]byte, sniffBytes)
+	n, err := io.ReadFull(z, head)
+	if err != nil && !errors.Is(err, io.EOF) && !(errors.Is(err, io.ErrUnexpectedEOF) && n > 0) {
+		return &positionError{int64(n), 0, fmt.Errorf("corrupt gzip: %w", err)}
+	}
+	if err := sniff(head[:n]); err != nil {
+		return &positionError{0, 0, err}
+	}
+	return eachDocument(io.MultiReader(bytes.NewReader(head[:n]), gzipReader{z}), each)
+}
+
+// gzipReader says in its errors that it is the compression that is broken.
+type gzipReader struct{ r io.Reader }
+
+func (g gzipReader) Read(p []byte) (int, error) {
+	n, err := g.r.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare io.EOF
+		err = fmt.Errorf("corrupt gzip: %w", err)
+	}
+	return n, err
+}
+
+// gunzip unpacks a small payload.
+func gunzip(packed []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("corrupt gzip: %w", err)
+	}
+	defer z.Close() // only read from
+	doc, err := io.ReadAll(io.LimitReader(z, maxDocument))
+	if err != nil {
+		return nil, fmt.Errorf("corrupt gzip: %w", err)
+	}
+	return doc, nil
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// sniffBytes is how much of a file is looked at to tell what it is.
+const sniffBytes = 512
+
+// sniff reports what a file is when it cannot be JSON.
+func sniff(head []byte) error {
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case len(head) == 0:
+		return errors.New("the file is empty")
+	case len(text) == 0 || text[0] == '{' || text[0] == '[':
+		return nil
+	}
+	kind := "not JSON"
+	for _, k := range fileKinds {
+		if strings.HasPrefix(string(head), k.magic) {
+			kind = k.name
+		}
+	}
+	return fmt.Errorf("%s: muster reads CloudTrail, X-Ray, CloudWatch Logs and Config documents in JSON, gzipped or not", kind)
+}
+
+// fileKinds are files that people point at by mistake.
+var fileKinds = []struct{ magic, name string }{
+	{"\x89PNG", "a PNG image"}, {"\xff\xd8\xff", "a JPEG image"}, {"\x7fELF", "an ELF program"},
+	{"PK\x03\x04", "a ZIP archive"}, {"PAR1", "a Parquet file"}, {"%PDF", "a PDF"},
+	{"\x28\xb5\x2f\xfd", "a zstd file"}, {"BZh", "a bzip2 file"}, {"\xfd7zXZ", "an xz file"},
+	{"SQLite format 3", "a SQLite database"}, {"\xfe\xff", "UTF-16 text"}, {"\xff\xfe", "UTF-16 text"},
+}

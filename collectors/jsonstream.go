@@ -1,0 +1,276 @@
+package collectors
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxDocument bounds one document, so that a file of another kind cannot fill
+// the memory. AWS's largest are configuration items and log events of 1 MiB.
+const maxDocument = 64 << 20
+
+// document is one JSON value of a stream.
+type document struct {
+	body   []byte // valid until the next one is read
+	shape  shape
+	offset int64 // of its first byte in the (decompressed) stream
+	item   int   // counts from 1
+}
+
+// positionError says where in a stream something is wrong.
+type positionError struct {
+	offset int64
+	item   int // 0 when it is about none in particular
+	err    error
+}
+
+func (e *positionError) Error() string { return e.err.Error() }
+func (e *positionError) Unwrap() error { return e.err }
+
+// jsonStream splits a stream into documents with bounded memory: JSON values
+// one after another (with or without white space between them), the elements
+// of arrays, and the elements of the one array in a wrapper such as
+// {"Records":[…]}. It finds where documents begin and end; whether they are
+// valid inside is for json.Valid.
+type jsonStream struct {
+	r     *bufio.Reader
+	pos   int64
+	item  int
+	body  []byte
+	spare []byte // body's room while the elements of a wrapper are read
+	yield func(document) error
+}
+
+// eachDocument calls yield for each document in r until one of them errs.
+// Errors of the stream itself are positionErrors.
+func eachDocument(r io.Reader, yield func(document) error) error {
+	const buffer = 256 << 10 // a few documents at a time
+	s := jsonStream{r: bufio.NewReaderSize(r, buffer), yield: yield}
+	if bom, err := s.r.Peek(3); err == nil && string(bom) == "\xef\xbb\xbf" {
+		s.skip(len(bom))
+	}
+	for values := 0; ; values++ {
+		c, err := s.peekToken()
+		switch {
+		case errors.Is(err, io.EOF) && values == 0:
+			return s.fail(errors.New("there is nothing but white space"))
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		switch c {
+		case '[':
+			err = s.array()
+		case '{':
+			err = s.object(true)
+		default:
+			err = s.fail(fmt.Errorf("expected a JSON object or array, found %q", c))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *jsonStream) fail(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the JSON ends in the middle: %w", io.ErrUnexpectedEOF)
+	}
+	return &positionError{offset: s.pos, item: s.item, err: err}
+}
+
+func (s *jsonStream) skip(n int) {
+	d, _ := s.r.Discard(n) // of bytes that were peeked
+	s.pos += int64(d)
+}
+
+// peekToken skips white space and looks at the byte behind it. io.EOF comes
+// bare; other errors carry their position.
+func (s *jsonStream) peekToken() (byte, error) {
+	for {
+		b, err := s.r.Peek(1)
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0, io.EOF
+		case err != nil:
+			return 0, s.fail(err)
+		case !isSpace(b[0]):
+			return b[0], nil
+		}
+		s.skip(1)
+	}
+}
+
+// array yields the elements of an array, whose bracket is next.
+func (s *jsonStream) array() error {
+	s.skip(1)
+	c, err := s.peekToken()
+	if err != nil {
+		return s.fail(err)
+	}
+	if c == ']' {
+		s.skip(1)
+		return nil
+	}
+	for {
+		if c, err = s.peekToken(); err != nil {
+			return s.fail(err)
+		}
+		if c != '{' {
+			return s.fail(fmt.Errorf("expected a JSON object in the array, found %q", c))
+		}
+		if err := s.object(false); err != nil {
+			return err
+		}
+		if c, err = s.peekToken(); err != nil {
+			return s.fail(err)
+		}
+		if c != ']' && c != ',' {
+			return s.fail(fmt.Errorf("expected a comma between the elements of the array, found %q", c))
+		}
+		s.skip(1)
+		if c == ']' {
+			return nil
+		}
+	}
+}
+
+// wrappers are the members whose array is a stream of documents: CloudTrail's
+// files and LookupEvents, Config's files, BatchGetTraces, FilterLogEvents.
+var wrappers = map[string]bool{
+	"Records": true, "Events": true, "configurationItems": true, "Traces": true, "events": true,
+}
+
+// object reads the object whose brace is next and yields it; or, with
+// mayWrap, the elements of the array that it wraps.
+func (s *jsonStream) object(mayWrap bool) error {
+	start := s.pos
+	s.item++
+	s.body = s.body[:0]
+	var members memberSet
+	wrapped := false
+	depth, key := 0, true // key: a member's name comes next, at depth 1
+	for {
+		c, err := s.next()
+		if err != nil {
+			return s.fail(err)
+		}
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+			if depth == 0 {
+				if wrapped && json.Valid(s.body) {
+					return nil
+				}
+				if wrapped {
+					return &positionError{s.pos, 0, errors.New("invalid JSON around the array")}
+				}
+				return s.yield(document{s.body, members.shape(), start, s.item})
+			}
+		case ',':
+			key = key || depth == 1
+		case '"':
+			name, err := s.str()
+			if err != nil {
+				return err
+			}
+			if depth != 1 || !key {
+				break
+			}
+			key = false
+			if mayWrap && wrappers[string(name)] {
+				opened, err := s.wrapped()
+				if err != nil {
+					return err
+				}
+				wrapped = wrapped || opened
+			} else {
+				members.add(name)
+			}
+		}
+	}
+}
+
+// wrapped yields the elements of the array that is the value of the member
+// whose name was just read, and reports whether it was one.
+func (s *jsonStream) wrapped() (bool, error) {
+	c, err := s.peekToken()
+	if err != nil {
+		return false, s.fail(err)
+	}
+	if c != ':' {
+		return false, nil
+	}
+	if _, err = s.next(); err != nil {
+		return false, s.fail(err)
+	}
+	if c, err = s.peekToken(); err != nil {
+		return false, s.fail(err)
+	}
+	if c != '[' {
+		return false, nil
+	}
+	s.item-- // the wrapper is no item itself
+	around := append(s.body, "[]"...)
+	s.body = s.spare
+	err = s.array()
+	s.spare, s.body = s.body, around
+	return true, err
+}
+
+// next takes one byte into the document.
+func (s *jsonStream) next() (byte, error) {
+	c, err := s.r.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	s.pos++
+	if len(s.body) >= maxDocument {
+		return 0, fmt.Errorf("the document is larger than %d bytes", maxDocument)
+	}
+	s.body = append(s.body, c)
+	return c, nil
+}
+
+// str takes the rest of a string and returns what is between its quotes.
+func (s *jsonStream) str() ([]byte, error) {
+	start := len(s.body)
+	for {
+		c, err := s.next()
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		switch c {
+		case '\\':
+			if _, err := s.next(); err != nil {
+				return nil, s.fail(err)
+			}
+		case '"':
+			return s.body[start : len(s.body)-1], nil
+		}
+	}
+}
+
+// checkDocument reports what is wrong inside of a document, with its place.
+func checkDocument(d document) error {
+	if !json.Valid(d.body) {
+		var v any
+		err := json.Unmarshal(d.body, &v)
+		at := int64(0)
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			at = max(0, syntax.Offset-1) // it counts the byte at fault
+		}
+		return &positionError{d.offset + at, d.item, fmt.Errorf("invalid JSON: %w", err)}
+	}
+	if d.shape == shapeUnknown {
+		return &positionError{d.offset, d.item, errors.New("a JSON object of none of the formats that muster reads")}
+	}
+	return nil
+}

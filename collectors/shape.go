@@ -1,0 +1,213 @@
+package collectors
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"muster/fleet"
+)
+
+// shape is which format a document has.
+type shape int
+
+const (
+	shapeUnknown      shape = iota
+	shapeDaemonHeader       // {"format":"json","version":1}, the first line of a datagram
+	shapeSegment            // an X-Ray segment document
+	shapeTrace              // a trace in an answer of BatchGetTraces
+	shapeTraceSegment       // {"Id":…,"Document":"…"} out of such a trace
+	shapeTrailEvent         // a CloudTrail record
+	shapeLookupEvent        // an event in an answer of LookupEvents
+	shapeEventBridge        // an event whose detail is one of these
+	shapeLogEvent           // FilterLogEvents' event
+	shapeSubscription       // a subscription's payload
+	shapeLambdaLogs         // the same in a Lambda event: {"awslogs":{"data":…}}
+	shapeItem               // a configuration item
+)
+
+// memberSet notes which telling members an object has.
+type memberSet uint32
+
+// memberBits are the members that tell formats apart.
+var memberBits = map[string]memberSet{
+	"format": 1 << 0, "version": 1 << 1, "trace_id": 1 << 2, "id": 1 << 3, "start_time": 1 << 4,
+	"Segments": 1 << 5, "Document": 1 << 6, "eventID": 1 << 7, "eventSource": 1 << 8, "eventName": 1 << 9,
+	"CloudTrailEvent": 1 << 10, "detail": 1 << 11, "detail-type": 1 << 12, "message": 1 << 13,
+	"timestamp": 1 << 14, "messageType": 1 << 15, "logEvents": 1 << 16, "awslogs": 1 << 17,
+	"resourceType": 1 << 18, "configurationItemCaptureTime": 1 << 19, "configurationItemStatus": 1 << 20,
+	"name": 1 << 21, "configurationItem": 1 << 22,
+}
+
+func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
+
+func (m memberSet) has(names ...string) bool {
+	for _, n := range names {
+		if m&memberBits[n] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// shape tells the format by the members that only it has.
+func (m memberSet) shape() shape {
+	switch {
+	case m.has("detail", "detail-type"), m.has("configurationItem", "messageType"):
+		return shapeEventBridge
+	case m.has("eventSource", "eventName"), m.has("eventID", "eventName"):
+		return shapeTrailEvent
+	case m.has("CloudTrailEvent"):
+		return shapeLookupEvent
+	case m.has("trace_id", "id"), m.has("id", "start_time", "name"):
+		return shapeSegment
+	case m.has("Segments"):
+		return shapeTrace
+	case m.has("Document"):
+		return shapeTraceSegment
+	case m.has("messageType", "logEvents"):
+		return shapeSubscription
+	case m.has("awslogs"):
+		return shapeLambdaLogs
+	case m.has("message", "timestamp"):
+		return shapeLogEvent
+	case m.has("resourceType", "configurationItemCaptureTime"), m.has("resourceType", "configurationItemStatus"):
+		return shapeItem
+	case m.has("format", "version"):
+		return shapeDaemonHeader
+	}
+	return shapeUnknown
+}
+
+// parseDocument turns a valid document of a known shape into records.
+func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
+	switch s {
+	case shapeSegment:
+		return parseSegment(doc, o), nil
+	case shapeTrace, shapeTraceSegment:
+		return parseTraceAnswer(doc, o)
+	case shapeTrailEvent:
+		return []fleet.Record{parseTrailEvent(doc, o)}, nil
+	case shapeLookupEvent:
+		return parseLookupEvent(doc, o)
+	case shapeItem:
+		return []fleet.Record{parseConfigItem(doc, o)}, nil
+	case shapeLogEvent:
+		var e logEvent
+		if err := json.Unmarshal(doc, &e); err != nil {
+			return nil, fmt.Errorf("read log event: %w", err)
+		}
+		return []fleet.Record{e.record(o)}, nil
+	case shapeSubscription:
+		return parseSubscription(doc, o)
+	case shapeLambdaLogs:
+		return parseLambdaLogs(doc, o)
+	case shapeEventBridge:
+		return parseEventBridge(doc, o)
+	case shapeDaemonHeader:
+		return nil, nil
+	case shapeUnknown:
+	}
+	return nil, errors.New("a JSON object of none of the formats that muster reads")
+}
+
+// checkShape reports what parseDocument would fail on, for the formats that
+// wrap another: the others keep what they cannot read.
+func checkShape(doc []byte, s shape) error {
+	switch s {
+	case shapeSegment, shapeTrailEvent, shapeItem, shapeDaemonHeader:
+		return nil
+	case shapeLogEvent:
+		var e logEvent
+		return json.Unmarshal(doc, &e)
+	default:
+		_, err := parseDocument(doc, s, origin{})
+		return err
+	}
+}
+
+// parseTraceAnswer reads a trace of BatchGetTraces, or one segment of it.
+func parseTraceAnswer(doc []byte, o origin) ([]fleet.Record, error) {
+	type segment struct{ Document string }
+	var trace struct {
+		segment
+		Segments []segment
+	}
+	if err := json.Unmarshal(doc, &trace); err != nil {
+		return nil, fmt.Errorf("read trace: %w", err)
+	}
+	if trace.Document != "" {
+		trace.Segments = append(trace.Segments, trace.segment)
+	}
+	var rs []fleet.Record
+	for _, s := range trace.Segments {
+		rs = append(rs, parseSegment([]byte(s.Document), o)...)
+	}
+	return rs, nil
+}
+
+// parseLookupEvent reads an event of LookupEvents, which carries CloudTrail's
+// record as a string.
+func parseLookupEvent(doc []byte, o origin) ([]fleet.Record, error) {
+	var e struct{ CloudTrailEvent string }
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return nil, fmt.Errorf("read looked-up event: %w", err)
+	}
+	return []fleet.Record{parseTrailEvent([]byte(e.CloudTrailEvent), o)}, nil
+}
+
+// parseLambdaLogs reads a subscription's payload as a Lambda function gets it:
+// gzip in base64.
+func parseLambdaLogs(doc []byte, o origin) ([]fleet.Record, error) {
+	var e struct {
+		Logs struct {
+			Data string `json:"data"`
+		} `json:"awslogs"`
+	}
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return nil, fmt.Errorf("read Lambda event: %w", err)
+	}
+	packed, err := base64.StdEncoding.DecodeString(e.Logs.Data)
+	if err != nil {
+		return nil, fmt.Errorf("read awslogs.data: %w", err)
+	}
+	payload, err := gunzip(packed)
+	if err != nil {
+		return nil, fmt.Errorf("read awslogs.data: %w", err)
+	}
+	return parseSubscription(payload, o)
+}
+
+// parseEventBridge reads an event that carries a CloudTrail record or a
+// configuration item. Config's own notifications carry the item without detail.
+func parseEventBridge(doc []byte, o origin) ([]fleet.Record, error) {
+	type carrier struct {
+		Item  json.RawMessage `json:"configurationItem"`
+		Event string          `json:"eventName"`
+	}
+	var e struct {
+		carrier
+		DetailType string          `json:"detail-type"`
+		Detail     json.RawMessage `json:"detail"`
+		Account    string          `json:"account"`
+		Region     string          `json:"region"`
+	}
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	inner := e.carrier
+	if len(e.Detail) > 0 {
+		if err := json.Unmarshal(e.Detail, &inner); err != nil {
+			return nil, fmt.Errorf("read detail of event: %w", err)
+		}
+	}
+	o = origin{firstOf(e.Account, o.account), firstOf(e.Region, o.region)}
+	switch {
+	case len(inner.Item) > 0 && inner.Item[0] == '{':
+		return []fleet.Record{parseConfigItem(inner.Item, o)}, nil
+	case inner.Event != "":
+		return []fleet.Record{parseTrailEvent(e.Detail, o)}, nil
+	}
+	return nil, fmt.Errorf("the event %q carries neither an API call nor a configuration item", clip(e.DetailType, maxIDBytes))
+}

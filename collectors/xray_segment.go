@@ -1,0 +1,349 @@
+package collectors
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"muster/fleet"
+)
+
+// segmentDoc is an X-Ray segment document, or a subsegment in one. What AWS's
+// SDKs disagree about is kept raw and read where it is used.
+type segmentDoc struct {
+	TraceID     string            `json:"trace_id"`
+	ID          string            `json:"id"`
+	ParentID    string            `json:"parent_id"`
+	Name        string            `json:"name"`
+	Type        string            `json:"type"`
+	Namespace   string            `json:"namespace"`
+	Origin      string            `json:"origin"`
+	User        string            `json:"user"`
+	ResourceARN string            `json:"resource_arn"`
+	Start       *float64          `json:"start_time"`
+	End         *float64          `json:"end_time"`
+	InProgress  bool              `json:"in_progress"`
+	Inferred    bool              `json:"inferred"`
+	Error       bool              `json:"error"`
+	Fault       bool              `json:"fault"`
+	Throttle    bool              `json:"throttle"`
+	Cause       json.RawMessage   `json:"cause"`
+	HTTP        segmentHTTP       `json:"http"`
+	AWS         segmentAWS        `json:"aws"`
+	SQL         segmentSQL        `json:"sql"`
+	Annotations json.RawMessage   `json:"annotations"`
+	Links       []segmentLink     `json:"links"`
+	Subsegments []json.RawMessage `json:"subsegments"`
+}
+
+type segmentHTTP struct {
+	Request struct {
+		Method    string `json:"method"`
+		URL       string `json:"url"`
+		ClientIP  string `json:"client_ip"`
+		UserAgent string `json:"user_agent"`
+	} `json:"request"`
+	Response struct {
+		Status json.Number `json:"status"`
+	} `json:"response"`
+}
+
+type segmentSQL struct {
+	URL   string `json:"url"`
+	Query string `json:"sanitized_query"`
+}
+
+type segmentLink struct {
+	TraceID string `json:"trace_id"`
+}
+
+// segmentScan turns one document into spans.
+type segmentScan struct {
+	origin
+	trace   string
+	service string
+	spans   []fleet.Record
+	at      map[string]int // span id → index in spans
+}
+
+// maxNesting bounds subsegments in subsegments; SDKs stay below ten.
+const maxNesting = 64
+
+// parseSegment turns an X-Ray document, a segment or a subsegment that was sent
+// alone, into one span each for itself and its subsegments. A document that
+// holds one subsegment twice, in progress and finished, gives the finished one.
+//
+// A document that cannot be understood gives one record that keeps it raw, with
+// the reason in fleet.AttrUnreadable.
+func parseSegment(doc []byte, o origin) []fleet.Record {
+	doc = compact(doc)
+	s := segmentScan{origin: o, at: map[string]int{}}
+	err := s.add(doc, "", 0)
+	if err == nil {
+		return s.spans
+	}
+	var head struct {
+		TraceID any `json:"trace_id"`
+		ID      any `json:"id"`
+		Start   any `json:"start_time"`
+	}
+	id := "span"
+	var at time.Time
+	if json.Unmarshal(doc, &head) == nil {
+		trace := fmt.Sprint(head.TraceID)
+		if t, ok := fleet.ParseTraceID(trace); ok {
+			trace = t
+		}
+		id = clip(fleet.SpanID(trace, fmt.Sprint(head.ID)), maxIDBytes)
+		if start, ok := head.Start.(float64); ok {
+			at, _ = timeOfSeconds(start)
+		}
+	}
+	return []fleet.Record{unreadable(fleet.KindSpan, id, at, doc, o, err)}
+}
+
+// add appends the span of one document and those nested in it. Nesting names
+// the parent: nested subsegments carry the root's id in parent_id.
+func (s *segmentScan) add(doc []byte, parent string, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("more than %d levels of subsegments", maxNesting)
+	}
+	var d segmentDoc
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return err
+	}
+	if depth == 0 {
+		trace, ok := fleet.ParseTraceID(d.TraceID)
+		if !ok {
+			return fmt.Errorf("trace_id %q is no trace id", clip(d.TraceID, maxIDBytes))
+		}
+		s.trace, parent = trace, d.ParentID
+		if d.Type != "subsegment" {
+			s.service = d.Name
+		}
+	}
+	r, err := s.span(&d, parent, depth)
+	if err != nil {
+		return err
+	}
+	r.Raw = doc
+	if depth > 0 {
+		r.Raw = withoutMember(doc, "subsegments") // the segment's own Raw has them all
+	}
+	s.keep(r)
+	for _, sub := range d.Subsegments {
+		if err := s.add(sub, r.Seen.Span, depth+1); err != nil {
+			return fmt.Errorf("subsegment of %s: %w", r.Seen.Span, err)
+		}
+	}
+	return nil
+}
+
+// keep adds a span, or lets the later revision of one that is there win.
+func (s *segmentScan) keep(r fleet.Record) {
+	if i, ok := s.at[r.Seen.Span]; ok {
+		if r.Revision >= s.spans[i].Revision {
+			s.spans[i] = r
+		}
+		return
+	}
+	s.at[r.Seen.Span] = len(s.spans)
+	s.spans = append(s.spans, r)
+}
+
+func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Record, error) {
+	id, ok := parseSpanID(d.ID)
+	if !ok {
+		return fleet.Record{}, fmt.Errorf("id %q is no segment id", clip(d.ID, maxIDBytes))
+	}
+	if parent, ok = parseSpanID(parent); !ok {
+		parent = ""
+	}
+	switch d.Namespace {
+	case "", "aws", "remote", "local":
+	default:
+		return fleet.Record{}, fmt.Errorf("unexpected namespace %q", clip(d.Namespace, maxIDBytes))
+	}
+	start, duration, err := d.times()
+	if err != nil {
+		return fleet.Record{}, err
+	}
+	why, err := readCause(d.Cause)
+	if err != nil {
+		return fleet.Record{}, err
+	}
+	r := fleet.Record{
+		ID: fleet.SpanID(s.trace, id), Revision: 1, Kind: fleet.KindSpan,
+		Time: start, Duration: duration,
+		Account: firstOf(d.AWS.AccountID, s.account), Region: firstOf(d.AWS.Region, s.region),
+		Service: clean(s.service), Name: clean(d.operation()), Resources: d.resources(),
+		Error: d.outcome(), Message: oneLine(clean(why.text()), maxMessageBytes),
+		Attributes: map[string]string{},
+	}
+	if d.InProgress || d.End == nil {
+		r.Revision = 0
+		r.Attributes[fleet.AttrInProgress] = "true"
+	}
+	d.describe(r.Attributes, depth)
+	set(r.Attributes, "exception_type", why.kind())
+	set(r.Attributes, "cause_id", why.id)
+	r.Seen = d.keys()
+	r.Seen.Trace, r.Seen.Span, r.Seen.Parent = s.trace, id, parent
+	return r, nil
+}
+
+// times are start and duration. A document without an end is in progress.
+func (d *segmentDoc) times() (time.Time, time.Duration, error) {
+	if d.Start == nil {
+		return time.Time{}, 0, errors.New("no start_time")
+	}
+	start, ok := timeOfSeconds(*d.Start)
+	if !ok {
+		return time.Time{}, 0, fmt.Errorf("start_time %v is no time", *d.Start)
+	}
+	if d.End == nil {
+		return start, 0, nil
+	}
+	end, ok := timeOfSeconds(*d.End)
+	if !ok {
+		return time.Time{}, 0, fmt.Errorf("end_time %v is no time", *d.End)
+	}
+	return start, max(0, end.Sub(start)), nil // clocks that went back
+}
+
+// outcome is the span's error. The Go SDK sets fault beside error for any
+// failed call, so the status decides between the two where there is one.
+func (d *segmentDoc) outcome() string {
+	status := string(d.HTTP.Response.Status)
+	clients := len(status) == 3 && status[0] == '4'
+	switch {
+	case d.Throttle, clients && status == "429" && (d.Error || d.Fault):
+		return "throttle"
+	case d.Fault && !(d.Error && clients):
+		return "fault"
+	case d.Error:
+		return "error"
+	}
+	return ""
+}
+
+// cause is why a span failed: exceptions, or the id of one in another segment.
+type cause struct {
+	id         string
+	Exceptions []struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	} `json:"exceptions"`
+	Message string `json:"message"`
+}
+
+func readCause(doc json.RawMessage) (cause, error) {
+	var c cause
+	switch doc = bytes.TrimSpace(doc); {
+	case len(doc) == 0 || string(doc) == "null":
+		return c, nil
+	case doc[0] == '"':
+		return c, json.Unmarshal(doc, &c.id)
+	case doc[0] == '{':
+		return c, json.Unmarshal(doc, &c)
+	}
+	return c, fmt.Errorf("cause %s is neither an exception id nor an object", clip(string(doc), maxIDBytes))
+}
+
+func (c *cause) text() string {
+	for _, e := range c.Exceptions {
+		if e.Message != "" {
+			return e.Message
+		}
+	}
+	return firstOf(c.Message, c.kind())
+}
+
+func (c *cause) kind() string {
+	if len(c.Exceptions) == 0 {
+		return ""
+	}
+	return c.Exceptions[0].Type
+}
+
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// withoutMember is a JSON object without one of its members.
+func withoutMember(doc []byte, name string) []byte {
+	var members map[string]json.RawMessage
+	if !bytes.Contains(doc, []byte(`"`+name+`"`)) || json.Unmarshal(doc, &members) != nil {
+		return doc
+	}
+	delete(members, name)
+	out, err := json.Marshal(members)
+	if err != nil {
+		return doc
+	}
+	return out
+}
+
+// placeStreamed gives subsegments that were sent alone the service of the
+// segment they belong to. One whose segment has not come yet stays without,
+// at revision 0: its segment is still in progress.
+func placeStreamed(spans []fleet.Record) {
+	services := make(map[string]*fleet.Record, len(spans))
+	for i := range spans {
+		services[spans[i].ID] = &spans[i]
+	}
+	for i := range spans {
+		r := &spans[i]
+		if r.Attributes[fleet.AttrUnreadable] != "" || r.Service != "" {
+			continue
+		}
+		r.Service = serviceAbove(services, r)
+		if r.Service == "" {
+			r.Revision = 0
+		}
+	}
+}
+
+// serviceAbove climbs from a span to the first one that knows its service.
+func serviceAbove(spans map[string]*fleet.Record, r *fleet.Record) string {
+	for range maxNesting {
+		above, ok := spans[fleet.SpanID(r.Seen.Trace, r.Seen.Parent)]
+		if !ok {
+			return ""
+		}
+		if above.Service != "" {
+			return above.Service
+		}
+		r = above
+	}
+	return ""
+}
+
+// canonicalService is a service as IAM and CloudTrail spell it: "dynamodb".
+func canonicalService(name string) string {
+	s := strings.ToLower(strings.ReplaceAll(name, " ", ""))
+	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "amazon"), "aws"), "v2")
+	switch s {
+	case "cloudwatchlogs":
+		return "logs"
+	case "cloudwatch":
+		return "monitoring"
+	case "stepfunctions", "sfn":
+		return "states"
+	case "eventbridge":
+		return "events"
+	case "simplequeueservice":
+		return "sqs"
+	case "simplenotificationservice":
+		return "sns"
+	}
+	return s
+}

@@ -1,0 +1,142 @@
+package collectors
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"muster/fleet"
+)
+
+// segmentAWS is the "aws" block: where the code ran, or which call it made.
+// Which of these are there depends on the SDK; Go's second records no names of
+// resources.
+type segmentAWS struct {
+	AccountID string   `json:"account_id"`
+	Region    string   `json:"region"`
+	Operation string   `json:"operation"`
+	RequestID string   `json:"request_id"`
+	TableName string   `json:"table_name"`
+	Tables    []string `json:"resource_names"`
+	QueueURL  string   `json:"queue_url"`
+	TopicARN  string   `json:"topic_arn"`
+	Bucket    string   `json:"bucket_name"`
+	Function  string   `json:"function_name"`
+	MessageID string   `json:"message_id"`
+	LogGroups []struct {
+		Name string `json:"log_group"`
+	} `json:"cloudwatch_logs"`
+}
+
+// operation is what the span did, as people call it.
+func (d *segmentDoc) operation() string {
+	method, address := d.HTTP.Request.Method, d.HTTP.Request.URL
+	switch {
+	case d.AWS.Operation != "":
+		return canonicalService(d.Name) + ":" + d.AWS.Operation
+	case method == "":
+		return d.Name
+	case d.Namespace == "remote":
+		return method + " " + hostOf(address, d.Name)
+	case d.Type == "subsegment" || d.Namespace != "":
+		return d.Name
+	}
+	return method + " " + pathOf(address)
+}
+
+func hostOf(address, otherwise string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return otherwise
+}
+
+func pathOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Path != "" {
+		return u.Path
+	}
+	return "/"
+}
+
+// resources are what the span touched.
+func (d *segmentDoc) resources() []string {
+	var set resourceSet
+	a := &d.AWS
+	set.add("AWS::DynamoDB::Table", a.TableName)
+	if strings.EqualFold(canonicalService(d.Name), "dynamodb") {
+		for _, t := range a.Tables {
+			set.add("AWS::DynamoDB::Table", t)
+		}
+	}
+	set.add("AWS::SQS::Queue", a.QueueURL)
+	set.add("AWS::SNS::Topic", a.TopicARN)
+	set.add("AWS::S3::Bucket", a.Bucket)
+	set.add("AWS::Lambda::Function", a.Function)
+	set.addARN("", d.ResourceARN)
+	return set.list()
+}
+
+// keys are the ids on the span, but for its own.
+func (d *segmentDoc) keys() fleet.Keys {
+	var s keyScan
+	eachScalar(d.Annotations, func(path, key []byte, v scalar) {
+		s.field(path, key, v.String())
+	})
+	s.keys.Trace, s.keys.Span = "", "" // the document's own are the ones that count
+	scope := awsRequestKey
+	if d.isInvocation() {
+		scope = lambdaRequestKey
+	}
+	s.take(scope, d.AWS.RequestID)
+	s.take(messageKey, d.AWS.MessageID)
+	return s.keys
+}
+
+// isInvocation reports whether this is the segment of a Lambda function, whose
+// request id is the invocation's and not an API call's.
+func (d *segmentDoc) isInvocation() bool {
+	return strings.HasPrefix(d.Origin, "AWS::Lambda") && d.Namespace == ""
+}
+
+// describe adds what is worth asking for.
+func (d *segmentDoc) describe(attributes map[string]string, depth int) {
+	attributes[fleet.AttrSpanType] = "segment"
+	if depth > 0 || d.Type == "subsegment" {
+		attributes[fleet.AttrSpanType] = "subsegment"
+	}
+	set(attributes, fleet.AttrNamespace, d.Namespace)
+	set(attributes, fleet.AttrHTTPMethod, d.HTTP.Request.Method)
+	if status := string(d.HTTP.Response.Status); isDigits(status) {
+		set(attributes, fleet.AttrHTTPStatus, status)
+	}
+	set(attributes, "http_url", d.HTTP.Request.URL)
+	set(attributes, fleet.AttrSourceIP, d.HTTP.Request.ClientIP)
+	set(attributes, fleet.AttrUserAgent, d.HTTP.Request.UserAgent)
+	set(attributes, "origin", d.Origin)
+	set(attributes, "user", d.User)
+	set(attributes, "aws_operation", d.AWS.Operation)
+	set(attributes, "sql_query", d.SQL.Query)
+	set(attributes, "sql_url", d.SQL.URL)
+	if d.Inferred {
+		attributes["inferred"] = "true"
+	}
+	if d.Name != d.operation() {
+		set(attributes, "segment_name", d.Name)
+	}
+	if len(d.AWS.LogGroups) > 0 {
+		set(attributes, fleet.AttrLogGroup, d.AWS.LogGroups[0].Name)
+	}
+	var links []string
+	for _, l := range d.Links {
+		if id, ok := fleet.ParseTraceID(l.TraceID); ok {
+			links = append(links, id)
+		}
+	}
+	set(attributes, "links", strings.Join(links, " "))
+	flatten(attributes, "annotation.", d.Annotations)
+}
+
+func isDigits(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 31)
+	return err == nil
+}
