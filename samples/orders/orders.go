@@ -111,7 +111,7 @@ func (s *Orders) pay(ctx context.Context, o Order) error {
 
 // compensate takes an unpaid order back and says so to the world.
 func (s *Orders) compensate(ctx context.Context, o Order) error {
-	s.t.Expect(ctx, "payment-compensated")
+	s.t.ExpectInJourney(ctx, "payment-compensated")
 	return telemetry.Step(ctx, "compensate", func(ctx context.Context) error {
 		o.Status = "cancelled"
 		if err := s.store.put(ctx, o, false); err != nil {

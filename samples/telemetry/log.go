@@ -92,7 +92,8 @@ func (h lineHandler) Handle(ctx context.Context, r slog.Record) error {
 	r.Time = h.now().UTC()
 	r.AddAttrs(slog.String(fieldLine, id))
 	trace := traceID(ctx)
-	if unlinked, _ := ctx.Value(unlinkedKey{}).(bool); trace != "" && !unlinked {
+	unlinked, _ := ctx.Value(unlinkedKey{}).(bool)
+	if trace != "" && !unlinked {
 		r.AddAttrs(slog.String(fieldTrace, xray.TraceID(ctx)), slog.String(fieldSpan, spanID(ctx)))
 		if c := Correlation(ctx); c != "" {
 			r.AddAttrs(slog.String(fieldCorrelation, c))
@@ -104,7 +105,7 @@ func (h lineHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.json.Handle(ctx, r); err != nil {
 		return err
 	}
-	h.truth.Line(truth.Line{ID: id, Service: h.service, Trace: trace})
+	h.truth.Line(truth.Line{ID: id, Service: h.service, Trace: trace, Unlinked: unlinked})
 	h.out.add(r.Time, string(bytes.TrimRight(h.line.Bytes(), "\n")))
 	return nil
 }

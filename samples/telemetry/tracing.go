@@ -107,8 +107,14 @@ func (t *Telemetry) Published(ctx context.Context, message string) error {
 	return nil
 }
 
-// Expect notes that the request at hand shows what a policy looks for.
+// Expect notes that the trace at hand shows what a policy looks for.
 func (t *Telemetry) Expect(ctx context.Context, policy string) {
+	t.Truth.Expect(policy, truth.Expected{Traces: []string{traceID(ctx)}})
+}
+
+// ExpectInJourney notes that the journey at hand shows what a policy looks
+// for; a finding may lie on any of its traces.
+func (t *Telemetry) ExpectInJourney(ctx context.Context, policy string) {
 	place := truth.Expected{Traces: []string{traceID(ctx)}}
 	if c := Correlation(ctx); c != "" {
 		place.Journeys = []string{c}

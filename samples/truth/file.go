@@ -67,6 +67,8 @@ type Line struct {
 	Service string `json:"service"`
 	// Trace is what the line belongs to, whether it says so or not; empty for none.
 	Trace string `json:"trace"`
+	// Unlinked says that the line does not show its trace itself.
+	Unlinked bool `json:"unlinked"`
 }
 
 // Call is one attempt of an AWS call, known by the request id of its answer.
