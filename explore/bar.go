@@ -9,13 +9,13 @@ import (
 
 // bar draws a record in time on w cells that stand for from to to. A span is a
 // line with ends to half a cell, never shorter than that; anything else is its
-// sign at its moment, or an arrow at the edge when that is out of sight.
-func bar(r *fleet.Record, from, to time.Time, w int) line {
+// sign at the moment, or an arrow at the edge when that is out of sight.
+func bar(r *fleet.Record, moment, from, to time.Time, w int) line {
 	if w <= 0 {
 		return nil
 	}
 	if r.Kind != fleet.KindSpan {
-		return point(r, from, to, w)
+		return point(r, moment, from, to, w)
 	}
 	how := service
 	if r.Error != "" {
@@ -48,16 +48,16 @@ func halves(t, from, to time.Time, w int) int {
 	return max(0, min(2*w, int(float64(t.Sub(from))/float64(all)*float64(2*w))))
 }
 
-func point(r *fleet.Record, from, to time.Time, w int) line {
+func point(r *fleet.Record, t, from, to time.Time, w int) line {
 	s := sign(r.Kind)
 	if r.Error != "" {
 		s.role = bad
 	}
-	at := min(halves(r.Time, from, to, w)/2, w-1)
+	at := min(halves(t, from, to, w)/2, w-1)
 	switch {
-	case r.Time.Before(from):
+	case t.Before(from):
 		s, at = own(faint, "‹"), 0
-	case r.Time.After(to):
+	case t.After(to):
 		s, at = own(faint, "›"), w-1
 	}
 	return line{own(plain, blanks(at)), s}.fit(w)

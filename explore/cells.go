@@ -16,7 +16,7 @@ const bytesPerCell = 32
 
 // cellWidth is how many cells a text takes.
 func cellWidth(s string) int {
-	if printable(s) {
+	if ascii(s) {
 		return len(s)
 	}
 	return ansi.StringWidth(s)

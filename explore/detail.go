@@ -16,8 +16,11 @@ import (
 // event has at most 256 KiB, a log event 1 MiB.
 const mostRaw = 1 << 20
 
+// mostPreviewed bounds the ids of a preview: more fit on no screen.
+const mostPreviewed = 50
+
 // nameWidth is the column of field names.
-const nameWidth = 13
+const nameWidth = 14
 
 // sheet builds the lines of a detail pane of w cells.
 type sheet struct {
@@ -76,7 +79,7 @@ func recordSheet(n *node, w int) []line {
 	r, s := n.rec, &sheet{w: w}
 	head := line{own(plain, " "), sign(r.Kind), own(plain, " ")}
 	s.lines = append(s.lines, append(head, what(r).as(strong)...))
-	s.what(r)
+	s.what(n)
 	s.joins(n)
 	s.who(r)
 	s.touched(r)
@@ -85,12 +88,16 @@ func recordSheet(n *node, w int) []line {
 	return s.lines
 }
 
-func (s *sheet) what(r *fleet.Record) {
+func (s *sheet) what(n *node) {
+	r := n.rec
 	s.field("kind", plain, strings.TrimPrefix(kindName(r.Kind, 1), "1 "))
 	s.field("error", bad, r.Error)
 	s.field("message", plain, r.Message)
 	s.field("name", plain, r.Name)
 	s.field("time", plain, instant(r.Time))
+	if !n.moment().Equal(r.Time) {
+		s.field("", faint, "to the second only; drawn where its span began")
+	}
 	if r.Kind == fleet.KindSpan {
 		s.field("took", plain, took(r.Duration))
 	}
@@ -201,20 +208,26 @@ func findingSheet(f *fleet.Finding, w int) []line {
 	s := &sheet{w: w}
 	s.lines = append(s.lines, line{own(plain, " "),
 		foreign(severityRole(f.Severity), strings.ToUpper(string(f.Severity))), own(plain, "  "), foreign(strong, f.Title)})
+	s.field("message", plain, f.Message)
+	s.field("remedy", plain, f.Remedy)
+	s.lines = append(s.lines, nil)
 	s.field("policy", plain, f.Policy)
 	s.field("status", plain, string(f.Status))
-	s.field("first seen", plain, instant(f.FirstSeen))
-	s.field("last seen", plain, instant(f.LastSeen))
-	s.field("count", plain, fmt.Sprint(f.Count))
+	s.field("seen", plain, fmt.Sprintf("%s, last %s", plural(f.Count, "time", "times"), instant(f.LastSeen)))
+	s.field("first", plain, instant(f.FirstSeen))
 	s.field("service", service, f.Service)
 	s.field("resource", plain, f.Resource)
 	s.field("trace", plain, fleet.FormatTraceID(f.Trace))
 	s.field("fingerprint", faint, f.Fingerprint)
-	for _, part := range [][2]string{{"what was found", f.Message}, {"remedy", f.Remedy}} {
-		if part[1] != "" {
-			s.section(part[0])
-			s.block(plain, part[1])
-		}
+	return s.lines
+}
+
+// findingPreview is a finding beside the list, with the ids of its evidence.
+func findingPreview(f *fleet.Finding, w int) []line {
+	s := &sheet{w: w, lines: findingSheet(f, w)}
+	if len(f.Evidence) > 0 {
+		s.section("evidence")
+		s.block(faint, strings.Join(f.Evidence[:min(len(f.Evidence), mostPreviewed)], "\n"))
 	}
 	return s.lines
 }

@@ -46,15 +46,15 @@ func newDossier(e *env, id, record string) *dossier {
 		folded: map[string]bool{}, hidden: map[fleet.Kind]bool{},
 		keymap: dossierKeys{
 			open:      bind("↵", "details", "enter"),
-			fold:      bind("←", "fold", "left", "h"),
-			unfold:    bind("→", "unfold", "right", "l", "space"),
+			fold:      bind("← →", "fold", "left", "h"),
+			unfold:    bind("space", "fold or unfold", "space", "right", "l"),
 			foldAll:   bind("-", "fold all", "-"),
 			unfoldAll: bind("+", "unfold all", "+", "="),
 			kinds:     bind("1-5", "kinds", "1", "2", "3", "4", "5"),
 			look:      bind("/", "search", "/"),
 			again:     bind("n", "next match", "n"),
-			before:    bind("[", "previous trace", "["),
-			after:     bind("]", "next trace", "]"),
+			before:    bind("[ ]", "other traces", "["),
+			after:     bind("", "", "]"),
 			journey:   bind("J", "journey", "J"),
 			copyID:    bind("y", "copy id", "y"),
 			copyTrace: bind("Y", "copy trace id", "Y"),
@@ -66,8 +66,8 @@ func (d *dossier) keys() []group {
 	k := d.keymap
 	return []group{
 		{"dossier", []key.Binding{
-			k.open, k.fold, k.unfold, k.kinds, k.look, k.again, k.before, k.after, k.journey,
-			k.copyID, k.copyTrace, k.foldAll, k.unfoldAll,
+			k.open, k.fold, k.kinds, k.look, k.before, k.journey, k.copyID, k.again,
+			k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
 		}},
 		d.env.move.group(),
 	}

@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"muster/fleet"
 )
@@ -84,7 +85,7 @@ func dossierHead(d *dossier, w int) []line {
 	out := []line{
 		headName(t, root, d.isJourney()).spread(headResult(t, root, d.trees), w),
 		headJourney(t, d.isJourney(), w),
-		append(line{own(faint, " joined   ")}, joinCounts(t.Records)...),
+		headJoins(t, d.trees.from, w),
 		append(line{own(faint, " evidence ")}, headKinds(t.Records, d.hidden)...),
 	}
 	for i := range out {
@@ -142,7 +143,10 @@ func headResult(t *fleet.Trace, root *fleet.Record, f *forest) line {
 	default:
 		l = append(l, own(good, "✓ ok"), own(plain, "  "))
 	}
-	return append(l, own(strong, took(f.to.Sub(f.from))), own(plain, " "))
+	if all := f.to.Sub(f.from); all > 0 {
+		l = append(l, own(strong, took(all)), own(plain, " "))
+	}
+	return l
 }
 
 // headJourney is the line of the journey, the services and the start.
@@ -164,11 +168,18 @@ func headJourney(t *fleet.Trace, journey bool, w int) line {
 		l = append(l, own(plain, "  trace "+ordinal(at, len(all))), own(faint, " [ ]"))
 	}
 	l = append(l, own(plain, "  "), foreign(service, strings.Join(servicesIn(t.Records), " ")))
-	start := ""
-	if len(t.Records) > 0 {
-		start = t.Records[0].Time.UTC().Format(" Jan 02 15:04:05 UTC ")
+	return l
+}
+
+// headJoins says how the records were joined, and when it all began where there
+// is room for that.
+func headJoins(t *fleet.Trace, from time.Time, w int) line {
+	l := append(line{own(faint, " joined   ")}, joinCounts(t.Records)...)
+	start := text(faint, from.UTC().Format("  Jan 02 15:04:05.000 UTC "))
+	if l.width()+start.width() > w {
+		return l
 	}
-	return l.spread(text(faint, start), w)
+	return l.spread(start, w)
 }
 
 // tracesIn counts the traces of records.

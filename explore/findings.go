@@ -30,6 +30,7 @@ type findings struct {
 	err   error
 	found []fleet.Finding
 	at    scroll
+	w, h  int
 }
 
 type findingsKeys struct{ open, filter, all, dossier, copyID key.Binding }
@@ -96,7 +97,7 @@ func (f *findings) take(a findingsAnswer) tea.Cmd {
 		was = f.found[f.at.cursor].Fingerprint
 	}
 	f.found = a.found
-	f.at.resize(len(f.found), f.at.height)
+	f.resize(f.w, f.h)
 	if i := slices.IndexFunc(f.found, func(x fleet.Finding) bool { return x.Fingerprint == was }); i >= 0 {
 		f.at.set(i)
 	}
@@ -130,7 +131,7 @@ func (f *findings) press(msg tea.KeyPressMsg) tea.Cmd {
 // anew reads with another filter.
 func (f *findings) anew() tea.Cmd {
 	f.found, f.read, f.err = nil, false, nil
-	f.at.resize(0, f.at.height)
+	f.resize(f.w, f.h)
 	return f.load()
 }
 
@@ -148,10 +149,19 @@ func openDossier(f *fleet.Finding) tea.Cmd {
 	return say(flashMsg{"this finding names no evidence"})
 }
 
-func (f *findings) resize(_, h int) { f.at.resize(len(f.found), h-1) }
-func (f *findings) loading() bool   { return f.busy }
-func (f *findings) escape() bool    { return false }
-func (f *findings) title() string   { return "findings" }
+// resize divides the screen: where there is no room for the preview beside the
+// list, it has half of the height below it.
+func (f *findings) resize(w, h int) {
+	f.w, f.h = w, h
+	n := h - 1
+	if w < wideDossier {
+		n = min(len(f.found), h/2-1)
+	}
+	f.at.resize(len(f.found), n)
+}
+func (f *findings) loading() bool { return f.busy }
+func (f *findings) escape() bool  { return false }
+func (f *findings) title() string { return "findings" }
 
 func (f *findings) status() string {
 	var parts []string
@@ -188,12 +198,14 @@ func (f *findings) view(w, h int) []line {
 			text(faint, "a shows those that are waived or resolved too"),
 		}, w, h)
 	}
+	found := &f.found[f.at.cursor]
 	if w < wideDossier {
-		return f.table(w, h)
+		out := append(f.table(w, f.at.height+1), text(faint, strings.Repeat("─", w)))
+		return fill(append(out, findingPreview(found, w)...), h)
 	}
 	side := min(mostDetail, w*2/5)
 	left := w - side - 1
-	sheet := append([]line{text(faint, " DETAILS")}, findingSheet(&f.found[f.at.cursor], side)...)
+	sheet := append([]line{text(faint, " DETAILS")}, findingPreview(found, side)...)
 	return beside(f.table(left, h), sheet, left, side, h)
 }
 

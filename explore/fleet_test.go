@@ -213,8 +213,8 @@ func (s *story) span(id, parent, service, name string, at, took time.Duration, f
 
 // aws adds a subsegment of an AWS call and its API call, which CloudTrail tells
 // to the second only.
-func (s *story) aws(id, parent, service, op, resource, request string, at, took time.Duration) {
-	r := s.span(id, parent, service, service+":"+op, at, took, "")
+func (s *story) aws(id, parent, caller, service, op, resource, request string, at, took time.Duration) {
+	r := s.span(id, parent, caller, service+":"+op, at, took, "")
 	r.Attributes = map[string]string{fleet.AttrNamespace: "aws", fleet.AttrSpanType: "subsegment"}
 	r.Keys.Request, r.Keys.Scope, r.Keys.RequestLink = request, fleet.ScopeAWS, seen
 	c := s.add(fleet.Record{
@@ -259,15 +259,15 @@ func checkout() []fleet.Record {
 	s.span(gw, "", "gateway", "POST /checkout", 0, 812*ms, "fault")
 	s.log(gw, "gateway", "INFO", "checkout begins for cart 88", 2*ms)
 	s.span(or, gw, "orders", "POST /orders", 9*ms, 788*ms, "fault")
-	s.aws("ddb0000000000001", or, "dynamodb", "PutItem", "AWS::DynamoDB::Table/orders", "REQ-DDB-0001", 14*ms, 21*ms)
+	s.aws("ddb0000000000001", or, "orders", "dynamodb", "PutItem", "AWS::DynamoDB::Table/orders", "REQ-DDB-0001", 14*ms, 21*ms)
 	s.log(or, "orders", "INFO", "order 1042 is placed", 37*ms)
 	s.span(pa, or, "payments", "POST /payments", 41*ms, 702*ms, "error")
-	s.aws("ddb0000000000002", pa, "dynamodb", "GetItem", "AWS::DynamoDB::Table/accounts", "REQ-DDB-0002", 44*ms, 612*ms)
+	s.aws("ddb0000000000002", pa, "payments", "dynamodb", "GetItem", "AWS::DynamoDB::Table/accounts", "REQ-DDB-0002", 44*ms, 612*ms)
 	s.log(pa, "payments", "WARN", "account lookup took 612 ms", 658*ms)
 	s.log(pa, "payments", "ERROR", "card refused: insufficient funds", 701*ms)
-	s.aws("ddb0000000000003", or, "dynamodb", "UpdateItem", "AWS::DynamoDB::Table/orders", "REQ-DDB-0003", 748*ms, 18*ms)
+	s.aws("ddb0000000000003", or, "orders", "dynamodb", "UpdateItem", "AWS::DynamoDB::Table/orders", "REQ-DDB-0003", 748*ms, 18*ms)
 	s.log(or, "orders", "INFO", "order 1042 is cancelled", 768*ms)
-	s.aws("sns0000000000001", or, "sns", "Publish", "AWS::SNS::Topic/order-events", "REQ-SNS-0001", 770*ms, 16*ms)
+	s.aws("sns0000000000001", or, "orders", "sns", "Publish", "AWS::SNS::Topic/order-events", "REQ-SNS-0001", 770*ms, 16*ms)
 	s.log("", "gateway", "ERROR", "checkout failed: 402 from orders", 809*ms)
 	s.log("", "ledger", "INFO", "nightly sums are not affected", 811*ms)
 
@@ -276,7 +276,7 @@ func checkout() []fleet.Record {
 	n.span(no, "", "notifications", "receive order-events", 0, 96*ms, "")
 	l := n.log(no, "notifications", "INFO", "message 5f1c tells customer 88 that order 1042 was cancelled", 12*ms)
 	l.Keys.Messages = []string{"5f1c5e44-0d34-4a5c-9a55-2f0c3f9f6a10"}
-	n.aws("s3o0000000000001", no, "s3", "PutObject", "AWS::S3::Bucket/receipts", "REQ-S3-0001", 30*ms, 44*ms)
+	n.aws("s3o0000000000001", no, "notifications", "s3", "PutObject", "AWS::S3::Bucket/receipts", "REQ-S3-0001", 30*ms, 44*ms)
 	return append(s.records, n.records...)
 }
 
@@ -285,7 +285,7 @@ func opened() []fleet.Record {
 	s := &story{trace: "67432b1100aa55bb66cc77dd88ee99ff", start: noon.Add(-3 * time.Minute)}
 	const gw = "ops0000000000001"
 	s.span(gw, "", "gateway", "POST /admin/access", 0, 340*ms, "")
-	s.aws("ec20000000000001", gw, "ec2", "AuthorizeSecurityGroupIngress",
+	s.aws("ec20000000000001", gw, "gateway", "ec2", "AuthorizeSecurityGroupIngress",
 		"AWS::EC2::SecurityGroup/sg-0a1b2c3d", "REQ-EC2-0001", 20*ms, 300*ms)
 	c := s.add(fleet.Record{
 		Kind: fleet.KindChange, Service: "ec2", Name: "updated", ID: "AWS::EC2::SecurityGroup/sg-0a1b2c3d@1732449000000",
@@ -324,7 +324,7 @@ func sample() *fake {
 		s.log("gw", "gateway", "INFO", "handled", took/2)
 		s.span("or", "gw", "orders", "GET /orders", took/8, took/2, map[bool]string{true: "throttle"}[i%9 == 8])
 		if i%3 == 0 {
-			s.aws("dd", "orders", "dynamodb", "GetItem", "AWS::DynamoDB::Table/orders", fmt.Sprintf("R%d", i), took/7, took/4)
+			s.aws("dd", "orders", "orders", "dynamodb", "GetItem", "AWS::DynamoDB::Table/orders", fmt.Sprintf("R%d", i), took/7, took/4)
 		}
 		f.records = append(f.records, s.records...)
 	}

@@ -39,6 +39,7 @@ func (m *model) frame() []line {
 	body := h - linesAbove - linesBelow
 	out := []line{m.head()}
 	if m.help != nil {
+		m.help.lines = helpLines(append(m.top().keys(), m.keys.group()), w)
 		out = append(out, fill(m.help.view(body), body)...)
 	} else {
 		out = append(out, fill(m.top().view(w, body), body)...)
@@ -56,6 +57,9 @@ func tooSmall(w, h int) []line {
 // head is the line of the tabs and the way back.
 func (m *model) head() line {
 	names := [tabs]string{"traces", "findings"}
+	if n := len(m.findings.found); n > 0 {
+		names[tabFindings] += " " + tally(n)
+	}
 	l := line{own(strong, " muster ")}
 	for i, n := range names {
 		r := plain
@@ -101,8 +105,8 @@ func (m *model) foot() line {
 		}
 		for _, b := range g.keys {
 			h := b.Help()
-			if h.Key == m.keys.help.Help().Key || h.Key == m.keys.quit.Help().Key {
-				continue
+			if h == m.keys.help.Help() || h == m.keys.quit.Help() {
+				continue // they are at the right
 			}
 			p := line{own(plain, " "), own(strong, h.Key), own(plain, " "+h.Desc+" ")}
 			if l.width()+p.width() > room {

@@ -2,31 +2,63 @@ package explore
 
 import "muster/fleet"
 
-// helpKeyWidth is the width of the column of keys: "pgdn" and "[ ]" fit.
-const helpKeyWidth = 9
+// helpKeyWidth is the width of the column of keys: "ctrl+z" fits.
+const helpKeyWidth = 8
+
+// From helpTwoColumns cells on the help overlay has two columns.
+const helpTwoColumns = 76
 
 // helpLines is the help overlay: all of the key maps, and what the signs mean.
-func helpLines(groups []group) []line {
-	var out []line
+func helpLines(groups []group, w int) []line {
+	blocks := make([][]line, 0, len(groups)+1)
 	for _, g := range groups {
-		out = append(out, nil, text(strong, " "+g.title))
-		for _, b := range g.keys {
-			h := b.Help()
-			out = append(out, line{own(plain, "   "), own(service, fit(h.Key, helpKeyWidth)), own(plain, h.Desc)})
+		b := []line{nil, text(strong, " "+g.title)}
+		for _, k := range g.keys {
+			if h := k.Help(); h.Key != "" {
+				b = append(b, line{own(plain, "   "), own(service, fit(h.Key, helpKeyWidth)), own(plain, h.Desc)})
+			}
+		}
+		blocks = append(blocks, b)
+	}
+	blocks = append(blocks, signLines())
+	if w < helpTwoColumns {
+		var out []line
+		for _, b := range blocks {
+			out = append(out, b...)
+		}
+		return out
+	}
+	var left, right []line
+	for _, b := range blocks {
+		if len(left) <= len(right) {
+			left = append(left, b...)
+		} else {
+			right = append(right, b...)
 		}
 	}
-	out = append(out, nil, text(strong, " signs"))
+	half := w / 2
+	n := max(len(left), len(right))
+	left, right = fill(left, n), fill(right, n)
+	for i := range left {
+		left[i] = append(left[i].fit(half), right[i]...)
+	}
+	return left
+}
+
+// signLines are the legend.
+func signLines() []line {
+	out := []line{nil, text(strong, " signs")}
 	for _, k := range fleet.Kinds() {
-		out = append(out, line{own(plain, "   "), sign(k), own(plain, "  "+kindName(k, 2)[2:])})
+		out = append(out, line{own(plain, "   "), sign(k), own(plain, "   "+kindName(k, 2)[len("2 "):])})
 	}
 	for _, s := range [][2]string{
 		{"✗", "went wrong"},
-		{"=", "joined exactly: both sides show the same id"},
-		{"≈", "joined by inference: a likely answer, not a proof"},
-		{"‹ ›", "happened before or after the time that the bars show"},
+		{"=", "joined exactly: both show the same id"},
+		{"≈", "joined by inference: likely, not proven"},
+		{"‹ ›", "before or after the time of the bars"},
 		{"┅", "a span that has not finished"},
 	} {
-		out = append(out, line{own(plain, "   "), own(plain, fit(s[0], 3)), own(plain, s[1])})
+		out = append(out, line{own(plain, "   "), own(plain, fit(s[0], 4)), own(plain, s[1])})
 	}
 	return out
 }

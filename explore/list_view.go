@@ -23,9 +23,9 @@ func (l *list) view(w, h int) []line {
 	case len(l.rows) == 0:
 		return centred([]line{
 			text(strong, "There is no trace here yet."), nil,
-			text(plain, "muster demo               a sample fleet on this machine"),
-			text(plain, "muster collect            what AWS has recorded         "),
-			text(plain, "muster import PATH        files of logs, traces, trails  "), nil,
+			text(plain, "muster demo           a sample fleet on this machine "),
+			text(plain, "muster collect        what AWS has recorded          "),
+			text(plain, "muster import PATH    files of logs, traces or trails"), nil,
 			text(faint, "r reads again; tab shows findings"),
 		}, w, h)
 	}
@@ -42,8 +42,13 @@ func (l *list) view(w, h int) []line {
 // trouble says what went wrong and what to do.
 func trouble(what string, err error, w, h int) []line {
 	out := []line{text(bad, "✗ "+what), nil}
-	for _, s := range wrap(clean(err.Error()), max(w-8, 1)) {
-		out = append(out, text(plain, s))
+	said := wrap(clean(err.Error()), max(w-8, 1))
+	room := 0
+	for _, s := range said {
+		room = max(room, cellWidth(s))
+	}
+	for _, s := range said {
+		out = append(out, text(plain, fit(s, room)))
 	}
 	return centred(append(out, nil, text(faint, "r tries again; esc goes back")), w, h)
 }
@@ -67,16 +72,20 @@ const (
 // when in whenWidth cells. What is left after those of fixed width is the
 // operation's.
 func listColumns(w, whenWidth int, when func(time.Time) string) []listColumn {
+	serviceWidth := 9 // orders, payments; longer ones are cut until there is room
+	if w >= wideList {
+		serviceWidth = 16
+	}
 	cols := []listColumn{
 		{"TIME UTC", whenWidth, false, func(s *fleet.Summary) (role, string) { return faint, when(s.Start) }},
 		{"TOOK", 7, true, func(s *fleet.Summary) (role, string) { return plain, took(s.Duration) }},
 		{"", 1, false, func(s *fleet.Summary) (role, string) { return bad, failed(s.Errors > 0 || s.Error != "") }},
-		{"SERVICE", 13, false, func(s *fleet.Summary) (role, string) { return service, s.Service }},
+		{"SERVICE", serviceWidth, false, func(s *fleet.Summary) (role, string) { return service, s.Service }},
 		{"OPERATION", 0, false, func(s *fleet.Summary) (role, string) { return operation(s) }},
-		{"SPAN", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Spans, plain) }},
-		{"LOG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Logs, plain) }},
-		{"CALL", 4, true, func(s *fleet.Summary) (role, string) { return count(s.APICalls, plain) }},
-		{"CHG", 3, true, func(s *fleet.Summary) (role, string) { return count(s.Changes, caution) }},
+		{"●SPN", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Spans, plain) }},
+		{"≡LOG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Logs, plain) }},
+		{"→API", 4, true, func(s *fleet.Summary) (role, string) { return count(s.APICalls, plain) }},
+		{"ΔCHG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Changes, caution) }},
 	}
 	if w >= wideList {
 		cols = append(cols, listColumn{"SERVICES", 26, false, func(s *fleet.Summary) (role, string) {

@@ -35,6 +35,7 @@ type model struct {
 	width, height int
 	tab           int
 	stacks        [tabs][]screen // the last is shown, the first is the tab's own
+	findings      *findings      // the first of its tab
 	help          *pane          // nil unless help is shown
 	prompt        *prompt        // nil unless a line is asked for
 	flash         string
@@ -48,10 +49,11 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 		now = time.Now
 	}
 	e := &env{reader: r, run: run, now: now, move: newMoveKeys()}
+	found := newFindings(e)
 	return &model{
 		env: e, keys: newGlobalKeys(), theme: newTheme(),
 		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start,
-		stacks: [tabs][]screen{{newList(e)}, {newFindings(e)}},
+		stacks: [tabs][]screen{{newList(e)}, {found}}, findings: found,
 	}
 }
 
@@ -141,7 +143,7 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, m.keys.suspend):
 		return tea.Suspend
 	case key.Matches(msg, m.keys.help):
-		m.help = &pane{lines: helpLines(append(m.top().keys(), m.keys.group()))}
+		m.help = &pane{}
 	case key.Matches(msg, m.keys.tab):
 		m.tab = (m.tab + 1) % tabs
 		m.fit()
@@ -223,7 +225,11 @@ func (m *model) next() tea.Cmd {
 		return nil
 	}
 	m.due = false
-	return tea.Batch(m.top().load(), m.askStatus(), m.wait())
+	cmds := []tea.Cmd{m.top().load(), m.askStatus(), m.wait()}
+	if m.top() != screen(m.findings) && !m.findings.loading() {
+		cmds = append(cmds, m.findings.load()) // for their number in the top line
+	}
+	return tea.Batch(cmds...)
 }
 
 // askStatus asks how fresh the store is.

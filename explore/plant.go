@@ -28,6 +28,7 @@ type node struct {
 	trace   string // the trace that a heading stands for, if any
 	key     string // stable over readings: what is folded is remembered by it
 	placed  place
+	host    *node   // what it hangs under by an id
 	kids    []*node // in time order
 	// ends[i] is the latest end of kids[:i+1], so that the search for the span
 	// that holds a moment can stop early.
@@ -157,7 +158,7 @@ func (p *planter) hangById(nodes []node) {
 		}
 		host, by := p.host(n)
 		if host != nil {
-			n.placed = by
+			n.placed, n.host = by, host
 			host.kids = append(host.kids, n)
 		}
 	}
@@ -204,6 +205,20 @@ func (n *node) settle() {
 		}
 		n.ends = append(n.ends, end)
 	}
+}
+
+// moment is when a record is drawn: its time, but for an API call of which
+// CloudTrail tells the second only and whose span is known. That is drawn where
+// its span began, when that is in the same second, rather than before it.
+func (n *node) moment() time.Time {
+	t := n.rec.Time
+	if n.host == nil || n.rec.Kind != fleet.KindAPICall || !t.Equal(t.Truncate(time.Second)) {
+		return t
+	}
+	if began := n.host.rec.Time; began.Truncate(time.Second).Equal(t) {
+		return began
+	}
+	return t
 }
 
 func compareNodes(a, b *node) int {
@@ -285,17 +300,23 @@ func (p *planter) headings(t *fleet.Trace) []*node {
 	}
 	var out []*node
 	for _, tr := range p.order {
-		trees := p.roots[tr]
-		if l := p.loose[tr]; len(l) > 0 {
-			slices.SortFunc(l, compareNodes)
+		trees, l := p.roots[tr], p.loose[tr]
+		slices.SortFunc(l, compareNodes)
+		switch {
+		case len(trees) == 0:
+			trees = l
+		case len(l) > 0:
 			trees = append(trees, &node{heading: string(outside), key: "outside/" + tr, kids: l})
 		}
 		if len(p.order) == 1 {
 			return trees
 		}
-		name := "trace " + fleet.FormatTraceID(tr)
-		if tr == "" {
-			name = "in no trace"
+		name := "in no trace"
+		if tr != "" {
+			name = "trace " + fleet.FormatTraceID(tr)
+		}
+		if len(trees) > 0 && trees[0].rec != nil && tr != "" {
+			name += "  " + trees[0].rec.Service + " " + trees[0].rec.Name
 		}
 		out = append(out, &node{heading: name, trace: tr, key: "trace/" + tr, kids: trees})
 	}

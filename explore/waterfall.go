@@ -17,8 +17,8 @@ type columns struct {
 // and the notes as they need, the rest for the tree.
 func waterColumns(w int) columns {
 	c := columns{note: 8, join: 9, short: true}
-	// "request, inferred" has 17 cells; from 100 on there is room for it.
-	if w >= 100 {
+	// "request, inferred" has 17 cells; from 90 on there is room for it.
+	if w >= 90 {
 		c.join, c.short = 17, false
 	}
 	c.bar = max(10, min(60, w/4))
@@ -48,7 +48,7 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 		l = line{mark(on)}
 		l = append(l, label(r).fit(c.label)...)
 		l = append(l, own(plain, " "), note(rec, c.note), own(plain, " "))
-		l = append(l, bar(rec, f.from, f.to, c.bar)...)
+		l = append(l, bar(rec, r.node.moment(), f.from, f.to, c.bar)...)
 		l = append(l, own(plain, " "), joined(rec, c.short))
 	}
 	if on {
@@ -95,7 +95,7 @@ func beneath(r *row) string {
 	return " +" + tally(r.beneath)
 }
 
-// labelBytes bounds what of a message is looked at for a line; no terminal is
+// labelCells bounds what of a text is looked at for a line; no terminal is
 // wider.
 const labelCells = 500
 
