@@ -3,8 +3,11 @@ package correlate
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
 )
@@ -114,6 +117,16 @@ func resolved(rs []fleet.Record) []fleet.Record {
 	return out
 }
 
+// diffKeys says how the keys of two runs over the same records differ.
+func diffKeys(want, got []fleet.Record) string {
+	for i := range want {
+		if !reflect.DeepEqual(want[i], got[i]) { // far faster than cmp.Diff, over millions of records
+			return want[i].ID + ":\n" + cmp.Diff(want[i], got[i])
+		}
+	}
+	return ""
+}
+
 // seeds runs a test over n random sets, naming the seed in each failure.
 func seeds(t *testing.T, n int, test func(t *testing.T, s *sets)) {
 	t.Helper()
@@ -121,6 +134,27 @@ func seeds(t *testing.T, n int, test func(t *testing.T, s *sets)) {
 		test(t, newSets(seed))
 		if t.Failed() {
 			t.Fatalf("that was seed %d", seed)
+		}
+	}
+}
+
+// inSlot moves records into a stretch of time of their own, with keys of their own.
+func inSlot(rs []fleet.Record, slot int, length time.Duration) {
+	own := func(key *string) {
+		if *key != "" {
+			*key = fmt.Sprintf("%s.%d", *key, slot)
+		}
+	}
+	for i := range rs {
+		r := &rs[i]
+		r.Time = r.Time.Add(time.Duration(slot) * length)
+		for _, key := range []*string{
+			&r.ID, &r.Account, &r.Seen.Trace, &r.Seen.Request, &r.Seen.Correlation, &r.Seen.AccessKey, &r.Seen.IssuedKey,
+		} {
+			own(key)
+		}
+		for m := range r.Seen.Messages {
+			own(&r.Seen.Messages[m])
 		}
 	}
 }
