@@ -17,6 +17,7 @@ type entry struct {
 	due      int64 // the step of ages in which it waits; only in a Resolver
 	revision int32
 	write    bool // a configuration change that a later item can be traced back to
+	held     bool // its answers came of evidence that is not here, and stay; only in a Resolver
 	kind     fleet.Kind
 
 	// As seen; "" for none.

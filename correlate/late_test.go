@@ -130,3 +130,41 @@ func TestLateEvidenceAmends(t *testing.T) {
 		})
 	}
 }
+
+// TestLoadTakesNothingBack starts from a part of the evidence: the donor of the
+// trace lies before what is loaded.
+func TestLoadTakesNothingBack(t *testing.T) {
+	all := []fleet.Record{
+		with(span("donor", "08:00:00", traceA), correlated("C1")), span("a", "10:00:00", traceA), span("b", "10:00:01", traceB),
+	}
+	Resolve(all)
+	r := NewResolver(time.Hour)
+	r.Load(all[1:])
+	if amended := r.Add([]fleet.Record{span("c", "10:00:02", traceA)}); len(amended) > 0 {
+		t.Errorf("amendments %v, want none", amended)
+	}
+	// What does follow from what is here is amended as ever.
+	amended := r.Add([]fleet.Record{with(span("d", "10:00:03", traceB), correlated("C2"))})
+	if len(amended) != 1 || amended[0].Ref.ID != "b" || amended[0].Keys.Correlation != "C2" {
+		t.Errorf("amendments %v, want b to take C2", amended)
+	}
+}
+
+func TestAddKnowsARecordAgain(t *testing.T) {
+	r := NewResolver(time.Hour)
+	revised := with(span("a", "10:00:00", traceA), correlated("C2"))
+	revised.Revision = 1
+	r.Add([]fleet.Record{revised})
+	again := []fleet.Record{with(span("a", "10:00:00", traceB), correlated("C1")), revised}
+	if amended := r.Add(again); len(amended) > 0 {
+		t.Errorf("amendments %v, want none", amended)
+	}
+	for _, a := range again {
+		if a.Keys.Trace != traceA || a.Keys.Correlation != "C2" {
+			t.Errorf("revision %d got keys %+v, want those of the newest revision", a.Revision, a.Keys)
+		}
+	}
+	if r.Len() != 1 {
+		t.Errorf("%d records remembered, want 1", r.Len())
+	}
+}
