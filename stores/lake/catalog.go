@@ -50,7 +50,7 @@ func openCatalog(root string, readOnly bool) (*sqlCatalog, error) {
 	}
 	inner, err := icesql.NewCatalog(catalogName, db, icesql.SQLite, props)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(fmt.Errorf("read catalog: %w", err), db.Close())
 	}
 	return &sqlCatalog{Catalog: inner, db: db, files: files{root}}, nil
 }

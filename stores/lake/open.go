@@ -8,9 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -63,28 +61,37 @@ func Open(ctx context.Context, root string, o Options) (*Lake, error) {
 }
 
 func (l *Lake) open(ctx context.Context) error {
-	exists, err := inspect(l.root, l.options.ReadOnly)
+	state, err := inspect(l.root, l.options.ReadOnly)
 	if err != nil {
 		return err
 	}
-	if !exists {
+	if err := l.openTables(ctx, state); err != nil {
+		return explain(err)
+	}
+	l.reader, err = newReader(l.root)
+	return err
+}
+
+func (l *Lake) openTables(ctx context.Context, state folderState) (err error) {
+	if state == folderFree {
 		if err := makeFolder(l.root); err != nil {
 			return err
 		}
 	}
 	if l.catalog, err = openCatalog(l.root, l.options.ReadOnly); err != nil {
-		return l.explain(err)
+		return err
+	}
+	if state == folderWithoutCatalog {
+		if err := recoverCatalog(ctx, l.catalog); err != nil {
+			return err
+		}
 	}
 	if !l.options.ReadOnly {
 		if err := create(ctx, l.catalog); err != nil {
-			return l.explain(err)
+			return err
 		}
 	}
-	if err := check(ctx, l.catalog); err != nil {
-		return l.explain(err)
-	}
-	l.reader, err = newReader(l.root)
-	return err
+	return check(ctx, l.catalog)
 }
 
 // Close lets go of the folder. Nothing is lost without it.
@@ -97,30 +104,6 @@ func (l *Lake) Close() error {
 		errs = append(errs, l.catalog.close())
 	}
 	return errors.Join(errs...)
-}
-
-// inspect reports whether a lake is at root, and refuses to make one where
-// something else is.
-func inspect(root string, readOnly bool) (bool, error) {
-	entries, err := os.ReadDir(root)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !readOnly:
-		return false, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return false, errors.New("there is no lake; collect or import into it first")
-	case err != nil:
-		return false, err
-	}
-	if _, err := os.Stat(filepath.Join(root, catalogFile)); err == nil {
-		return true, nil
-	}
-	if len(entries) > 0 {
-		return false, fmt.Errorf("the folder is not empty and holds no lake (no %s): choose another folder", catalogFile)
-	}
-	if readOnly {
-		return false, errors.New("the folder is empty; collect or import into it first")
-	}
-	return false, nil
 }
 
 // head is a table as the catalog has it now. Loaded metadata is kept while the
@@ -148,9 +131,4 @@ func (l *Lake) remember(name string, tbl *table.Table) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.heads[name] = tbl
-}
-
-// explain turns what SQLite says about a broken catalog into what to do.
-func (l *Lake) explain(err error) error {
-	return err
 }

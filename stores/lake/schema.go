@@ -67,7 +67,7 @@ func layouts() []layout {
 // are removed, and manifests are merged before they are many.
 func tableProperties() iceberg.Properties {
 	return iceberg.Properties{
-		"format-version":                          "2",
+		"format-version": "2",
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		// A few old metadata files help whoever has to repair a lake by hand.
 		table.MetadataPreviousVersionsMaxKey: "10",
