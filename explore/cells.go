@@ -53,37 +53,47 @@ func squeeze(s string, w int) string {
 		return cut(s, w)
 	}
 	tail := (w - 1) / 2
-	return ansi.Truncate(s, w-1-tail, "") + "…" + ansi.TruncateLeft(s, n-tail, "")
+	end := ansi.TruncateLeft(s, n-tail, "")
+	if cellWidth(end) > tail { // the cut fell into a wide rune
+		end = ansi.TruncateLeft(s, n-tail+1, "")
+	}
+	return ansi.Truncate(s, w-1-tail, "") + "…" + end
 }
 
 // clip drops what could never show in w cells, so that a log line of megabytes
 // costs no more than a short one. It takes text as it came, not cleaned.
-func clip(s string, w int) string {
-	most := max(w, 1) * bytesPerCell
-	if len(s) <= most {
+func clip(s string, w int) string { return head(s, max(w, 1)*bytesPerCell) }
+
+// head is at most the first n bytes of a text, without half a rune at the end.
+func head(s string, n int) string {
+	if len(s) <= n {
 		return s
 	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
 	}
-	return s[:most]
+	return s[:n]
 }
 
 // wrap breaks a text into lines of at most w cells, at spaces where it can, and
-// keeps its indentation on every line.
+// keeps its indentation on every line. Widths below four cells are not served.
 func wrap(s string, w int) []string {
-	if w <= 0 {
-		return nil
-	}
-	if cellWidth(s) <= w {
+	if w < 4 || cellWidth(s) <= w {
 		return []string{s}
 	}
-	text := strings.TrimLeft(s, " ")
+	rest := strings.TrimLeft(s, " ")
 	// Half the width is the deepest indentation that leaves room to read.
-	indent := min(len(s)-len(text), w/2)
+	indent := blanks(min(len(s)-len(rest), w/2))
+	w -= len(indent)
 	var out []string
-	for _, l := range strings.Split(ansi.Wrap(text, w-indent, ",/"), "\n") {
-		out = append(out, blanks(indent)+l)
+	for rest != "" {
+		l := ansi.Truncate(clip(rest, w), w, "")
+		// A line that would be less than half full is better broken in a word.
+		if at := strings.LastIndexByte(l, ' '); at > len(l)/2 && len(l) < len(rest) && rest[len(l)] != ' ' {
+			l = l[:at]
+		}
+		out = append(out, indent+l)
+		rest = strings.TrimLeft(rest[len(l):], " ")
 	}
 	return out
 }

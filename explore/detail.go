@@ -7,14 +7,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"muster/fleet"
 )
 
-// mostRaw bounds how much raw evidence is laid out, in bytes: a CloudTrail
-// event has at most 256 KiB, a log event 1 MiB.
-const mostRaw = 1 << 20
+// mostRaw bounds how much raw evidence is laid out, in bytes: as much as a
+// CloudTrail event has at most. More is read elsewhere than on a screen.
+const mostRaw = 256 << 10
 
 // mostPreviewed bounds the ids of a preview: more fit on no screen.
 const mostPreviewed = 50
@@ -184,21 +183,14 @@ func (s *sheet) raw(r *fleet.Record) {
 		return
 	}
 	s.section("evidence")
-	body := r.Raw
+	body := string(r.Raw)
 	var pretty bytes.Buffer
-	if len(body) <= mostRaw && json.Indent(&pretty, body, "", "  ") == nil {
-		body = pretty.Bytes()
+	if len(body) <= mostRaw && json.Indent(&pretty, r.Raw, "", "  ") == nil {
+		body = pretty.String()
 	}
-	rest := 0
-	if len(body) > mostRaw {
-		rest = len(body) - mostRaw
-		body = body[:mostRaw]
-		for rest < len(r.Raw) && len(body) > 0 && !utf8.RuneStart(body[len(body)-1]) {
-			body = body[:len(body)-1]
-		}
-	}
-	s.block(plain, string(body))
-	if rest > 0 {
+	shown := head(body, mostRaw)
+	s.block(plain, shown)
+	if rest := len(body) - len(shown); rest > 0 {
 		s.lines = append(s.lines, text(faint, fmt.Sprintf("  … %d more bytes", rest)))
 	}
 }

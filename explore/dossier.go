@@ -31,7 +31,8 @@ type dossier struct {
 	at     scroll
 	detail pane
 	inside bool   // the keys move in the detail
-	shows  string // the row whose detail is laid out, and its width
+	shows  string // the width and row that the detail is laid out for
+	stale  bool   // the row may say something else now
 	w, h   int
 }
 
@@ -107,11 +108,12 @@ func (d *dossier) take(a dossierAnswer) tea.Cmd {
 		return nil
 	}
 	d.trace, d.trees = &a.trace, a.trees
-	d.shows = ""
+	d.stale = true
 	d.outline()
 	if d.want != "" && d.reveal(d.want) {
 		d.want = ""
 	}
+	d.layDetail()
 	return nil
 }
 
@@ -160,6 +162,7 @@ func (d *dossier) current() *row {
 func (d *dossier) resize(w, h int) {
 	d.w, d.h = w, h
 	d.at.resize(len(d.rows), h-len(dossierHead(d, w))-1)
+	d.layDetail()
 }
 
 func (d *dossier) loading() bool { return d.busy }

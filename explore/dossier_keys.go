@@ -11,10 +11,17 @@ import (
 )
 
 func (d *dossier) press(msg tea.KeyPressMsg) tea.Cmd {
+	if d.trace == nil {
+		return nil
+	}
+	cmd := d.act(msg)
+	d.layDetail()
+	return cmd
+}
+
+func (d *dossier) act(msg tea.KeyPressMsg) tea.Cmd {
 	k := d.keymap
 	switch {
-	case d.trace == nil:
-		return nil
 	case d.inside && d.detail.press(msg, d.env.move):
 		return nil
 	case d.inside && key.Matches(msg, k.open, k.fold):
@@ -29,7 +36,9 @@ func (d *dossier) press(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, k.look):
 		return say(askMsg{label: "search", value: d.look, then: func(s string) tea.Cmd {
 			d.look = s
-			return d.search()
+			cmd := d.search()
+			d.layDetail()
+			return cmd
 		}})
 	case key.Matches(msg, k.again):
 		return d.search()

@@ -24,11 +24,10 @@ func (d *dossier) view(w, h int) []line {
 	body := h - len(head)
 	switch {
 	case w >= wideDossier:
-		side := min(mostDetail, w*2/5)
-		left := w - side - 1
-		head = append(head, beside(d.water(left, body), d.sheet(side, body), left, side, body)...)
+		left, right := halvesOf(w)
+		head = append(head, beside(d.water(left, body), d.sheet(), left, right, body)...)
 	case d.inside:
-		head = append(head, fill(d.sheet(w, body), body)...)
+		head = append(head, fill(d.sheet(), body)...)
 	default:
 		head = append(head, fill(d.water(w, body), body)...)
 	}
@@ -49,19 +48,43 @@ func (d *dossier) water(w, h int) []line {
 }
 
 // sheet is the pane with the details of the row under the cursor.
-func (d *dossier) sheet(w, h int) []line {
-	r := d.current()
-	if r == nil {
+func (d *dossier) sheet() []line {
+	if d.current() == nil {
 		return nil
-	}
-	if shows := fmt.Sprint(w, " ", r.key()); shows != d.shows {
-		d.shows, d.detail = shows, pane{lines: d.rowSheet(r, w)}
 	}
 	title := line{own(faint, " DETAILS")}
 	if d.inside {
 		title = line{own(brand, " DETAILS "), own(faint, "  ↑↓ scroll, esc leaves")}
 	}
-	return append([]line{title}, d.detail.view(h-1)...)
+	return append([]line{title}, d.detail.view()...)
+}
+
+// layDetail lays out the details of the row under the cursor where they show.
+// They stay where they were scrolled to as long as they are of the same row.
+func (d *dossier) layDetail() {
+	r := d.current()
+	if r == nil || !d.inside && d.w < wideDossier {
+		d.shows = ""
+		return
+	}
+	w := d.w
+	if w >= wideDossier {
+		_, w = halvesOf(w)
+	}
+	if shows := fmt.Sprint(w, " ", r.key()); shows != d.shows {
+		d.shows, d.detail = shows, pane{}
+		d.stale = true
+	}
+	if d.stale {
+		d.stale, d.detail.lines = false, d.rowSheet(r, w)
+	}
+	d.detail.resize(d.h - len(dossierHead(d, d.w)) - 1)
+}
+
+// halvesOf divides a wide screen: a list and its details beside it.
+func halvesOf(w int) (left, right int) {
+	right = min(mostDetail, w*2/5)
+	return w - right - 1, right
 }
 
 func (d *dossier) rowSheet(r *row, w int) []line {

@@ -203,10 +203,9 @@ func (f *findings) view(w, h int) []line {
 		out := append(f.table(w, f.at.height+1), text(faint, strings.Repeat("─", w)))
 		return fill(append(out, findingPreview(found, w)...), h)
 	}
-	side := min(mostDetail, w*2/5)
-	left := w - side - 1
-	sheet := append([]line{text(faint, " DETAILS")}, findingPreview(found, side)...)
-	return beside(f.table(left, h), sheet, left, side, h)
+	left, right := halvesOf(w)
+	sheet := append([]line{text(faint, " DETAILS")}, findingPreview(found, right)...)
+	return beside(f.table(left, h), sheet, left, right, h)
 }
 
 func (f *findings) table(w, h int) []line {

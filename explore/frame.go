@@ -15,7 +15,12 @@ const linesAbove, linesBelow = 1, 2
 
 // fit tells the shown screen its size.
 func (m *model) fit() {
-	m.top().resize(m.width, m.height-linesAbove-linesBelow)
+	body := m.height - linesAbove - linesBelow
+	m.top().resize(m.width, body)
+	if m.help != nil {
+		m.help.lines = helpLines(append(m.top().keys(), m.keys.group()), m.width)
+		m.help.resize(body)
+	}
 }
 
 // View draws the frame.
@@ -39,8 +44,7 @@ func (m *model) frame() []line {
 	body := h - linesAbove - linesBelow
 	out := []line{m.head()}
 	if m.help != nil {
-		m.help.lines = helpLines(append(m.top().keys(), m.keys.group()), w)
-		out = append(out, fill(m.help.view(body), body)...)
+		out = append(out, fill(m.help.view(), body)...)
 	} else {
 		out = append(out, fill(m.top().view(w, body), body)...)
 	}

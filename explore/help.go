@@ -53,9 +53,9 @@ func signLines() []line {
 	}
 	for _, s := range [][2]string{
 		{"✗", "went wrong"},
-		{"=", "joined exactly: both show the same id"},
-		{"≈", "joined by inference: likely, not proven"},
-		{"‹ ›", "before or after the time of the bars"},
+		{"=", "joined exactly, by a shared id"},
+		{"≈", "joined by inference, not proven"},
+		{"‹ ›", "outside the time of the bars"},
 		{"┅", "a span that has not finished"},
 	} {
 		out = append(out, line{own(plain, "   "), own(plain, fit(s[0], 4)), own(plain, s[1])})

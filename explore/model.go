@@ -144,6 +144,7 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		return tea.Suspend
 	case key.Matches(msg, m.keys.help):
 		m.help = &pane{}
+		m.fit()
 	case key.Matches(msg, m.keys.tab):
 		m.tab = (m.tab + 1) % tabs
 		m.fit()

@@ -88,14 +88,18 @@ func (p *pane) press(msg tea.KeyPressMsg, k moveKeys) bool {
 	return true
 }
 
-// view is what of the text shows in h lines; the last says when there is more.
-func (p *pane) view(h int) []line {
+// resize tells the pane how many lines it can show, its own last line, which
+// says how much there is, included.
+func (p *pane) resize(h int) {
 	p.height = max(h-1, 1)
 	p.by(0)
+}
+
+// view is what of the text shows.
+func (p *pane) view() []line {
 	out := fill(p.lines[min(p.top, len(p.lines)):], p.height)
-	below := len(p.lines) - p.top - p.height
-	if below <= 0 && p.top == 0 {
+	if len(p.lines) <= p.height {
 		return append(out, nil)
 	}
-	return append(out, text(faint, " "+share(p.top+min(p.height, len(p.lines)), len(p.lines))))
+	return append(out, text(faint, " "+share(p.top+p.height, len(p.lines))))
 }
