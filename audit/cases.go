@@ -30,7 +30,7 @@ type testRecord struct {
 	Kind       string            `yaml:"kind"`    // default: what the policy is on
 	At         float64           `yaml:"at"`      // seconds since the case's beginning
 	Seconds    float64           `yaml:"seconds"` // the duration
-	Times      int               `yaml:"times"`   // so many copies, "-2", "-3" after their ids
+	Times      int               `yaml:"times"`   // so many copies, "-2", "-3" after their ids; at most maxCopies
 	Account    string            `yaml:"account"` // default: 111122223333
 	Region     string            `yaml:"region"`  // default: us-east-1
 	Service    string            `yaml:"service"`
@@ -127,11 +127,17 @@ func messages(fs []fleet.Finding) string {
 // caseStart is when test cases begin. Any time would do.
 var caseStart = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
+// maxCopies keeps a slip in a test case from filling the memory.
+const maxCopies = 1000
+
 func (c *testCase) records(on Subject) ([]fleet.Record, error) {
 	var out []fleet.Record
 	for i := range c.Records {
 		t := &c.Records[i]
 		id := cmp.Or(t.ID, "r"+strconv.Itoa(i+1))
+		if t.Times < 0 || t.Times > maxCopies {
+			return nil, fmt.Errorf("record %s: times %d: use 1 to %d", id, t.Times, maxCopies)
+		}
 		for n := range max(t.Times, 1) {
 			r, err := t.record(on)
 			if err != nil {

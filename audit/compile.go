@@ -133,7 +133,7 @@ func (c *compiler) expressions(p *Policy) {
 		if p.each == nil {
 			return
 		}
-		c.variable("it", p.each.typ.Parameters()[0], c.doc.Each.line)
+		c.variable(elementVariable, p.each.typ.Parameters()[0], c.doc.Each.line)
 	}
 	p.when = c.expression("when", c.doc.When, isBool)
 	if c.doc.Evidence.value != "" {
@@ -160,6 +160,11 @@ func (c *compiler) definitions(p *Policy) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		var src text
 		name := n.Content[i].Value
+		if !variableName.MatchString(name) || slices.Contains(reserved, name) {
+			c.problem(n.Content[i].Line, "use another name, in lower-case letters, digits and underscores",
+				"define: the name %q cannot be used", name)
+			continue
+		}
 		if err := src.UnmarshalYAML(n.Content[i+1]); err != nil {
 			c.problem(n.Content[i+1].Line, "", "define %s: %v", name, err)
 			continue
@@ -178,10 +183,6 @@ var variableName = regexp.MustCompile(`^[a-z_][a-zA-Z0-9_]*$`)
 
 // variable makes a name known to the expressions that follow.
 func (c *compiler) variable(name string, typ *cel.Type, line int) {
-	if !variableName.MatchString(name) || slices.Contains(reserved, name) && name != "it" {
-		c.problem(line, "use another name, in lower-case letters, digits and underscores", "define: the name %q cannot be used", name)
-		return
-	}
 	env, err := c.env.Extend(cel.Variable(name, typ))
 	if err != nil {
 		c.problem(line, "use another name", "define %s: %v", name, err)

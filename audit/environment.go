@@ -49,7 +49,7 @@ func environment(on Subject) (*cel.Env, error) {
 			reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
 			ext.ParseStructTags(true),
 		),
-		ext.Strings(), ext.Network(), ext.Bindings(), ext.TwoVarComprehensions(),
+		ext.Strings(), ext.Lists(), ext.Network(), ext.Bindings(), ext.TwoVarComprehensions(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.Function("attr", cel.MemberOverload("record_attr",
 			[]*cel.Type{recordType, cel.StringType}, cel.StringType,
