@@ -93,11 +93,11 @@ var unselectedOperations = map[string]bool{
 // readPrefixes begin the names of operations that change nothing.
 var readPrefixes = []string{"Get", "List", "Describe", "Lookup", "BatchGet", "Filter", "Head", "Query", "Scan"}
 
-// classify says what CloudTrail takes the call for. AssumeRole counts as
-// read-only there, ReceiveMessage does not.
+// classify says what CloudTrail takes the call for: AssumeRole and
+// ReceiveMessage count as read-only there.
 func (c *call) classify() {
 	c.data = dataOperations[c.action()]
-	c.readOnly = c.action() == "sts:AssumeRole"
+	c.readOnly = c.action() == "sts:AssumeRole" || c.action() == "sqs:ReceiveMessage"
 	for _, prefix := range readPrefixes {
 		c.readOnly = c.readOnly || strings.HasPrefix(c.Operation, prefix)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // maxBody bounds a request's body, in bytes. The largest that AWS allows here
@@ -81,6 +82,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protoc
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
+	hold(r.Context())
 	err = p.parse(r, body, c)
 	c.RequestID = newRequestID(c.Service)
 	c.classify()
@@ -100,6 +102,21 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protoc
 	s.trail.call(c, nil)
 	if err := p.write(w, c, answer); err != nil {
 		s.log.Debug("an answer was not taken", "action", c.action(), "request", c.RequestID, "err", err)
+	}
+}
+
+// leastLatency is what an answer takes at least; AWS's take longer. An SDK that
+// has its answer before its transport has looked for the end of the request's
+// body closes the connection, and loses what it has not read of a long answer.
+const leastLatency = 2 * time.Millisecond
+
+// hold waits for leastLatency.
+func hold(ctx context.Context) {
+	timer := time.NewTimer(leastLatency)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

@@ -18,8 +18,12 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	s.register("sts", s.stsOperations())
 	s.register("cloudtrail", s.trail.operations())
 	s.register("config", s.config.operations())
+	s.register("dynamodb", newTables(s).operations())
+	queues := newQueues(s)
+	s.register("sqs", queues.operations())
+	s.register("sns", newTopics(s, queues).operations())
 	s.drains = append(s.drains, s.trail.drain, s.config.drain)
-	return nil
+	return s.mountTelemetry(ctx, o)
 }
 
 // register adds operations to a service.

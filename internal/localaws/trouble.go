@@ -66,6 +66,8 @@ func throttled(service string) *apiError {
 		return failf("Throttling", "Rate exceeded")
 	case "ec2":
 		return &apiError{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
+	case "xray":
+		return &apiError{Code: "ThrottledException", Message: "Rate exceeded", Status: http.StatusTooManyRequests}
 	case "dynamodb":
 		return failf("ThrottlingException", "Throughput exceeds the current capacity of your table or index.")
 	}

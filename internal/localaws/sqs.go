@@ -1,0 +1,245 @@
+package localaws
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// queues is SQS with standard queues, by awsJson. Safe for concurrent use.
+type queues struct {
+	s *Server
+
+	mu  sync.Mutex
+	all map[string]*queue // by ARN
+}
+
+func newQueues(s *Server) *queues { return &queues{s: s, all: make(map[string]*queue)} }
+
+func (qs *queues) operations() map[string]operation {
+	return map[string]operation{
+		"CreateQueue":        qs.create,
+		"GetQueueUrl":        qs.queueURL,
+		"GetQueueAttributes": qs.attributes,
+		"SetQueueAttributes": qs.setAttributes,
+		"SendMessage":        qs.send,
+		"ReceiveMessage":     qs.receive,
+		"DeleteMessage":      qs.delete,
+		"DeleteMessageBatch": qs.deleteBatch,
+	}
+}
+
+// queueName is what AWS allows for standard queues.
+var queueName = regexp.MustCompile(`^[\w-]{1,80}$`)
+
+// settableAttributes are the attributes that a queue keeps, with their defaults
+// (seconds, bytes). Only VisibilityTimeout, DelaySeconds and
+// ReceiveMessageWaitTimeSeconds change what the queue does; messages do not
+// expire.
+var settableAttributes = map[string]string{
+	"VisibilityTimeout": "30", "DelaySeconds": "0", "ReceiveMessageWaitTimeSeconds": "0",
+	"MaximumMessageSize": strconv.Itoa(maxMessage), "MessageRetentionPeriod": "345600",
+	"Policy": "", "RedrivePolicy": "", "KmsMasterKeyId": "", "SqsManagedSseEnabled": "true",
+}
+
+// find returns the queue of a URL, whose last part is the name.
+func (qs *queues) find(c *call, url string) (*queue, error) {
+	q := qs.byARN(c.arn(url[strings.LastIndexByte(url, '/')+1:]))
+	if q == nil {
+		return nil, noSuchQueue()
+	}
+	c.touch("AWS::SQS::Queue", q.arn)
+	return q, nil
+}
+
+// byARN returns a queue, or nil.
+func (qs *queues) byARN(arn string) *queue {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	return qs.all[arn]
+}
+
+func noSuchQueue() *apiError {
+	return &apiError{
+		Code: "QueueDoesNotExist", QueryCode: "AWS.SimpleQueueService.NonExistentQueue",
+		Message: "The specified queue does not exist.",
+	}
+}
+
+func (qs *queues) url(c *call, name string) string {
+	return qs.s.Endpoint() + "/" + c.Account + "/" + name
+}
+
+// create makes a queue, or returns the one that has the name if what is asked
+// for does not differ from it.
+func (qs *queues) create(_ context.Context, c *call) (any, error) {
+	var in struct {
+		QueueName  string
+		Attributes map[string]string
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if !queueName.MatchString(in.QueueName) {
+		return nil, failf("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	url := qs.url(c, in.QueueName)
+	c.record(nil, map[string]any{"queueUrl": url})
+	c.touch("AWS::SQS::Queue", c.arn(in.QueueName))
+	q := newQueue(in.QueueName, c.arn(in.QueueName), c.Time)
+	if err := q.set(in.Attributes); err != nil {
+		return nil, err
+	}
+	answer := map[string]string{"QueueUrl": url}
+
+	qs.mu.Lock()
+	old := qs.all[q.arn]
+	if old == nil {
+		qs.all[q.arn] = q
+	}
+	qs.mu.Unlock()
+	if old == nil {
+		qs.s.config.changed(c, q.resource(url), q.configuration())
+		return answer, nil
+	}
+	if !old.agrees(in.Attributes) {
+		return nil, &apiError{
+			Code: "QueueNameExists", QueryCode: "QueueAlreadyExists",
+			Message: "A queue already exists with the same name and a different value for an attribute.",
+		}
+	}
+	return answer, nil
+}
+
+func (qs *queues) queueURL(_ context.Context, c *call) (any, error) {
+	var in struct{ QueueName string }
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	q, err := qs.find(c, in.QueueName)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"QueueUrl": qs.url(c, q.name)}, nil
+}
+
+func (qs *queues) attributes(_ context.Context, c *call) (any, error) {
+	var in struct {
+		QueueURL       string `json:"QueueUrl"`
+		AttributeNames []string
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	q, err := qs.find(c, in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	all := q.describe(time.Now())
+	asked := make(map[string]string)
+	for _, name := range in.AttributeNames {
+		if name == "All" {
+			asked = all
+			break
+		}
+		if v, ok := all[name]; ok {
+			asked[name] = v
+		}
+	}
+	return map[string]any{"Attributes": asked}, nil
+}
+
+func (qs *queues) setAttributes(_ context.Context, c *call) (any, error) {
+	var in struct {
+		QueueURL   string `json:"QueueUrl"`
+		Attributes map[string]string
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	q, err := qs.find(c, in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.set(in.Attributes); err != nil {
+		return nil, err
+	}
+	qs.s.config.changed(c, q.resource(qs.url(c, q.name)), q.configuration())
+	return nil, nil
+}
+
+// set changes attributes, all or none of them.
+func (q *queue) set(attributes map[string]string) error {
+	for name, value := range attributes {
+		if _, ok := settableAttributes[name]; !ok {
+			return &apiError{Code: "InvalidAttributeName", Message: "Unknown Attribute " + name + "."}
+		}
+		if name == "VisibilityTimeout" || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" {
+			if n, err := strconv.Atoi(value); err != nil || n < 0 {
+				return &apiError{Code: "InvalidAttributeValue", Message: "Invalid value for the parameter " + name + "."}
+			}
+		}
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for name, value := range attributes {
+		q.settings[name] = value
+	}
+	return nil
+}
+
+// agrees reports whether the queue has all of these attributes.
+func (q *queue) agrees(attributes map[string]string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for name, value := range attributes {
+		if q.settings[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (q *queue) resource(url string) resource {
+	return resource{"AWS::SQS::Queue", url, q.name, q.arn}
+}
+
+// configuration is what Config shows of the queue.
+func (q *queue) configuration() map[string]string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := q.known()
+	out["QueueName"] = q.name
+	return out
+}
+
+// known are the attributes that have a value, and the ARN. The caller holds mu.
+func (q *queue) known() map[string]string {
+	out := maps.Clone(q.settings)
+	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
+	out["QueueArn"] = q.arn
+	return out
+}
+
+// describe are all attributes at a moment of real time.
+func (q *queue) describe(now time.Time) map[string]string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := q.known()
+	ready, hidden := 0, 0
+	for _, m := range q.messages {
+		if m.visible.After(now) {
+			hidden++
+		} else {
+			ready++
+		}
+	}
+	out["ApproximateNumberOfMessages"] = strconv.Itoa(ready)
+	out["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(hidden)
+	out["CreatedTimestamp"] = strconv.FormatInt(q.created.Unix(), 10)
+	return out
+}
