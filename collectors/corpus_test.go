@@ -57,3 +57,12 @@ func readFiles(t testing.TB, paths []string) []fleet.Record {
 	}
 	return all
 }
+
+func fileText(t testing.TB, path string) string {
+	t.Helper()
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(doc)
+}

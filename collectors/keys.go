@@ -41,7 +41,7 @@ var keyNames = map[string]keyName{
 
 // Bounds on ids from outside.
 const (
-	maxIDBytes    = 128 // longer than any id AWS hands out (S3's extended id is 76)
+	maxIDBytes    = 256 // Secrets Manager hands out request ids of 143
 	maxMessageIDs = 32  // SQS hands out 10 at a time
 )
 

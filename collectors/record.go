@@ -45,6 +45,9 @@ func hashID(prefix string, parts ...string) string {
 func unreadable(kind fleet.Kind, id string, at time.Time, doc []byte, o origin, why error) fleet.Record {
 	doc = compact(doc)
 	id += hashID("!", string(doc))
+	if at.IsZero() {
+		at = time.UnixMicro(0).UTC() // unknown; stores have no room for the year 1
+	}
 	return fleet.Record{
 		ID: id, Kind: kind, Time: at, Account: o.account, Region: o.region,
 		Message:    oneLine("unreadable: "+why.Error(), maxMessageBytes),
