@@ -14,7 +14,10 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// telemetry is a stand-in with real clients that do not retry.
+// telemetry is a stand-in with real clients. They retry, because smithy-go closes
+// a request's body while the transport may still look for its end, which on
+// loopback now and then breaks a large response ("use of closed network
+// connection").
 type telemetry struct {
 	*Server
 	logs *cloudwatchlogs.Client
@@ -24,7 +27,7 @@ type telemetry struct {
 func startTelemetry(t *testing.T, o Options) *telemetry {
 	t.Helper()
 	s := start(t, o)
-	cfg := client(t, s, BootstrapKey)
+	cfg := retrying(t, s, BootstrapKey)
 	return &telemetry{s, cloudwatchlogs.NewFromConfig(cfg), xray.NewFromConfig(cfg)}
 }
 
@@ -34,7 +37,9 @@ type handClock struct {
 	now time.Time
 }
 
-func newHandClock() *handClock { return &handClock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)} }
+func newHandClock() *handClock {
+	return &handClock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+}
 
 func (c *handClock) Now() time.Time {
 	c.mu.Lock()

@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 // summariesPerPage is how many summaries a page of GetTraceSummaries has. AWS
 // states no number; this one makes a minute of the sample fleet page.
 const summariesPerPage = 100
-
-// maxIndexedAnnotations is how many annotations of a trace X-Ray indexes.
-const maxIndexedAnnotations = 50
 
 type traceSummariesInput struct {
 	StartTime        timestamp `json:"StartTime"` // inclusive
@@ -30,56 +26,6 @@ type traceSummariesOutput struct {
 	ApproximateTime      timestamp      `json:"ApproximateTime"`
 	TracesProcessedCount int            `json:"TracesProcessedCount"`
 	NextToken            string         `json:"NextToken,omitempty"`
-}
-
-type traceSummary struct {
-	ID               string                        `json:"Id"`
-	StartTime        timestamp                     `json:"StartTime"`
-	Duration         float64                       `json:"Duration"`               // seconds
-	ResponseTime     float64                       `json:"ResponseTime,omitempty"` // seconds; absent while the root is in progress
-	HasFault         bool                          `json:"HasFault"`
-	HasError         bool                          `json:"HasError"`
-	HasThrottle      bool                          `json:"HasThrottle"`
-	IsPartial        bool                          `json:"IsPartial"`
-	HTTP             *summaryHTTP                  `json:"Http,omitempty"`
-	Annotations      map[string][]summaryAnnotated `json:"Annotations"`
-	Users            []summaryUser                 `json:"Users"`
-	ServiceIDs       []summaryService              `json:"ServiceIds"`
-	EntryPoint       summaryService                `json:"EntryPoint"`
-	Revision         int                           `json:"Revision"`
-	MatchedEventTime timestamp                     `json:"MatchedEventTime"`
-}
-
-type summaryHTTP struct {
-	URL       string `json:"HttpURL,omitempty"`
-	Status    int    `json:"HttpStatus,omitempty"`
-	Method    string `json:"HttpMethod,omitempty"`
-	UserAgent string `json:"UserAgent,omitempty"`
-	ClientIP  string `json:"ClientIp,omitempty"`
-}
-
-type summaryService struct {
-	Name      string   `json:"Name"`
-	Names     []string `json:"Names"`
-	AccountID string   `json:"AccountId"`
-	Type      string   `json:"Type,omitempty"`
-}
-
-type summaryUser struct {
-	UserName   string           `json:"UserName"`
-	ServiceIDs []summaryService `json:"ServiceIds"`
-}
-
-type summaryAnnotated struct {
-	Value      summaryValue     `json:"AnnotationValue"`
-	ServiceIDs []summaryService `json:"ServiceIds"`
-}
-
-// A summaryValue has exactly one member.
-type summaryValue struct {
-	Number  *float64 `json:"NumberValue,omitempty"`
-	Boolean *bool    `json:"BooleanValue,omitempty"`
-	String  *string  `json:"StringValue,omitempty"`
 }
 
 // A summaryPosition is where a page begins: behind the trace it names.
@@ -207,71 +153,4 @@ func (t *trace) within(rangeType string, start, end time.Time) (time.Time, bool)
 		}
 	}
 	return latest, !latest.IsZero()
-}
-
-func (t *foundTrace) summary(account string) traceSummary {
-	root := t.root()
-	sum := traceSummary{
-		ID: t.id, StartTime: timestamp{t.start()}, Duration: toSeconds(t.end().Sub(t.start())),
-		HasFault: root.Fault, HasError: root.Error, HTTP: root.HTTP.summary(),
-		Annotations: map[string][]summaryAnnotated{}, Users: []summaryUser{}, ServiceIDs: []summaryService{},
-		EntryPoint: root.service(account), Revision: t.revision, MatchedEventTime: timestamp{t.matched},
-	}
-	if !root.InProgress {
-		sum.ResponseTime = toSeconds(root.end().Sub(root.start()))
-	}
-	known := map[string]bool{}
-	for _, g := range t.segments {
-		service := g.service(account)
-		sum.HasThrottle = sum.HasThrottle || g.Throttle
-		sum.IsPartial = sum.IsPartial || g.InProgress
-		sum.annotate(&g.segmentDocument, service)
-		if g.User != "" {
-			sum.Users = append(sum.Users, summaryUser{g.User, []summaryService{service}})
-		}
-		if g.Type != "subsegment" && !known[g.Name] {
-			known[g.Name] = true
-			sum.ServiceIDs = append(sum.ServiceIDs, service)
-		}
-	}
-	return sum
-}
-
-func (g *segment) service(account string) summaryService {
-	return summaryService{Name: g.Name, Names: []string{g.Name}, AccountID: account, Type: g.Origin}
-}
-
-func (h segmentHTTP) summary() *summaryHTTP {
-	if h == (segmentHTTP{}) {
-		return nil
-	}
-	return &summaryHTTP{
-		URL: h.Request.URL, Status: h.Response.Status, Method: h.Request.Method,
-		UserAgent: h.Request.UserAgent, ClientIP: h.Request.ClientIP,
-	}
-}
-
-// annotate adds the annotations of a segment and of what is nested in it, in a
-// fixed order and up to the number that X-Ray indexes.
-func (sum *traceSummary) annotate(d *segmentDocument, service summaryService) {
-	for _, key := range slices.Sorted(maps.Keys(d.Annotations)) {
-		var v summaryValue
-		switch value := d.Annotations[key].(type) {
-		case string:
-			v.String = &value
-		case bool:
-			v.Boolean = &value
-		case float64:
-			v.Number = &value
-		default:
-			continue
-		}
-		if sum.Annotations[key] == nil && len(sum.Annotations) == maxIndexedAnnotations {
-			continue
-		}
-		sum.Annotations[key] = append(sum.Annotations[key], summaryAnnotated{v, []summaryService{service}})
-	}
-	for i := range d.Subsegments {
-		sum.annotate(&d.Subsegments[i], service)
-	}
 }
