@@ -1,0 +1,182 @@
+package samples_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
+
+	"muster/internal/localaws"
+	"muster/samples/truth"
+)
+
+// evidence is what the account's APIs say after a run, read with AWS's own
+// clients and none of muster's rooms.
+type evidence struct {
+	spans map[[2]string]span // by trace and id
+	lines map[string]map[string]any
+	twice []string       // lines that came twice
+	calls map[string]int // CloudTrail events by request id
+	names map[string]int // CloudTrail events by name
+}
+
+// span is one segment or subsegment of a document.
+type span struct {
+	ID          string         `json:"id"`
+	Trace       string         `json:"trace_id"`
+	Name        string         `json:"name"`
+	Start       float64        `json:"start_time"`
+	End         float64        `json:"end_time"`
+	Namespace   string         `json:"namespace"`
+	Annotations map[string]any `json:"annotations"`
+	HTTP        struct {
+		Response struct {
+			Status int `json:"status"`
+		} `json:"response"`
+	} `json:"http"`
+	AWS struct {
+		Operation string `json:"operation"`
+		Request   string `json:"request_id"`
+	} `json:"aws"`
+	Parent      string `json:"parent_id"`
+	Subsegments []span `json:"subsegments"`
+}
+
+func clients(aws1 *localaws.Server) aws.Config {
+	endpoint := aws1.Endpoint()
+	return aws.Config{
+		Region: localaws.DefaultRegion, BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAREADER", "any", ""),
+	}
+}
+
+func gather(t *testing.T, server *localaws.Server, start time.Time) *evidence {
+	t.Helper()
+	e := &evidence{
+		spans: make(map[[2]string]span), lines: make(map[string]map[string]any),
+		calls: make(map[string]int), names: make(map[string]int),
+	}
+	cfg := clients(server)
+	e.gatherSpans(t, xray.NewFromConfig(cfg), start)
+	e.gatherLines(t, cloudwatchlogs.NewFromConfig(cfg))
+	e.gatherCalls(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), server.TrailBucket())
+	return e
+}
+
+func (e *evidence) gatherSpans(t *testing.T, client *xray.Client, start time.Time) {
+	t.Helper()
+	var ids []string
+	summaries := xray.NewGetTraceSummariesPaginator(client, &xray.GetTraceSummariesInput{
+		StartTime: aws.Time(start.Add(-time.Minute)), EndTime: aws.Time(start.Add(time.Hour)),
+	})
+	for summaries.HasMorePages() {
+		page, err := summaries.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range page.TraceSummaries {
+			ids = append(ids, *s.Id)
+		}
+	}
+	const atOnce = 5 // BatchGetTraces takes no more
+	for len(ids) > 0 {
+		n := min(atOnce, len(ids))
+		out, err := client.BatchGetTraces(t.Context(), &xray.BatchGetTracesInput{TraceIds: ids[:n]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = ids[n:]
+		for _, trace := range out.Traces {
+			for _, segment := range trace.Segments {
+				var s span
+				if err := json.Unmarshal([]byte(*segment.Document), &s); err != nil {
+					t.Fatal(err)
+				}
+				e.add(truth.TraceID(*trace.Id), s.Parent, s)
+			}
+		}
+	}
+}
+
+// add notes a span and those in it, each with its true parent: documents name
+// the root as the parent of all.
+func (e *evidence) add(trace, parent string, s span) {
+	s.Parent = parent
+	e.spans[[2]string{trace, s.ID}] = s
+	for _, sub := range s.Subsegments {
+		e.add(trace, s.ID, sub)
+	}
+}
+
+func (e *evidence) gatherLines(t *testing.T, client *cloudwatchlogs.Client) {
+	t.Helper()
+	for _, service := range []string{"gateway", "orders", "payments", "notifications"} {
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/muster/" + service),
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, event := range page.Events {
+				var line map[string]any
+				if err := json.Unmarshal([]byte(*event.Message), &line); err != nil {
+					t.Fatalf("line %q: %v", *event.Message, err)
+				}
+				id, _ := line["line"].(string)
+				if _, again := e.lines[id]; again {
+					e.twice = append(e.twice, id)
+				}
+				e.lines[id] = line
+			}
+		}
+	}
+}
+
+func (e *evidence) gatherCalls(t *testing.T, client *s3.Client, bucket string) {
+	t.Helper()
+	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, object := range page.Contents {
+			got, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: object.Key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.addCalls(t, got.Body)
+		}
+	}
+}
+
+func (e *evidence) addCalls(t *testing.T, body io.ReadCloser) {
+	t.Helper()
+	defer body.Close()
+	unzipped, err := gzip.NewReader(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Records []struct {
+			Name    string `json:"eventName"`
+			Request string `json:"requestID"`
+		}
+	}
+	if err := json.NewDecoder(unzipped).Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range file.Records {
+		e.calls[r.Request]++
+		e.names[r.Name]++
+	}
+}

@@ -1,0 +1,292 @@
+package samples_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"muster/internal/localaws"
+	"muster/samples"
+	"muster/samples/truth"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// loadFor is long enough for every fault and incident, and for each kind of
+// journey.
+const loadFor = 5 * time.Second
+
+// run drives a fleet and hands over what it knows and what AWS knows.
+func run(t *testing.T, o samples.Options) (*truth.File, *evidence, samples.Counts) {
+	t.Helper()
+	server, err := localaws.Start(t.Context(), localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	start := time.Now()
+	rec := truth.NewRecorder(o.Seed, time.Now)
+	o.Endpoint, o.DaemonAddr, o.Region, o.Truth = server.Endpoint(), server.DaemonAddr(), localaws.DefaultRegion, rec
+	o.Credentials = credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
+	fleet, err := samples.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := false
+	shut := func() {
+		if !closed {
+			closed = true
+			if err := fleet.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	t.Cleanup(shut)
+	if err := fleet.Load(t.Context(), loadFor); err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := fleet.Drain(soon); err != nil {
+		t.Fatal(err)
+	}
+	checkProbes(t, fleet)
+	counts := fleet.Counts()
+	shut() // the last lines, and what closing itself calls
+	server.Drain()
+	e := gather(t, server, start)
+	http.DefaultClient.CloseIdleConnections()
+	return rec.File(), e, counts
+}
+
+func checkProbes(t *testing.T, fleet *samples.Fleet) {
+	t.Helper()
+	for _, service := range samples.Services() {
+		if status, _ := fetch(t, fleet.URL(service)+"/healthz"); status != http.StatusNoContent {
+			t.Errorf("%s is not healthy: status %d", service, status)
+		}
+	}
+	if _, text := fetch(t, fleet.URL(samples.Gateway)+"/metrics"); !strings.Contains(text,
+		`sample_requests_total{class="2xx",route="POST /orders",service="gateway"}`) {
+		t.Errorf("the gateway's metrics count no order:\n%s", text)
+	}
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// checkTruth holds the truth against what AWS says.
+func checkTruth(t *testing.T, f *truth.File, e *evidence) {
+	t.Helper()
+	known := make(map[[2]string]string)
+	for _, s := range f.Spans {
+		known[[2]string{s.Trace, s.ID}] = s.Name
+	}
+	stored := make(map[[2]string]string)
+	for k, s := range e.spans {
+		stored[k] = s.Name
+	}
+	if diff := cmp.Diff(known, stored); diff != "" {
+		t.Errorf("spans (-truth +X-Ray):\n%s", diff)
+	}
+	for _, l := range f.Lines {
+		checkLine(t, l, e.lines[l.ID])
+	}
+	if len(f.Lines) != len(e.lines) || len(e.twice) > 0 {
+		t.Errorf("%d lines in the truth, %d in CloudWatch Logs; twice: %v", len(f.Lines), len(e.lines), e.twice)
+	}
+	traced := 0
+	for _, c := range f.Calls {
+		if e.calls[c.Request] == 0 && c.Operation != "PutLogEvents" {
+			t.Errorf("%s:%s %s is not in the trail", c.Service, c.Operation, c.Request)
+		}
+		if c.Trace == "" {
+			continue
+		}
+		traced++
+		if got := e.spans[[2]string{c.Trace, c.Span}].AWS; got.Request != c.Request || got.Operation != c.Operation {
+			t.Errorf("%s %s is on span %s as %+v", c.Operation, c.Request, c.Span, got)
+		}
+	}
+	if traced == 0 {
+		t.Error("no AWS call belongs to a trace")
+	}
+	checkRequests(t, f, e)
+	checkMessages(t, f, e)
+}
+
+func checkLine(t *testing.T, l truth.Line, line map[string]any) {
+	t.Helper()
+	shown, _ := line["trace_id"].(string)
+	switch {
+	case line == nil:
+		t.Errorf("line %s was not shipped", l.ID)
+	case l.Unlinked && shown != "":
+		t.Errorf("unlinked line %s shows trace %s", l.ID, shown)
+	case l.Unlinked && line["aws_request_id"] == nil && line["message_id"] == nil:
+		t.Errorf("unlinked line %s shows nothing to join it by: %v", l.ID, line)
+	case !l.Unlinked && truth.TraceID(shown) != l.Trace:
+		t.Errorf("line %s shows trace %q, the truth says %q", l.ID, shown, l.Trace)
+	}
+}
+
+func checkRequests(t *testing.T, f *truth.File, e *evidence) {
+	t.Helper()
+	journeys := make(map[string]string)
+	for _, tr := range f.Traces {
+		journeys[tr.ID] = tr.Journey
+	}
+	for _, q := range f.Requests {
+		s := e.spans[[2]string{q.Trace, q.Span}]
+		if s.Name != "gateway" || s.HTTP.Response.Status != q.Status || s.Annotations["correlation_id"] != q.Journey || q.Journey == "" {
+			t.Errorf("request %+v is in X-Ray as %+v", q, s)
+		}
+		if journeys[q.Trace] != q.Journey {
+			t.Errorf("request %+v is on a trace of journey %q", q, journeys[q.Trace])
+		}
+	}
+}
+
+func checkMessages(t *testing.T, f *truth.File, e *evidence) {
+	t.Helper()
+	shown := make(map[string][]string) // traces by annotated message
+	carried := 0
+	for k, s := range e.spans {
+		if id, ok := s.Annotations["message_id"].(string); ok {
+			shown[id] = append(shown[id], k[0])
+			if s.Name == "notifications" && s.Annotations["correlation_id"] != nil {
+				carried++
+			}
+		}
+	}
+	for _, m := range f.Messages {
+		want := []string{m.Producer, m.Consumer}
+		slices.Sort(want)
+		got := slices.Compact(slices.Sorted(slices.Values(shown[m.ID])))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("traces that show message %s (-truth +X-Ray):\n%s", m.ID, diff)
+		}
+	}
+	if carried == 0 || carried == len(f.Messages) {
+		t.Errorf("%d of %d messages carry a correlation id, want some", carried, len(f.Messages))
+	}
+}
+
+func TestHealthyFleet(t *testing.T) {
+	f, e, counts := run(t, samples.Options{Seed: 7})
+	checkTruth(t, f, e)
+	if len(f.Expected) > 0 {
+		t.Errorf("findings are expected: %+v", f.Expected)
+	}
+	if counts.Failed > 0 || counts.Refused > 0 || counts.Requests != len(f.Requests) {
+		t.Errorf("%+v with %d requests in the truth", counts, len(f.Requests))
+	}
+	for k, s := range e.spans {
+		if s.HTTP.Response.Status >= http.StatusBadRequest {
+			t.Errorf("span %v (%s) has status %d", k, s.Name, s.HTTP.Response.Status)
+		}
+	}
+	if most := mostRepeated(e, ""); most >= 8 {
+		t.Errorf("one span made %d calls of one operation", most)
+	}
+}
+
+// mostRepeated is the greatest number of calls of one AWS operation under one
+// span, of one trace or of all.
+func mostRepeated(e *evidence, trace string) int {
+	type loop struct{ trace, parent, operation string }
+	count := make(map[loop]int)
+	most := 0
+	for k, s := range e.spans {
+		if s.Namespace == "aws" && (trace == "" || trace == k[0]) {
+			l := loop{k[0], s.Parent, s.AWS.Operation}
+			count[l]++
+			most = max(most, count[l])
+		}
+	}
+	return most
+}
+
+func TestFaultsAndIncidentsShow(t *testing.T) {
+	f, e, counts := run(t, samples.Options{Seed: 7, Faults: samples.Faults(), Incidents: samples.Incidents()})
+	checkTruth(t, f, e)
+	if counts.Failed > 0 || counts.Refused == 0 {
+		t.Errorf("%+v, want none failed and some refused", counts)
+	}
+	expected := make(map[string]truth.Expected)
+	for _, x := range f.Expected {
+		expected[x.Policy] = x
+	}
+	for policy, shows := range map[string]func(trace string) bool{
+		"slow-dependency":     func(trace string) bool { return longest(e, trace, "payments") >= 1.2 },
+		"n-plus-one":          func(trace string) bool { return mostRepeated(e, trace) >= 10 },
+		"payment-compensated": func(trace string) bool { return longest(e, trace, "compensate") > 0 },
+	} {
+		if len(expected[policy].Traces) == 0 {
+			t.Errorf("nothing shows %s", policy)
+		}
+		for _, trace := range expected[policy].Traces {
+			if !shows(trace) {
+				t.Errorf("trace %s does not show %s", trace, policy)
+			}
+		}
+	}
+	for policy, name := range map[string]string{
+		"root-console-login": "ConsoleLogin", "security-group-open": "AuthorizeSecurityGroupIngress", "role-used-outside-fleet": "Scan",
+	} {
+		x, ok := expected[policy]
+		if !ok || e.names[name] != 1 {
+			t.Errorf("%s is expected: %v; the trail has %d events %s", policy, ok, e.names[name], name)
+		}
+		for _, request := range x.Requests {
+			if e.calls[request] != 1 {
+				t.Errorf("%s: request %s is in the trail %d times", policy, request, e.calls[request])
+			}
+		}
+	}
+}
+
+// longest is the duration in seconds of the longest span of a name in a trace.
+func longest(e *evidence, trace, name string) float64 {
+	most := 0.0
+	for k, s := range e.spans {
+		if k[0] == trace && s.Name == name {
+			most = max(most, s.End-s.Start)
+		}
+	}
+	return most
+}
+
+func TestStartSaysWhatIsMissing(t *testing.T) {
+	_, err := samples.Start(t.Context(), samples.Options{Region: "us-east-1"})
+	if err == nil || !strings.Contains(err.Error(), "X-Ray daemon") {
+		t.Errorf("error %v, want one about the X-Ray daemon", err)
+	}
+}
