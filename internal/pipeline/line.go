@@ -1,0 +1,171 @@
+// Package pipeline is the one line of muster: collectors hand over batches, the
+// resolver joins them, the lake commits them with the checkpoints of the
+// streams they came from, and the audit judges what is there. One way, no way
+// back.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/correlate"
+	"muster/fleet"
+	"muster/internal/metrics"
+)
+
+// DefaultHorizon is how far around a record's time the resolver looks for what
+// it joins: a day holds every request, its late evidence (CloudTrail promises
+// nothing but usually needs minutes), and journeys that wait in queues overnight.
+const DefaultHorizon = 24 * time.Hour
+
+// conflictAttempts bounds how often a commit is tried again when another writer
+// was faster. Each try needs a whole re-read, so losing this often means that
+// something else is wrong.
+const conflictAttempts = 20
+
+// A Lake keeps resolved records. Fresh and Commit together are a compare and
+// swap: a Commit based on a snapshot that is no longer the newest changes
+// nothing and returns fleet.ErrConflict. Commit returns the snapshot that it
+// made, and only when all of it is durable. Used by one goroutine at a time.
+type Lake interface {
+	Checkpoints(ctx context.Context) (map[string]time.Time, error)
+	Fresh(ctx context.Context, rs []fleet.Record) (fleet.Fresh, error)
+	Commit(ctx context.Context, c fleet.Commit) (fleet.Snapshot, error)
+	Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error]
+}
+
+// Line takes batches to the lake. Not concurrent: one Line has one writer.
+type Line struct {
+	Lake    Lake
+	Horizon time.Duration // zero means DefaultHorizon
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics *metrics.Line
+
+	resolver *correlate.Resolver
+	base     fleet.Snapshot // the state of the lake that the resolver knows
+	known    fleet.Window   // the part of the lake that the resolver has read
+}
+
+// Step is what one commit is made of: records as collected, and the marks and
+// ledger entries that become true with them.
+type Step struct {
+	Records     []fleet.Record
+	Checkpoints map[string]time.Time
+	Ledger      []fleet.LedgerEntry
+}
+
+// Totals counts what a commit, a pass or an import did.
+type Totals struct {
+	Read    int // records handed over
+	Stored  int // new records
+	Revised int // records replaced by a newer revision
+	Amended int // earlier records whose joins changed
+	Dropped int // records that were there already
+	Commits int
+	ByKind  map[fleet.Kind]int // of Stored
+}
+
+func (t *Totals) add(o Totals) {
+	t.Read += o.Read
+	t.Stored += o.Stored
+	t.Revised += o.Revised
+	t.Amended += o.Amended
+	t.Dropped += o.Dropped
+	t.Commits += o.Commits
+	for k, n := range o.ByKind {
+		if t.ByKind == nil {
+			t.ByKind = map[fleet.Kind]int{}
+		}
+		t.ByKind[k] += n
+	}
+}
+
+// String says the totals in one line for people.
+func (t Totals) String() string {
+	var kinds []string
+	for _, k := range fleet.Kinds() {
+		if n := t.ByKind[k]; n > 0 {
+			kinds = append(kinds, fmt.Sprintf("%s %d", k, n))
+		}
+	}
+	s := fmt.Sprintf("%d records read, %d new", t.Read, t.Stored)
+	if len(kinds) > 0 {
+		s += " (" + strings.Join(kinds, ", ") + ")"
+	}
+	return s + fmt.Sprintf(", %d revised, %d joins amended, %d known already", t.Revised, t.Amended, t.Dropped)
+}
+
+// Take is the line itself: it drops what is live, resolves the rest, and
+// commits it with its checkpoints. When another writer was faster it reads the
+// lake again and starts over, so nothing is lost and nothing doubled.
+func (l *Line) Take(ctx context.Context, s Step) (Totals, error) {
+	started := l.Now()
+	for range conflictAttempts {
+		t, err := l.try(ctx, s)
+		if errors.Is(err, fleet.ErrConflict) {
+			l.forget()
+			l.Metrics.Conflicts.Inc()
+			continue
+		}
+		if err != nil {
+			l.forget()
+			return Totals{}, err
+		}
+		l.Metrics.Committed(t.ByKind, t.Revised, t.Amended, t.Dropped, l.Now().Sub(started))
+		return t, nil
+	}
+	return Totals{}, fmt.Errorf("commit %d records: another writer was faster %d times in a row: %w",
+		len(s.Records), conflictAttempts, fleet.ErrConflict)
+}
+
+func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
+	fresh, err := l.Lake.Fresh(ctx, s.Records)
+	if err != nil {
+		return Totals{}, fmt.Errorf("ask the lake what it holds: %w", err)
+	}
+	if l.resolver == nil || fresh.Base != l.base {
+		l.forget() // somebody else has written: what the resolver knows is not all
+	}
+	if err := l.learn(ctx, fresh); err != nil {
+		return Totals{}, err
+	}
+
+	n := len(fresh.Records)
+	all := slices.Concat(fresh.Records, fresh.Revised)
+	var amendments []fleet.Amendment
+	if len(all) > 0 {
+		amendments = l.resolver.Add(all)
+	}
+	c := fleet.Commit{
+		Base:    fresh.Base,
+		Records: all[:n], Revised: all[n:], Amendments: amendments,
+		Checkpoints: s.Checkpoints, Ledger: s.Ledger,
+	}
+	t := Totals{
+		Read: len(s.Records), Stored: n, Revised: len(all) - n, Amended: len(amendments), Dropped: fresh.Dropped,
+		ByKind: countKinds(all[:n]),
+	}
+	if c.Empty() {
+		return t, nil
+	}
+	if l.base, err = l.Lake.Commit(ctx, c); err != nil {
+		return Totals{}, fmt.Errorf("commit %d records: %w", len(all), err)
+	}
+	t.Commits = 1
+	return t, nil
+}
+
+func countKinds(rs []fleet.Record) map[fleet.Kind]int {
+	by := map[fleet.Kind]int{}
+	for i := range rs {
+		by[rs[i].Kind]++
+	}
+	return by
+}

@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"muster/fleet"
+)
+
+const (
+	// maxStreams bounds the collectors that read at once. AWS's quotas are per
+	// account and region, so more streams at a time only wait for each other.
+	maxStreams = 8
+	// commitRecords bounds one commit; DESIGN's limit for files of a good size.
+	commitRecords = 100_000
+	// commitEvery is the longest that records wait in memory while more arrive.
+	// It bounds both what a crash reads again and how many snapshots a day makes.
+	commitEvery = 5 * time.Second
+)
+
+// PassOptions shape one pass over the streams.
+type PassOptions struct {
+	// Since is where a stream without a checkpoint starts, and how far back a
+	// stream is to be complete.
+	Since time.Time
+	// Until ends the pass; zero means now.
+	Until time.Time
+	// CommitRecords and CommitEvery bound a commit; zero means the default.
+	CommitRecords int
+	CommitEvery   time.Duration
+	// Progress, when set, is told the running totals after each commit.
+	Progress func(Totals)
+}
+
+// StreamError is what ended the reading of one stream. The others went on.
+type StreamError struct {
+	Stream string
+	Err    error
+}
+
+func (e *StreamError) Error() string { return fmt.Sprintf("collect %s: %v", e.Stream, e.Err) }
+func (e *StreamError) Unwrap() error { return e.Err }
+
+// part is one batch on its way from a stream to the committer.
+type part struct {
+	stream string
+	batch  fleet.Batch
+	marks  map[string]time.Time
+}
+
+// Pass reads every stream from its checkpoint to o.Until and commits what they
+// hand over. A stream that fails keeps the checkpoint of its last good batch;
+// the others go on, and the error joined from all of them is returned with the
+// totals. An error of the lake ends the pass.
+func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOptions) (Totals, error) {
+	marks, err := l.Lake.Checkpoints(ctx)
+	if err != nil {
+		return Totals{}, fmt.Errorf("read the checkpoints: %w", err)
+	}
+	if o.Until.IsZero() {
+		o.Until = l.Now()
+	}
+	slices.SortStableFunc(streams, func(a, b fleet.Collector) int { return order(a) - order(b) })
+
+	parts := make(chan part, maxStreams)
+	g, gctx := errgroup.WithContext(ctx)
+	failed := make(chan error, len(streams))
+	g.Go(func() error {
+		defer close(parts)
+		readers, rctx := errgroup.WithContext(gctx)
+		readers.SetLimit(maxStreams)
+		for _, c := range streams {
+			readers.Go(func() error {
+				if err := read(rctx, c, marks, o, parts); err != nil {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					l.Metrics.StreamErrors.WithLabelValues(source(c.Stream())).Inc()
+					failed <- &StreamError{Stream: c.Stream(), Err: err}
+				}
+				return nil
+			})
+		}
+		return readers.Wait()
+	})
+	var totals Totals
+	g.Go(func() error { return l.gather(gctx, parts, o, &totals) })
+	err = g.Wait()
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	return totals, err
+}
+
+// order puts spans first: they are the donors of most joins, so what follows is
+// resolved as it is written instead of being amended later.
+func order(c fleet.Collector) int {
+	if source(c.Stream()) == "xray" {
+		return 0
+	}
+	return 1
+}
+
+// source is the first element of a stream's name, from the closed set of sources.
+func source(stream string) string {
+	s, _, _ := strings.Cut(stream, "/")
+	return s
+}
+
+// read hands over the windows of one stream that are not in the lake yet.
+func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, parts chan<- part) error {
+	for _, s := range plan(c.Stream(), marks, o.Since, o.Until) {
+		for b, err := range c.Collect(ctx, s.window) {
+			if err != nil {
+				return errors.Join(err, unread(ctx, c.Stream(), s.window, err, parts))
+			}
+			p := part{stream: c.Stream(), batch: b, marks: s.progress(b.Through)}
+			select {
+			case parts <- p:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if s.done == nil {
+			continue
+		}
+		select {
+		case parts <- part{stream: c.Stream(), marks: s.done}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// unread puts a window that could not be read into the ledger: "no finding" and
+// "no data" are different answers.
+func unread(ctx context.Context, stream string, w fleet.Window, why error, parts chan<- part) error {
+	entry := fleet.LedgerEntry{
+		Stream: stream, Window: w, Coverage: fleet.Partial, Reason: "failed", Detail: why.Error(),
+	}
+	select {
+	case parts <- part{stream: stream, batch: fleet.Batch{Ledger: []fleet.LedgerEntry{entry}}}:
+		return nil
+	case <-ctx.Done(): // told to stop: the next pass reads it
+		return ctx.Err()
+	}
+}
+
+// gather commits what arrives, at the latest every o.CommitEvery or
+// o.CommitRecords.
+func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, totals *Totals) error {
+	if o.CommitRecords <= 0 {
+		o.CommitRecords = commitRecords
+	}
+	if o.CommitEvery <= 0 {
+		o.CommitEvery = commitEvery
+	}
+	tick := time.NewTicker(o.CommitEvery)
+	defer tick.Stop()
+	var s Step
+	flush := func() error {
+		if len(s.Records) == 0 && len(s.Checkpoints) == 0 && len(s.Ledger) == 0 {
+			return nil
+		}
+		t, err := l.Take(ctx, s)
+		if err != nil {
+			return err
+		}
+		totals.add(t)
+		s = Step{}
+		if o.Progress != nil {
+			o.Progress(*totals)
+		}
+		return nil
+	}
+	for {
+		select {
+		case p, open := <-parts:
+			if !open {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return flush()
+			}
+			s.absorb(p)
+			if len(s.Records) < o.CommitRecords {
+				continue
+			}
+		case <-tick.C:
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Step) absorb(p part) {
+	s.Records = append(s.Records, p.batch.Records...)
+	for _, e := range p.batch.Ledger {
+		if e.Stream == "" {
+			e.Stream = p.stream
+		}
+		s.Ledger = append(s.Ledger, e)
+	}
+	if s.Checkpoints == nil {
+		s.Checkpoints = map[string]time.Time{}
+	}
+	maps.Copy(s.Checkpoints, p.marks)
+}

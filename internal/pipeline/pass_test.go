@@ -1,0 +1,162 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"muster/fleet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPassGoesOnFromItsCheckpoint(t *testing.T) {
+	m := newMemory()
+	s := &stream{name: "logs/a"}
+	mustPass(t, newLine(m), PassOptions{Since: at(0), Until: at(25)}, s)
+	totals := mustPass(t, newLine(m), PassOptions{Since: at(0), Until: at(40)}, s)
+	want := []fleet.Window{{Start: at(0), End: at(25)}, {Start: at(25), End: at(40)}}
+	if diff := cmp.Diff(want, s.asked); diff != "" {
+		t.Error(diff)
+	}
+	if totals.Stored != 15 || len(m.live) != 40 || !m.marks["logs/a"].Equal(at(40)) {
+		t.Errorf("stored %d, live %d, checkpoint %v", totals.Stored, len(m.live), m.marks["logs/a"])
+	}
+}
+
+func TestPassKeepsTheCheckpointBeforeAnError(t *testing.T) {
+	m := newMemory()
+	bad, good := &stream{name: "logs/bad", failAt: at(17)}, &stream{name: "logs/good"}
+	_, err := newLine(m).Pass(t.Context(), []fleet.Collector{bad, good}, PassOptions{Since: at(0), Until: at(30)})
+	var s *StreamError
+	if !errors.As(err, &s) || s.Stream != "logs/bad" || !errors.Is(err, errStream) {
+		t.Errorf("got %v, want the stream's own error", err)
+	}
+	if !m.marks["logs/bad"].Equal(at(10)) || !m.marks["logs/good"].Equal(at(30)) {
+		t.Errorf("checkpoints %v", m.marks)
+	}
+	if len(m.ledger) != 1 || m.ledger[0].Coverage != fleet.Partial || m.ledger[0].Stream != "logs/bad" {
+		t.Errorf("ledger %v, want the window that was not read", m.ledger)
+	}
+	bad.failAt = time.Time{}
+	mustPass(t, newLine(m), PassOptions{Since: at(0), Until: at(30)}, bad, good)
+	if len(m.live) != 60 {
+		t.Errorf("%d records after the retry, want 60", len(m.live))
+	}
+}
+
+func TestPassEndsWithTheLakesError(t *testing.T) {
+	m := newMemory()
+	m.fail = errors.New("disk full")
+	_, err := newLine(m).Pass(t.Context(), []fleet.Collector{&stream{name: "logs/a"}},
+		PassOptions{Since: at(0), Until: at(5000), CommitRecords: 10})
+	if !errors.Is(err, m.fail) || len(m.marks) != 0 {
+		t.Errorf("got %v with checkpoints %v", err, m.marks)
+	}
+}
+
+func TestPassStopsWhenTold(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := newLine(newMemory()).Pass(ctx, []fleet.Collector{&stream{name: "logs/a"}}, PassOptions{Since: at(0), Until: at(5000)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPassBackfillsWithoutAHole(t *testing.T) {
+	m := newMemory()
+	s := &stream{name: "logs/a"}
+	mustPass(t, newLine(m), PassOptions{Since: at(100), Until: at(120)}, s)
+	s.asked = nil
+	mustPass(t, newLine(m), PassOptions{Since: at(50), Until: at(130)}, s)
+	want := []fleet.Window{{Start: at(50), End: at(100)}, {Start: at(120), End: at(130)}}
+	if diff := cmp.Diff(want, s.asked); diff != "" {
+		t.Error(diff)
+	}
+	if len(m.live) != 80 {
+		t.Errorf("%d records, want 80", len(m.live))
+	}
+	if diff := cmp.Diff(map[string]time.Time{"logs/a": at(130)}, Watermarks(m.marks)); diff != "" {
+		t.Error(diff)
+	}
+	s.asked = nil
+	mustPass(t, newLine(m), PassOptions{Since: at(50), Until: at(130)}, s)
+	if len(s.asked) != 0 {
+		t.Errorf("asked again for %v", s.asked)
+	}
+}
+
+func TestPlanOfABackfillThatEndsBeforeTheCoverage(t *testing.T) {
+	marks := map[string]time.Time{"s": at(120), startMark + "s": at(100)}
+	ss := plan("s", marks, at(10), at(20))
+	if len(ss) != 1 || ss[0].window != (fleet.Window{Start: at(10), End: at(20)}) || ss[0].done != nil {
+		t.Errorf("got %v, want the window and no mark: 20 to 100 is still a hole", ss)
+	}
+}
+
+func TestFollowEndsWithoutErrorWhenTold(t *testing.T) {
+	m := newMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	passes := 0
+	down := &stream{name: "logs/down", failAt: at(0)}
+	err := newLine(m).Follow(ctx, func(context.Context) ([]fleet.Collector, error) {
+		return []fleet.Collector{down, &stream{name: "logs/a"}}, nil
+	}, FollowOptions{
+		Pass: PassOptions{Since: at(0)}, Every: time.Millisecond,
+		After: func(context.Context, Totals) error {
+			if passes++; passes == 3 {
+				cancel()
+			}
+			return nil
+		},
+	})
+	if err != nil || passes != 3 {
+		t.Errorf("got %v after %d passes: a stream that is down must not end the following", err, passes)
+	}
+}
+
+func TestFollowEndsWithTheLakesError(t *testing.T) {
+	m := newMemory()
+	m.fail = errors.New("disk full")
+	err := newLine(m).Follow(t.Context(), func(context.Context) ([]fleet.Collector, error) {
+		return []fleet.Collector{&stream{name: "logs/a"}}, nil
+	}, FollowOptions{Pass: PassOptions{Since: at(0)}, Every: time.Millisecond})
+	if !errors.Is(err, m.fail) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFollowIsPatientWithListingOnceItWorked(t *testing.T) {
+	m := newMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked, passes := 0, 0
+	err := newLine(m).Follow(ctx, func(context.Context) ([]fleet.Collector, error) {
+		if asked++; asked == 2 {
+			return nil, errStream
+		}
+		return []fleet.Collector{&stream{name: "logs/a"}}, nil
+	}, FollowOptions{
+		Pass: PassOptions{Since: at(0)}, Every: time.Millisecond,
+		After: func(context.Context, Totals) error {
+			if passes++; passes == 2 {
+				cancel()
+			}
+			return nil
+		},
+	})
+	if err != nil || passes != 2 {
+		t.Errorf("got %v after %d passes", err, passes)
+	}
+	err = newLine(m).Follow(t.Context(), func(context.Context) ([]fleet.Collector, error) {
+		return nil, errStream
+	}, FollowOptions{Pass: PassOptions{Since: at(0)}, Every: time.Millisecond})
+	if !errors.Is(err, errStream) {
+		t.Errorf("got %v, want the error of the first listing", err)
+	}
+}
