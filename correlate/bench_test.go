@@ -81,3 +81,16 @@ func BenchmarkAdd(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(r.Len()), "B/entry")
 	}
 }
+
+// BenchmarkSQL runs resolve.sql on DuckDB.
+func BenchmarkSQL(b *testing.B) {
+	const n = 100_000
+	db := openDuckDB(b)
+	loadSeen(b, db, typical(n))
+	for b.Loop() {
+		if got := len(resolveInSQL(b, db)); got != n {
+			b.Fatalf("%d rows, want %d", got, n)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/record")
+}

@@ -57,9 +57,9 @@ func TestResolverForgetsOnlyWhatIsOver(t *testing.T) {
 // traffic is what else goes on: spans of no interest, one a minute.
 func traffic(from time.Time, d time.Duration) []fleet.Record {
 	var rs []fleet.Record
-	for at := from; at.Before(from.Add(d)); at = at.Add(time.Minute) {
-		id := fmt.Sprintf("%032x", at.Unix())
-		rs = append(rs, fleet.Record{ID: fleet.SpanID(id, "s"), Kind: fleet.KindSpan, Time: at, Seen: fleet.Keys{Trace: id, Span: "s"}})
+	for when := from; when.Before(from.Add(d)); when = when.Add(time.Minute) {
+		id := fmt.Sprintf("%032x", when.Unix())
+		rs = append(rs, fleet.Record{ID: fleet.SpanID(id, "s"), Kind: fleet.KindSpan, Time: when, Seen: fleet.Keys{Trace: id, Span: "s"}})
 	}
 	return rs
 }
@@ -83,6 +83,16 @@ func TestATraceThatGoesOnKeepsItsDonor(t *testing.T) {
 	if r.Forgotten() < 60 {
 		t.Errorf("%d records forgotten, want the traffic of an hour and more", r.Forgotten())
 	}
+	// Once it is over, all of it goes, also what waited for the rest.
+	r.Add(traffic(at("13:00:00"), 3*time.Hour))
+	again := []fleet.Record{span("again", "16:00:00", traceA)}
+	r.Add(again)
+	if got := again[0].Keys.Correlation; got != "" {
+		t.Errorf("correlation %q of a trace that is forgotten, want none", got)
+	}
+	if limit := 60 + 60/ageSteps + 2*strays; r.Len() > limit {
+		t.Errorf("%d records remembered, want no more than %d", r.Len(), limit)
+	}
 }
 
 func TestATraceThatNeverEndsIsCutAndKeepsItsName(t *testing.T) {
@@ -104,6 +114,23 @@ func TestATraceThatNeverEndsIsCutAndKeepsItsName(t *testing.T) {
 	}
 	// Four horizons, one more at the longest until it is looked at again, and strays.
 	if limit := 5*60 + 2*strays; r.Len() > limit {
+		t.Errorf("%d records remembered, want no more than %d", r.Len(), limit)
+	}
+}
+
+// A worker that polls a queue in one endless trace ties the traces of all
+// senders together; each of those is forgotten once the tie to it is.
+func TestWhatAnEndlessTraceHeldTogetherIsForgotten(t *testing.T) {
+	const horizon, minutes = time.Hour, 24 * 60
+	r := NewResolver(horizon)
+	for minute := range minutes {
+		sender := with(span(fmt.Sprintf("sent%04d", minute), "00:00:00", fmt.Sprintf("%032x", minute+1)), messages(fmt.Sprint("M", minute)))
+		worker := with(span(fmt.Sprintf("work%04d", minute), "00:00:00", traceA), messages(fmt.Sprint("M", minute)))
+		sender.Time = sender.Time.Add(time.Duration(minute) * time.Minute)
+		worker.Time = sender.Time.Add(time.Second)
+		r.Add([]fleet.Record{worker, sender})
+	}
+	if limit := 2 * (6*60 + strays); r.Len() > limit {
 		t.Errorf("%d records remembered, want no more than %d", r.Len(), limit)
 	}
 }

@@ -143,6 +143,11 @@ func TestLoadTakesNothingBack(t *testing.T) {
 	if amended := r.Add([]fleet.Record{span("c", "10:00:02", traceA)}); len(amended) > 0 {
 		t.Errorf("amendments %v, want none", amended)
 	}
+	known := all[1:2]
+	r.Add(known)
+	if got := known[0].Keys.Correlation; got != "C1" {
+		t.Errorf("correlation %q, want C1 as before", got)
+	}
 	// What does follow from what is here is amended as ever.
 	amended := r.Add([]fleet.Record{with(span("d", "10:00:03", traceB), correlated("C2"))})
 	if len(amended) != 1 || amended[0].Ref.ID != "b" || amended[0].Keys.Correlation != "C2" {

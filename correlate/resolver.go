@@ -151,7 +151,6 @@ func (a *addition) take(r *fleet.Record) {
 			a.seeds[n] = struct{}{}
 		}
 		delete(a.seeds, known)
-		delete(a.fresh, known)
 		if a.leave(known) {
 			a.keys[known.more.issued] = struct{}{}
 		}
