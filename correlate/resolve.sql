@@ -55,6 +55,12 @@ requested AS (
 -- Rung 2, request to trace (exact). Whatever shows a request id, spans apart,
 -- takes the trace of the earliest span that shows the same id in the same scope.
 -- A request that was inferred leads to a trace that is.
+asking AS (
+  SELECT r.*,
+    -- '' finds no span. The condition is not part of the join, which must stay one of equals.
+    CASE WHEN r.kind <> 'span' AND r.seen_trace_id = '' THEN r.request_id ELSE '' END AS asked_id
+  FROM requested r
+),
 spans_by_request AS (
   SELECT seen_request_scope, seen_request_id, seen_trace_id,
     row_number() OVER (PARTITION BY seen_request_scope, seen_request_id ORDER BY time_us, id) AS choice
@@ -97,9 +103,8 @@ traced AS (
       WHEN m.trace_id IS NOT NULL THEN 'message' ELSE '' END AS trace_via,
     CASE WHEN r.seen_trace_id <> '' THEN 'exact' WHEN q.trace_id IS NOT NULL THEN r.request_sure
       WHEN m.trace_id IS NOT NULL THEN 'exact' ELSE '' END AS trace_sure
-  FROM requested r
-  LEFT JOIN request_trace q ON q.request_scope = r.request_scope AND q.request_id = r.request_id
-    AND r.kind <> 'span' AND r.seen_trace_id = ''
+  FROM asking r
+  LEFT JOIN request_trace q ON q.request_scope = r.request_scope AND q.request_id = r.asked_id
   LEFT JOIN message_trace m ON m.id = r.id
 ),
 
