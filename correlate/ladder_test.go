@@ -25,8 +25,9 @@ func log(id, clock string) fleet.Record {
 	return fleet.Record{ID: id, Kind: fleet.KindLog, Time: at(clock)}
 }
 
-func asked(scope fleet.Scope, id string) func(*fleet.Keys) {
-	return func(k *fleet.Keys) { k.Scope, k.Request = scope, id }
+// asked shows request R1 of a scope.
+func asked(scope fleet.Scope) func(*fleet.Keys) {
+	return func(k *fleet.Keys) { k.Scope, k.Request = scope, "R1" }
 }
 
 func messages(ids ...string) func(*fleet.Keys) {
@@ -68,7 +69,7 @@ func TestTouchTakesTheLatestWriteBeforeTheChange(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, kind := range []fleet.Kind{fleet.KindChange, fleet.KindVerdict} {
-				c := change("c", "10:15:00")
+				c := change("10:15:00")
 				c.Kind = kind
 				want := fleet.Keys{}
 				if tt.want != "" {
@@ -83,9 +84,9 @@ func TestTouchTakesTheLatestWriteBeforeTheChange(t *testing.T) {
 }
 
 func TestRequestLeadsToTheTraceOfTheEarliestSpan(t *testing.T) {
-	a := with(span("a", "10:00:00", traceA), asked(fleet.ScopeAWS, "R1"))
-	b := with(span("b", "10:00:00", traceB), asked(fleet.ScopeAWS, "R1"))
-	call := with(write("call", "10:00:01", ""), asked(fleet.ScopeAWS, "R1"))
+	a := with(span("a", "10:00:00", traceA), asked(fleet.ScopeAWS))
+	b := with(span("b", "10:00:00", traceB), asked(fleet.ScopeAWS))
+	call := with(write("call", "10:00:01", ""), asked(fleet.ScopeAWS))
 	byRequest := sureLink(fleet.RungRequest, fleet.Exact)
 	tests := []struct {
 		name      string
@@ -94,12 +95,12 @@ func TestRequestLeadsToTheTraceOfTheEarliestSpan(t *testing.T) {
 		wantLink  fleet.Link
 	}{
 		{"an API call", []fleet.Record{b, a, call}, traceA, byRequest},
-		{"a log line of the same scope", []fleet.Record{a, with(log("l", "09:00:00"), asked(fleet.ScopeAWS, "R1"))}, traceA, byRequest},
-		{"not a log line of another scope", []fleet.Record{a, with(log("l", "10:00:00"), asked(fleet.ScopeLambda, "R1"))}, "", fleet.Link{}},
-		{"not a span", []fleet.Record{a, with(span("s", "10:00:00", ""), asked(fleet.ScopeAWS, "R1"))}, "", fleet.Link{}},
+		{"a log line of the same scope", []fleet.Record{a, with(log("l", "09:00:00"), asked(fleet.ScopeAWS))}, traceA, byRequest},
+		{"not a log line of another scope", []fleet.Record{a, with(log("l", "10:00:00"), asked(fleet.ScopeLambda))}, "", fleet.Link{}},
+		{"not a span", []fleet.Record{a, with(span("s", "10:00:00", ""), asked(fleet.ScopeAWS))}, "", fleet.Link{}},
 		{"not what has a trace", []fleet.Record{a, with(call, func(k *fleet.Keys) { k.Trace = traceB })}, traceB, sureLink(fleet.RungSeen, fleet.Exact)},
-		{"not by way of a log line", []fleet.Record{with(log("l", "10:00:00"), func(k *fleet.Keys) { k.Trace = traceA; asked(fleet.ScopeAWS, "R1")(k) }), call}, "", fleet.Link{}},
-		{"a change, as sure as its request", []fleet.Record{a, call, change("c", "10:05:00")}, traceA, sureLink(fleet.RungRequest, fleet.Inferred)},
+		{"not by way of a log line", []fleet.Record{with(log("l", "10:00:00"), func(k *fleet.Keys) { k.Trace = traceA; asked(fleet.ScopeAWS)(k) }), call}, "", fleet.Link{}},
+		{"a change, as sure as its request", []fleet.Record{a, call, change("10:05:00")}, traceA, sureLink(fleet.RungRequest, fleet.Inferred)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,8 +138,8 @@ func TestTraceTakesTheCorrelationOfItsEarliestDonor(t *testing.T) {
 		t.Errorf("correlation %q %v, want the one seen, C2 %v", got.Correlation, got.CorrelationLink, want)
 	}
 	// A donor whose own trace is inferred infers.
-	a := with(span("a", "10:00:00", traceA), asked(fleet.ScopeAWS, "R1"))
-	got = resolveOne(write("w", "10:00:00", "R1"), with(change("c", "10:00:01"), correlated("C3")), a)
+	a := with(span("a", "10:00:00", traceA), asked(fleet.ScopeAWS))
+	got = resolveOne(write("w", "10:00:00", "R1"), with(change("10:00:01"), correlated("C3")), a)
 	if want := sureLink(fleet.RungTrace, fleet.Inferred); got.Correlation != "C3" || got.CorrelationLink != want {
 		t.Errorf("correlation %q %v, want C3 %v", got.Correlation, got.CorrelationLink, want)
 	}

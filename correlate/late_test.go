@@ -35,8 +35,8 @@ func write(id, clock, request string) fleet.Record {
 	}
 }
 
-func change(id, clock string) fleet.Record {
-	return fleet.Record{ID: id, Kind: fleet.KindChange, Time: at(clock), Resources: []string{table}}
+func change(clock string) fleet.Record {
+	return fleet.Record{ID: "c", Kind: fleet.KindChange, Time: at(clock), Resources: []string{table}}
 }
 
 // with sets more keys of a record.
@@ -59,7 +59,7 @@ func TestLateEvidenceAmends(t *testing.T) {
 			name: "the span of a request that only a write with a trace of its own leads to",
 			records: []fleet.Record{
 				with(write("w", "10:00:00", "R1"), func(k *fleet.Keys) { k.Trace = traceB }),
-				change("c", "10:05:00"),
+				change("10:05:00"),
 				with(span("s", "10:00:00", traceA), request),
 			},
 			want: map[string]fleet.Keys{"c": {

@@ -131,7 +131,7 @@ func resolveInGo(rs []fleet.Record) []answers {
 // TestResolveIsResolveSQL compares row for row. Several sets, with keys of their
 // own, share a query, which costs the same for one as for many.
 func TestResolveIsResolveSQL(t *testing.T) {
-	const queries, setsPerQuery = 50, 10
+	const queries, setsPerQuery = 40, 10
 	db := openDuckDB(t)
 	links := map[string]int{}
 	for q := range queries {
