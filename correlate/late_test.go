@@ -155,6 +155,34 @@ func TestLoadTakesNothingBack(t *testing.T) {
 	}
 }
 
+// TestLoadComesInParts loads the donor of a trace after, and apart from, those
+// that took from it, and later by itself.
+func TestLoadComesInParts(t *testing.T) {
+	all := []fleet.Record{
+		span("a", "10:00:00", traceA), with(span("donor", "10:00:01", traceA), correlated("C2")), span("b", "10:00:02", traceB),
+	}
+	Resolve(all)
+	for _, parts := range [][]int{{1, 2, 3}, {1, 3}} {
+		r, from := NewResolver(time.Hour), 0
+		for _, to := range parts {
+			r.Load(all[from:to])
+			from = to
+		}
+		amended := r.Add([]fleet.Record{with(span("earlier", "09:59:59", traceA), correlated("C1"))})
+		if len(amended) != 1 || amended[0].Ref.ID != "a" || amended[0].Keys.Correlation != "C1" {
+			t.Errorf("loaded in parts %v: amendments %v, want a to take C1", parts, amended)
+		}
+	}
+	r := NewResolver(time.Hour)
+	r.Load(all[:1])
+	r.Add(all[2:]) // a is held: its donor is not here
+	r.Load(all[1:2])
+	amended := r.Add([]fleet.Record{with(span("earlier", "09:59:59", traceA), correlated("C1"))})
+	if len(amended) != 1 || amended[0].Ref.ID != "a" {
+		t.Errorf("amendments %v, want a to be free again", amended)
+	}
+}
+
 func TestAddKnowsARecordAgain(t *testing.T) {
 	r := NewResolver(time.Hour)
 	revised := with(span("a", "10:00:00", traceA), correlated("C2"))

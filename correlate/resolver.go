@@ -27,6 +27,7 @@ type Resolver struct {
 	entries   map[string]*entry
 	issuers   issuers
 	ages      ages
+	loaded    []*entry // since the last Add
 	horizonUS int64
 	forgotten int
 }
@@ -49,11 +50,12 @@ func (r *Resolver) Len() int { return len(r.entries) }
 // record that belongs to one of them does not find it.
 func (r *Resolver) Forgotten() int { return r.forgotten }
 
-// Load takes in records that are resolved and kept already, at the start: those
-// of the last horizon, and for their sessions those of the last 36 hours that
-// handed out a key. Of several revisions of a record the newest counts. It
-// amends nothing: where an answer came of evidence older than what is loaded,
-// the answer stays as it is for good, since doing without would take it back.
+// Load takes in records that are resolved and kept already, in as many calls as
+// it takes before the next Add: those of the last horizon, and for their
+// sessions those of the last 36 hours that handed out a key. A record that is
+// known at the same or a higher revision is passed over. Load amends nothing,
+// and where an answer came of evidence that is not loaded, no later Add amends
+// it either, since doing without that evidence would take the answer back.
 func (r *Resolver) Load(rs []fleet.Record) {
 	for i := range rs {
 		k := &rs[i].Keys
@@ -72,20 +74,32 @@ func (r *Resolver) Load(rs []fleet.Record) {
 			r.leave(known)
 		}
 		r.enter(e)
+		r.loaded = append(r.loaded, e)
 	}
-	r.hold()
 	r.forget()
 }
 
-// hold finds the entries whose answers do not follow from what is here.
+// hold finds out which of the entries loaded have answers that do not follow
+// from what is here, now that all of it is.
 func (r *Resolver) hold() {
-	es := slices.Collect(maps.Values(r.entries))
-	before := answersOf(es)
-	climb(es)
-	for i, e := range es {
-		if e.answer != before[i] {
-			e.answer, e.held = before[i], true
+	if len(r.loaded) == 0 {
+		return
+	}
+	judged := map[*entry]struct{}{}
+	for _, e := range r.loaded {
+		if r.entries[e.id] == e {
+			judged[e] = struct{}{}
 		}
+	}
+	r.loaded = nil
+	hood := r.reach(slices.Collect(maps.Keys(judged)))
+	before := answersOf(hood)
+	climb(hood)
+	for i, e := range hood {
+		if _, ok := judged[e]; ok || e.held {
+			e.held = e.answer != before[i]
+		}
+		e.answer = before[i]
 	}
 }
 
@@ -103,6 +117,7 @@ func answersOf(es []*entry) []answer {
 // and is given the keys of the one known.
 func (r *Resolver) Add(fresh []fleet.Record) []fleet.Amendment {
 	a := addition{Resolver: r, seeds: map[*entry]struct{}{}, fresh: map[*entry]struct{}{}, keys: map[string]struct{}{}}
+	r.hold()
 	for i := range fresh {
 		a.take(&fresh[i])
 	}

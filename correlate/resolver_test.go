@@ -93,7 +93,9 @@ func TestResolverAgreesWithResolveInAnyOrder(t *testing.T) {
 		for i, b := range batches {
 			if i == restart {
 				r = NewResolver(24 * time.Hour)
-				r.Load(kept.all())
+				for _, part := range s.batches(kept.all()) {
+					r.Load(part)
+				}
 			}
 			amendments += kept.add(r, b)
 		}
