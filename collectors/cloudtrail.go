@@ -1,0 +1,131 @@
+package collectors
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"golang.org/x/time/rate"
+
+	"muster/fleet"
+)
+
+const (
+	// lookupOverlap is re-read before each window: LookupEvents shows an event up
+	// to 15 minutes after it happened, and events come out of order.
+	lookupOverlap = 20 * time.Minute
+	// lookupReach is how far back LookupEvents goes.
+	lookupReach = 90 * 24 * time.Hour
+	// lookupQuota is what AWS lets an account do in a region, in calls a second.
+	lookupQuota = 2
+	// Widths of what is read between checkpoints. Within a slice events come
+	// newest first, so that nothing is complete before its end.
+	lookupLeastSlice = time.Hour
+	lookupMostSlice  = 24 * time.Hour
+)
+
+// lookup reads management events by CloudTrail's LookupEvents. Data events, and
+// years, are in the trail's bucket only. Events of global services are found in
+// us-east-1.
+type lookup struct {
+	source
+	client *cloudtrail.Client
+	pace   *rate.Limiter
+}
+
+func newLookup(o Options) *lookup {
+	pace := rate.NewLimiter(rate.Inf, 1)
+	if o.LookupRate > 0 {
+		pace.SetLimit(rate.Limit(o.LookupRate))
+	}
+	return &lookup{source: newSource(o, SourceCloudTrail, ""), client: cloudtrail.NewFromConfig(o.AWS), pace: pace}
+}
+
+// Collect yields management events, slice by slice from the oldest, and newest
+// first within a slice.
+func (l *lookup) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		read, cut := l.bounds(w, lookupOverlap, lookupReach)
+		out := &output{s: &l.source, yield: yield, window: read}
+		if err := l.collect(ctx, w, read, cut, out); err != nil {
+			out.end(fmt.Errorf("look up CloudTrail events: %w", err))
+		}
+	}
+}
+
+func (l *lookup) collect(ctx context.Context, asked, read fleet.Window, cut bool, out *output) error {
+	if cut {
+		lost := fleet.Window{Start: asked.Start, End: read.Start}
+		if err := out.send(retentionPassed(lost, "LookupEvents goes back 90 days; import the trail's files for more")); err != nil {
+			return err
+		}
+	}
+	for s := newSlicer(read, lookupLeastSlice, lookupMostSlice); s.more(); {
+		pages, err := l.slice(ctx, s.slice(), out)
+		if err != nil {
+			return err
+		}
+		through := s.slice().End
+		s.done(pages)
+		if s.more() {
+			if err := out.send(fleet.Batch{Through: through}); err != nil {
+				return err
+			}
+		}
+	}
+	return out.finish()
+}
+
+// retentionPassed says that AWS keeps nothing of a window any more.
+func retentionPassed(w fleet.Window, detail string) fleet.Batch {
+	return fleet.Batch{Ledger: []fleet.LedgerEntry{
+		{Window: w, Coverage: fleet.Partial, Reason: "retention", Detail: detail},
+	}}
+}
+
+func (l *lookup) slice(ctx context.Context, w fleet.Window, out *output) (pages int, err error) {
+	in := &cloudtrail.LookupEventsInput{StartTime: &w.Start, EndTime: &w.End}
+	var p pager
+	for {
+		if err := l.pace.Wait(ctx); err != nil {
+			return pages, fmt.Errorf("wait for the pace of calls: %w", err)
+		}
+		page, err := call(ctx, &l.source, "cloudtrail:LookupEvents", l.client.LookupEvents, in)
+		if err != nil {
+			return pages, err
+		}
+		l.adapt(page)
+		pages++
+		b := fleet.Batch{Records: make([]fleet.Record, 0, len(page.Events))}
+		for _, e := range page.Events {
+			b.Records = append(b.Records, parseTrailEvent([]byte(aws.ToString(e.CloudTrailEvent)), l.origin))
+		}
+		if len(b.Records) > 0 {
+			if err := out.send(b); err != nil {
+				return pages, err
+			}
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			return pages, err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// adapt keeps to AWS's quota once AWS has insisted on it; before that, a short
+// window is read without waiting.
+func (l *lookup) adapt(page *cloudtrail.LookupEventsOutput) {
+	if attempts, ok := retry.GetAttemptResults(page.ResultMetadata); ok && l.pace.Limit() == rate.Inf {
+		for _, a := range attempts.Results {
+			if a.Err != nil && isThrottle(a.Err) {
+				l.pace.SetLimit(lookupQuota)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"muster/fleet"
+)
+
+// Discover finds what there is to read and returns one collector per stream, in
+// the order of Sources. It asks AWS for the account, the log groups and the
+// trail's folders; call it again to find new ones. A source whose listing is
+// denied becomes a collector that puts that into the ledger.
+func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
+	o = o.withDefaults()
+	wanted, err := o.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if o.AWS.Region == "" {
+		return nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
+	}
+	if o.AWS.Retryer == nil {
+		o.AWS = withRetries(o.AWS)
+	}
+	if o.Account == "" {
+		if o.Account, err = account(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	var found []fleet.Collector
+	for _, name := range wanted {
+		cs, err := discover(ctx, o, name)
+		var denied *deniedError
+		switch {
+		case errors.As(err, &denied):
+			found = append(found, &deniedSource{newSource(o, name, ""), denied})
+		case err != nil:
+			return nil, fmt.Errorf("discover source %s: %w", name, err)
+		}
+		found = append(found, cs...)
+	}
+	return found, nil
+}
+
+// wanted are the sources to read, in their order.
+func (o *Options) wanted() ([]string, error) {
+	for _, name := range o.Sources {
+		if !slices.Contains(Sources(), name) {
+			return nil, fmt.Errorf("unknown source %q: choose from %v", name, Sources())
+		}
+		if name == SourceTrail && o.TrailBucket == "" {
+			return nil, errors.New("source trail needs the name of the bucket that the trail delivers to")
+		}
+	}
+	return slices.DeleteFunc(Sources(), func(name string) bool {
+		if len(o.Sources) == 0 {
+			return name == SourceTrail && o.TrailBucket == ""
+		}
+		return !slices.Contains(o.Sources, name)
+	}), nil
+}
+
+// account asks STS whose credentials these are; it needs no permission.
+func account(ctx context.Context, o Options) (string, error) {
+	s := newSource(o, "account", "")
+	id, err := call(ctx, &s, "sts:GetCallerIdentity", sts.NewFromConfig(o.AWS).GetCallerIdentity, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", fmt.Errorf("find the account: %w", err)
+	}
+	return aws.ToString(id.Account), nil
+}
+
+func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, error) {
+	switch name {
+	case SourceXRay:
+		return []fleet.Collector{newTraces(o)}, nil
+	case SourceCloudTrail:
+		return []fleet.Collector{newLookup(o)}, nil
+	case SourceConfig:
+		return []fleet.Collector{newChanges(o)}, nil
+	case SourceLogs:
+		return discoverLogs(ctx, o)
+	}
+	return discoverTrail(ctx, o)
+}
+
+func discoverLogs(ctx context.Context, o Options) ([]fleet.Collector, error) {
+	client := cloudwatchlogs.NewFromConfig(o.AWS)
+	s := newSource(o, SourceLogs, "")
+	names, err := groups(ctx, &s, client)
+	if err != nil {
+		return nil, err
+	}
+	cs := make([]fleet.Collector, 0, len(names))
+	for _, group := range names {
+		cs = append(cs, newLogs(o, client, group))
+	}
+	return cs, nil
+}
+
+func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
+	client := s3.NewFromConfig(o.AWS, func(so *s3.Options) {
+		so.UsePathStyle = o.AWS.BaseEndpoint != nil // a stand-in has no host per bucket
+	})
+	s := newSource(o, SourceTrail, "")
+	folders, err := trailFolders(ctx, &s, client)
+	if err != nil {
+		return nil, err
+	}
+	var cs []fleet.Collector
+	for _, region := range slices.Sorted(maps.Keys(folders)) {
+		place := o.TrailBucket
+		if o.TrailPrefix != "" {
+			place += "/" + o.TrailPrefix
+		}
+		t := &trail{source: newSource(o, SourceTrail, place), client: client, folder: folders[region]}
+		t.region = region
+		t.stream = SourceTrail + "/" + o.Account + "/" + region + "/" + place
+		cs = append(cs, t)
+	}
+	return cs, nil
+}
+
+// deniedSource stands for streams that could not even be listed.
+type deniedSource struct {
+	source
+	why *deniedError
+}
+
+// Collect yields the ledger entry that says so.
+func (d *deniedSource) Collect(_ context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		read, _ := d.bounds(w, 0, logsReach)
+		out := &output{s: &d.source, yield: yield, window: read}
+		out.end(d.why)
+	}
+}

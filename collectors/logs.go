@@ -1,0 +1,148 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"muster/fleet"
+)
+
+const (
+	// logsOverlap is re-read before each window. Events become visible seconds
+	// after they were put and out of order, and agents that were offline put them
+	// minutes late.
+	logsOverlap = 5 * time.Minute
+	// logsReach is where a collection without a start begins. Groups keep their
+	// events for as long as their owner says, so this is a choice.
+	logsReach = 90 * 24 * time.Hour
+	// Widths of what is read between checkpoints. A page token lives a day, and a
+	// busy group has hundreds of pages an hour.
+	logsLeastSlice = time.Hour
+	logsMostSlice  = 24 * time.Hour
+)
+
+// logs reads one CloudWatch Logs group by FilterLogEvents.
+type logs struct {
+	source
+	client *cloudwatchlogs.Client
+	group  string
+}
+
+func newLogs(o Options, client *cloudwatchlogs.Client, group string) *logs {
+	return &logs{source: newSource(o, SourceLogs, group), client: client, group: group}
+}
+
+// Collect yields the group's lines, page by page.
+func (l *logs) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		read, _ := l.bounds(w, logsOverlap, logsReach)
+		out := &output{s: &l.source, yield: yield, window: read}
+		if err := l.collect(ctx, read, out); err != nil {
+			out.end(fmt.Errorf("read log group %s: %w", l.group, err))
+		}
+	}
+}
+
+func (l *logs) collect(ctx context.Context, read fleet.Window, out *output) error {
+	for s := newSlicer(read, logsLeastSlice, logsMostSlice); s.more(); {
+		pages, err := l.slice(ctx, s.slice(), out)
+		var gone *types.ResourceNotFoundException
+		if errors.As(err, &gone) {
+			return nil // deleted between listing and reading: nothing to collect
+		}
+		if err != nil {
+			return err
+		}
+		through := s.slice().End
+		s.done(pages)
+		if s.more() {
+			if err := out.send(fleet.Batch{Through: through}); err != nil {
+				return err
+			}
+		}
+	}
+	return out.finish()
+}
+
+// slice reads one slice and says how many pages it had. Only a missing token
+// ends it: a page may be empty and still carry one.
+func (l *logs) slice(ctx context.Context, w fleet.Window, out *output) (pages int, err error) {
+	in := &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: &l.group,
+		StartTime:    aws.Int64(w.Start.UnixMilli()),
+		EndTime:      aws.Int64(lastMilli(w.End)),
+	}
+	var p pager
+	for {
+		page, err := call(ctx, &l.source, "logs:FilterLogEvents", l.client.FilterLogEvents, in)
+		if err != nil {
+			return pages, err
+		}
+		pages++
+		b := fleet.Batch{Records: make([]fleet.Record, 0, len(page.Events))}
+		for _, e := range page.Events {
+			b.Records = append(b.Records, l.record(&e))
+		}
+		if len(b.Records) > 0 {
+			if err := out.send(b); err != nil {
+				return pages, err
+			}
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			return pages, err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// lastMilli is the last millisecond before t; endTime is inclusive here.
+func lastMilli(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if t.Equal(time.UnixMilli(ms)) {
+		return ms - 1
+	}
+	return ms
+}
+
+func (l *logs) record(e *types.FilteredLogEvent) fleet.Record {
+	line := logEvent{
+		EventID: aws.ToString(e.EventId), Group: l.group, Stream: aws.ToString(e.LogStreamName),
+		Timestamp: aws.ToInt64(e.Timestamp), Message: aws.ToString(e.Message),
+	}
+	return line.record(l.origin)
+}
+
+// groups lists the log groups to read.
+func groups(ctx context.Context, s *source, client *cloudwatchlogs.Client) ([]string, error) {
+	if len(s.LogGroups) > 0 {
+		return s.LogGroups, nil
+	}
+	in := &cloudwatchlogs.DescribeLogGroupsInput{}
+	if s.LogGroupPrefix != "" {
+		in.LogGroupNamePrefix = &s.LogGroupPrefix
+	}
+	var names []string
+	var p pager
+	for {
+		page, err := call(ctx, s, "logs:DescribeLogGroups", client.DescribeLogGroups, in)
+		if err != nil {
+			return nil, fmt.Errorf("list log groups: %w", err)
+		}
+		for _, g := range page.LogGroups {
+			names = append(names, aws.ToString(g.LogGroupName))
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			return names, err
+		}
+		in.NextToken = page.NextToken
+	}
+}

@@ -1,0 +1,224 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+
+	"muster/fleet"
+)
+
+// source is what all collectors have in common.
+type source struct {
+	Options
+	origin
+	stream string
+}
+
+func newSource(o Options, kind, rest string) source {
+	stream := kind + "/" + o.Account + "/" + o.AWS.Region
+	if rest != "" {
+		stream += "/" + rest
+	}
+	return source{Options: o, origin: origin{o.Account, o.AWS.Region}, stream: stream}
+}
+
+// Stream is the checkpoint key: source, account, region, and what else names it.
+func (s *source) Stream() string { return s.stream }
+
+// bounds are the window to read: w with its open ends closed, its start moved
+// back by the overlap, and no earlier than AWS keeps. Reach is how far back
+// that is; a collection without a start begins there.
+func (s *source) bounds(w fleet.Window, overlap, reach time.Duration) (read fleet.Window, cut bool) {
+	now := s.Now()
+	if w.End.IsZero() {
+		w.End = now
+	}
+	oldest := now.Add(-reach)
+	if w.Start.IsZero() {
+		return fleet.Window{Start: oldest, End: w.End}, false
+	}
+	cut = w.Start.Before(oldest)
+	w.Start = w.Start.Add(-s.overlapOr(overlap))
+	if w.Start.Before(oldest) {
+		w.Start = oldest
+	}
+	return w, cut
+}
+
+// output hands over what a collector reads. It is not for concurrent use.
+type output struct {
+	s       *source
+	yield   func(fleet.Batch, error) bool
+	window  fleet.Window
+	records int
+	partial bool // something in the window could not be read
+}
+
+// send hands over a batch, with a ledger entry for every document that was
+// kept raw. An error says that no more is wanted.
+func (o *output) send(b fleet.Batch) error {
+	for i := range b.Records {
+		if r := &b.Records[i]; r.Attributes[fleet.AttrUnreadable] != "" {
+			b.Ledger = append(b.Ledger, unreadableEntry(r, r.ID))
+		}
+	}
+	o.records += len(b.Records)
+	for i := range b.Ledger {
+		b.Ledger[i].Stream = o.s.stream
+	}
+	if !o.yield(b, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// missing puts into the ledger that a window was not read whole, and why.
+func (o *output) missing(w fleet.Window, reason, detail string) error {
+	o.partial = true
+	return o.send(fleet.Batch{Ledger: []fleet.LedgerEntry{
+		{Window: w, Coverage: fleet.Partial, Reason: reason, Detail: detail},
+	}})
+}
+
+// finish ends a window that was read to its end.
+func (o *output) finish() error {
+	b := fleet.Batch{Through: o.window.End}
+	if !o.partial {
+		b.Ledger = []fleet.LedgerEntry{{Window: o.window, Coverage: fleet.Complete, Records: o.records}}
+	}
+	return o.send(b)
+}
+
+// end reports an error of reading to the consumer, unless it is what a consumer
+// that stopped, or a denied permission, brought about.
+func (o *output) end(err error) {
+	var denied *deniedError
+	switch {
+	case err == nil, errors.Is(err, errStopped):
+	case errors.As(err, &denied):
+		_ = o.missing(o.window, "denied", denied.Error()) // the last word either way
+	default:
+		o.yield(fleet.Batch{}, err)
+	}
+}
+
+// deniedError says which permission is missing.
+type deniedError struct {
+	action string
+	err    error
+}
+
+func (e *deniedError) Error() string {
+	return "allow " + e.action + " to read this: " + e.err.Error()
+}
+func (e *deniedError) Unwrap() error { return e.err }
+
+// Bounds on waiting. The SDK's retries bridge what passes in seconds; throttling
+// beyond that is waited out for as long as it takes, since a quota comes back.
+const (
+	callAttempts = 8
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 20 * time.Second // AWS's own SDKs wait no longer
+)
+
+// backoff is how long to wait before another attempt, counted from 0: doubling,
+// and spread so that many collectors do not come back at once.
+func backoff(attempt int) time.Duration {
+	const doublings = 8 // 100 ms doubled eight times is past maxBackoff
+	d := min(firstBackoff<<min(attempt, doublings), maxBackoff)
+	return d/2 + rand.N(d/2) //nolint:gosec // spreading load needs no secret
+}
+
+// withRetries makes the SDK's clients patient. Its retry quota is off: a
+// collector has nothing better to do than to try again.
+func withRetries(cfg aws.Config) aws.Config {
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts = callAttempts
+			o.RateLimiter = ratelimit.None
+			o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+				return backoff(attempt), nil
+			})
+		})
+	}
+	return cfg
+}
+
+// call makes one call of AWS and waits out throttling. Action is its IAM name,
+// such as "logs:FilterLogEvents".
+func call[In, Out, Opt any](ctx context.Context, s *source, action string,
+	f func(context.Context, In, ...Opt) (Out, error), in In,
+) (Out, error) {
+	for attempt := 0; ; attempt++ {
+		out, err := f(ctx, in)
+		switch {
+		case err == nil:
+			return out, nil
+		case ctx.Err() != nil:
+			return out, ctx.Err()
+		case isDenied(err):
+			return out, &deniedError{action, err}
+		case !isThrottle(err):
+			return out, fmt.Errorf("call %s: %w", action, err)
+		}
+		s.Logger.WarnContext(ctx, "throttled, waiting", "stream", s.stream, "action", action, "error", err)
+		if err := pause(ctx, backoff(attempt+callAttempts)); err != nil {
+			return out, err
+		}
+	}
+}
+
+// pause waits, or ends early with the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func isThrottle(err error) bool {
+	return retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+}
+
+// isDenied reports whether a permission is what is missing. Services spell it
+// in their own ways.
+func isDenied(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError",
+		"UnauthorizedException", "NotAuthorized", "Forbidden":
+		return true
+	}
+	return false
+}
+
+// pager remembers the last page token, so that a service that repeats one
+// cannot keep a collector busy for ever.
+type pager struct{ token *string }
+
+// next takes the token that a page came with and reports whether there is more.
+func (p *pager) next(token *string) (bool, error) {
+	if token == nil || *token == "" {
+		return false, nil
+	}
+	if p.token != nil && *p.token == *token {
+		return false, fmt.Errorf("page token %s came twice in a row", clip(*token, maxIDBytes))
+	}
+	p.token = token
+	return true, nil
+}

@@ -1,0 +1,238 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
+	"github.com/aws/aws-sdk-go-v2/service/xray/types"
+	"github.com/aws/smithy-go"
+
+	"muster/fleet"
+)
+
+const (
+	// xrayOverlap is re-read before each window. Traces are found by when X-Ray
+	// last updated them, so that a segment that was sent late brings its trace
+	// back; what is left to re-read is the minutes that indexing may take.
+	xrayOverlap = 10 * time.Minute
+	// xrayReach is how long X-Ray keeps traces.
+	xrayReach = 30 * 24 * time.Hour
+	// xraySlice is the longest window that AWS's own console asks for, and
+	// xrayLeastSlice where halving a slice that X-Ray refuses ends.
+	xraySlice      = 6 * time.Hour
+	xrayLeastSlice = time.Minute
+	// tracesPerCall is BatchGetTraces' limit.
+	tracesPerCall = 5
+	// xrayCalls is how many BatchGetTraces run at once; AWS publishes no rate.
+	xrayCalls = 4
+	// unprocessedRounds is how often traces are asked for again that X-Ray
+	// returned as unprocessed: about two minutes in all.
+	unprocessedRounds = 10
+)
+
+// traces reads X-Ray: GetTraceSummaries for ids, BatchGetTraces for documents.
+type traces struct {
+	source
+	client *xray.Client
+}
+
+func newTraces(o Options) *traces {
+	return &traces{source: newSource(o, SourceXRay, ""), client: xray.NewFromConfig(o.AWS)}
+}
+
+// Collect yields the spans of every trace that X-Ray updated in the window.
+func (t *traces) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		read, cut := t.bounds(w, xrayOverlap, xrayReach)
+		out := &output{s: &t.source, yield: yield, window: read}
+		if err := t.collect(ctx, w, read, cut, out); err != nil {
+			out.end(fmt.Errorf("read X-Ray traces: %w", err))
+		}
+	}
+}
+
+func (t *traces) collect(ctx context.Context, asked, read fleet.Window, cut bool, out *output) error {
+	elsewhere, err := t.elsewhere(ctx)
+	if err != nil {
+		return err
+	}
+	if elsewhere {
+		return out.missing(read, "unreadable", "X-Ray sends segments to CloudWatch Logs (Transaction Search): "+
+			"they are in the log group aws/spans, in a format that muster does not read yet")
+	}
+	if cut {
+		lost := fleet.Window{Start: asked.Start, End: read.Start}
+		if err := out.send(retentionPassed(lost, "X-Ray keeps traces for 30 days")); err != nil {
+			return err
+		}
+	}
+	for s := newSlicer(read, xraySlice, xraySlice); s.more(); {
+		whole, err := t.slice(ctx, s.slice(), out)
+		if err != nil && ctx.Err() == nil && isRefused(err) && s.width > xrayLeastSlice {
+			s.width = max(s.width/2, xrayLeastSlice)
+			continue
+		}
+		if err != nil || !whole {
+			return err // what is missing is in the ledger; the mark stays before it
+		}
+		through := s.slice().End
+		s.done(1)
+		if s.more() {
+			if err := out.send(fleet.Batch{Through: through}); err != nil {
+				return err
+			}
+		}
+	}
+	return out.finish()
+}
+
+// isRefused reports whether X-Ray might answer a shorter window: whether it is
+// GetTraceSummaries that it answered with an error of its own.
+func isRefused(err error) bool {
+	var failed *summaryError
+	var denied *deniedError
+	var answer smithy.APIError
+	return errors.As(err, &failed) && !errors.As(err, &denied) && errors.As(err, &answer)
+}
+
+// summaryError is an error of GetTraceSummaries, the call that has a window.
+type summaryError struct{ err error }
+
+func (e *summaryError) Error() string { return e.err.Error() }
+func (e *summaryError) Unwrap() error { return e.err }
+
+// elsewhere reports whether segments go where BatchGetTraces cannot find them.
+// Policies written before Transaction Search do not allow the question; those
+// accounts are asked as they always were.
+func (t *traces) elsewhere(ctx context.Context) (bool, error) {
+	answer, err := call(ctx, &t.source, "xray:GetTraceSegmentDestination",
+		t.client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
+	var denied *deniedError
+	if errors.As(err, &denied) {
+		t.Logger.WarnContext(ctx, "cannot tell where X-Ray keeps segments", "stream", t.stream, "error", err)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return answer.Destination == types.TraceSegmentDestinationCloudWatchLogs, nil
+}
+
+// slice reads one slice and reports whether every trace of it was handed out.
+func (t *traces) slice(ctx context.Context, w fleet.Window, out *output) (whole bool, err error) {
+	in := &xray.GetTraceSummariesInput{
+		StartTime: &w.Start, EndTime: &w.End, TimeRangeType: types.TimeRangeTypeEvent,
+	}
+	whole = true
+	var p pager
+	for {
+		page, err := call(ctx, &t.source, "xray:GetTraceSummaries", t.client.GetTraceSummaries, in)
+		if err != nil {
+			return false, &summaryError{err}
+		}
+		ids := make([]string, 0, len(page.TraceSummaries))
+		for _, s := range page.TraceSummaries {
+			ids = append(ids, aws.ToString(s.Id))
+		}
+		left, err := t.fetch(ctx, ids, out)
+		if err != nil {
+			return false, err
+		}
+		if left > 0 {
+			whole = false
+			detail := fmt.Sprintf("X-Ray left %d of %d traces unprocessed", left, len(ids))
+			if err := out.missing(w, "throttled", detail); err != nil {
+				return false, err
+			}
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			return whole, err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// fetch hands over the spans of traces and says how many X-Ray held back.
+func (t *traces) fetch(ctx context.Context, ids []string, out *output) (left int64, err error) {
+	var held atomic.Int64
+	chunks := slices.Collect(slices.Chunk(ids, tracesPerCall))
+	err = fanOut(ctx, xrayCalls, chunks, out, func(ctx context.Context, ids []string, send func(fleet.Batch) error) error {
+		for round := 0; len(ids) > 0; round++ {
+			if round == unprocessedRounds {
+				held.Add(int64(len(ids)))
+				return nil
+			}
+			if round > 0 {
+				if err := pause(ctx, backoff(round-1)); err != nil {
+					return err
+				}
+			}
+			b, unprocessed, err := t.batch(ctx, ids)
+			if err != nil {
+				return err
+			}
+			if len(b.Records) > 0 {
+				if err := send(b); err != nil {
+					return err
+				}
+			}
+			ids = unprocessed
+		}
+		return nil
+	})
+	return held.Load(), err
+}
+
+// batch reads up to tracesPerCall traces, and says which X-Ray did not process.
+func (t *traces) batch(ctx context.Context, ids []string) (b fleet.Batch, unprocessed []string, err error) {
+	in := &xray.BatchGetTracesInput{TraceIds: ids}
+	var p pager
+	for {
+		page, err := call(ctx, &t.source, "xray:BatchGetTraces", t.client.BatchGetTraces, in)
+		if err != nil {
+			return b, nil, fmt.Errorf("read traces %s: %w", strings.Join(ids, ", "), err)
+		}
+		for _, trace := range page.Traces {
+			b.Records = append(b.Records, t.spans(&trace)...)
+			if aws.ToBool(trace.LimitExceeded) {
+				b.Ledger = append(b.Ledger, tooLarge(&trace, b.Records))
+			}
+		}
+		unprocessed = append(unprocessed, page.UnprocessedTraceIds...)
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			placeStreamed(b.Records) // a trace may go over pages
+			return b, unprocessed, err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+func (t *traces) spans(trace *types.Trace) []fleet.Record {
+	var rs []fleet.Record
+	for _, s := range trace.Segments {
+		rs = append(rs, parseSegment([]byte(aws.ToString(s.Document)), t.origin)...)
+	}
+	return rs
+}
+
+// tooLarge is the ledger's word on a trace that X-Ray cut short.
+func tooLarge(trace *types.Trace, rs []fleet.Record) fleet.LedgerEntry {
+	e := fleet.LedgerEntry{
+		Coverage: fleet.Partial, Reason: "unreadable",
+		Detail: "trace " + aws.ToString(trace.Id) + " is larger than X-Ray keeps", Records: len(trace.Segments),
+	}
+	if n := len(rs); n > 0 {
+		e.Window = fleet.Window{Start: rs[n-1].Time, End: rs[n-1].End()}
+	}
+	return e
+}
