@@ -17,6 +17,12 @@ type describeLogGroupsInput struct {
 	LogGroupNamePattern string `json:"logGroupNamePattern"`
 	NextToken           string `json:"nextToken"`
 	Limit               *int   `json:"limit"`
+
+	// What selects by more than the name is refused.
+	AccountIdentifiers    []string `json:"accountIdentifiers"`
+	IncludeLinkedAccounts bool     `json:"includeLinkedAccounts"`
+	LogGroupClass         string   `json:"logGroupClass"`
+	LogGroupIdentifiers   []string `json:"logGroupIdentifiers"`
 }
 
 type describeLogGroupsOutput struct {
@@ -48,6 +54,9 @@ func (s *logStore) describeGroups(c *call, in describeLogGroupsInput) (describeL
 	if in.LogGroupNamePrefix != "" && in.LogGroupNamePattern != "" {
 		return out, failf("InvalidParameterException",
 			"LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+	}
+	if in.AccountIdentifiers != nil || in.IncludeLinkedAccounts || in.LogGroupClass != "" || in.LogGroupIdentifiers != nil {
+		return out, failf("InvalidParameterException", "This stand-in describes log groups by prefix or pattern only.")
 	}
 	query := fingerprint("groups", in.LogGroupNamePrefix, in.LogGroupNamePattern)
 	limit, from, err := s.described(c, in.Limit, in.NextToken, query)

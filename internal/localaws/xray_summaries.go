@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,10 @@ type traceSummariesInput struct {
 	TimeRangeType    string    `json:"TimeRangeType"`
 	FilterExpression string    `json:"FilterExpression"`
 	NextToken        string    `json:"NextToken"`
-	// Sampling allows an answer to be a subset; all traces are one.
-	Sampling bool `json:"Sampling"`
+	// Sampling allows an answer to be a subset; all traces are one. How to sample
+	// cannot be chosen.
+	Sampling         bool            `json:"Sampling"`
+	SamplingStrategy json.RawMessage `json:"SamplingStrategy"`
 }
 
 type traceSummariesOutput struct {
@@ -86,6 +89,8 @@ func (s *traceStore) checkSummaries(c *call, in traceSummariesInput) (summaryPos
 		return from, xrayInvalid("StartTime and EndTime are required.")
 	case in.EndTime.Before(in.StartTime.Time):
 		return from, xrayInvalid("EndTime must not be before StartTime.")
+	case in.SamplingStrategy != nil:
+		return from, xrayInvalid("This stand-in knows no sampling strategies.")
 	case strings.TrimSpace(in.FilterExpression) != "":
 		return from, xrayInvalid("This stand-in evaluates no filter expressions.")
 	}

@@ -106,6 +106,7 @@ func TestGetTraceSummariesRefuses(t *testing.T) {
 	for name, in := range map[string]xray.GetTraceSummariesInput{
 		"end before start":  {StartTime: end, EndTime: start},
 		"filter expression": {StartTime: start, EndTime: end, FilterExpression: aws.String("fault")},
+		"sampling strategy": {StartTime: start, EndTime: end, SamplingStrategy: &types.SamplingStrategy{Name: types.SamplingStrategyNamePartialScan}},
 		"time range type":   {StartTime: start, EndTime: end, TimeRangeType: "Other"},
 		"unknown page":      {StartTime: start, EndTime: end, NextToken: aws.String("made-up")},
 	} {
