@@ -1,0 +1,424 @@
+package collectors
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"go.uber.org/goleak"
+
+	"muster/fleet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	testAccount = "111122223333"
+	testRegion  = "us-east-1"
+)
+
+// awsAt is the configuration of a client that calls an endpoint and closes its
+// connections with the test.
+func awsAt(t *testing.T, endpoint string) aws.Config {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return aws.Config{
+		Region: testRegion, BaseEndpoint: aws.String(endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDTEST", "secret", ""),
+		HTTPClient:  &http.Client{Transport: transport},
+	}
+}
+
+// script is an AWS that answers each operation from a list, in order; the last
+// answer stays. It notes what it was asked.
+type script struct {
+	mu      sync.Mutex
+	answers map[string][]answer // by X-Amz-Target's operation, or by path
+	asked   map[string][]map[string]any
+}
+
+type answer struct {
+	status int // 0 means 200
+	body   string
+}
+
+func throttled() answer { return failing(http.StatusBadRequest, "ThrottlingException") }
+func denied() answer    { return failing(http.StatusBadRequest, "AccessDeniedException") }
+
+func failing(status int, code string) answer {
+	return answer{status, `{"__type":"` + code + `","message":"` + code + ` it is"}`}
+}
+
+func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	operation := r.URL.Path
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		operation = target[strings.LastIndexByte(target, '.')+1:]
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var in map[string]any
+	if len(body) > 0 && json.Unmarshal(body, &in) != nil {
+		in = nil
+	}
+	if s.asked == nil {
+		s.asked = map[string][]map[string]any{}
+	}
+	n := len(s.asked[operation])
+	s.asked[operation] = append(s.asked[operation], in)
+	as := s.answers[operation]
+	if len(as) == 0 {
+		http.Error(w, `{"__type":"UnknownOperationException"}`, http.StatusBadRequest)
+		return
+	}
+	a := as[min(n, len(as)-1)]
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	_, _ = io.WriteString(w, a.body) // the client is gone: nobody to tell
+}
+
+func (s *script) calls(operation string) []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[operation]
+}
+
+// scripted is one collector that reads from a script.
+func scripted(t *testing.T, s *script, o Options) fleet.Collector {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	o.AWS, o.Account = awsAt(t, server.URL), testAccount
+	if o.Now == nil {
+		o.Now = func() time.Time { return noon }
+	}
+	cs, err := Discover(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cs) != 1 {
+		t.Fatalf("discovered %d collectors, want 1", len(cs))
+	}
+	return cs[0]
+}
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// lastHour is the window before noon.
+var lastHour = fleet.Window{Start: noon.Add(-time.Hour), End: noon}
+
+// collected is what a collector yields.
+type collected struct {
+	records []fleet.Record
+	ledger  []fleet.LedgerEntry
+	through []time.Time
+	err     error
+}
+
+func collect(ctx context.Context, c fleet.Collector, w fleet.Window) collected {
+	var got collected
+	for b, err := range c.Collect(ctx, w) {
+		if err != nil {
+			got.err = err
+			continue
+		}
+		got.records = append(got.records, b.Records...)
+		got.ledger = append(got.ledger, b.Ledger...)
+		if !b.Through.IsZero() {
+			got.through = append(got.through, b.Through)
+		}
+	}
+	return got
+}
+
+// ids are the distinct IDs of the records, in order of appearance.
+func (c *collected) ids() string {
+	var ids []string
+	seen := map[string]bool{}
+	for _, r := range c.records {
+		if !seen[r.ID] {
+			seen[r.ID] = true
+			ids = append(ids, r.ID)
+		}
+	}
+	return strings.Join(ids, " ")
+}
+
+// summary says how the collection ended: marks, and coverages with reasons.
+func (c *collected) summary() string {
+	var s []string
+	for _, t := range c.through {
+		s = append(s, "through "+t.UTC().Format("15:04"))
+	}
+	for _, e := range c.ledger {
+		s = append(s, strings.TrimSpace(string(e.Coverage)+" "+e.Reason))
+	}
+	if c.err != nil {
+		s = append(s, "error")
+	}
+	return strings.Join(s, ", ")
+}
+
+func logPage(token string, ids ...string) answer {
+	events := make([]string, 0, len(ids))
+	for _, id := range ids {
+		events = append(events, fmt.Sprintf(`{"eventId":%q,"logStreamName":"s","timestamp":%d,"message":"m"}`, id, noon.UnixMilli()-1000))
+	}
+	doc := `{"events":[` + strings.Join(events, ",") + `]`
+	if token != "" {
+		doc += `,"nextToken":"` + token + `"`
+	}
+	return answer{body: doc + "}"}
+}
+
+func TestLogsReadToTheEndOfTheirPages(t *testing.T) {
+	for name, c := range map[string]struct {
+		pages   []answer
+		ids     string
+		summary string
+	}{
+		"one page":          {[]answer{logPage("", "a", "b")}, "a b", "through 12:00, complete"},
+		"pages":             {[]answer{logPage("1", "a"), logPage("2", "b"), logPage("", "c")}, "a b c", "through 12:00, complete"},
+		"empty with tokens": {[]answer{logPage("1"), logPage("2"), logPage("3", "a"), logPage("")}, "a", "through 12:00, complete"},
+		"throttled":         {[]answer{logPage("1", "a"), throttled(), throttled(), logPage("", "b")}, "a b", "through 12:00, complete"},
+		"server's fault":    {[]answer{failing(500, "ServiceUnavailable"), logPage("", "a")}, "a", "through 12:00, complete"},
+		"denied":            {[]answer{denied()}, "", "partial denied"},
+		"denied on the way": {[]answer{logPage("1", "a"), denied()}, "a", "partial denied"},
+		"group is gone":     {[]answer{failing(400, "ResourceNotFoundException")}, "", ""},
+		"bad request":       {[]answer{failing(400, "InvalidParameterException")}, "", "error"},
+		"a token twice":     {[]answer{logPage("1", "a"), logPage("1", "b")}, "a b", "error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &script{answers: map[string][]answer{"FilterLogEvents": c.pages}}
+			l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"/muster/orders"}, Overlap: time.Minute})
+			w := lastHour
+			w.Start = w.Start.Add(time.Minute) // with the overlap, one slice
+			got := collect(t.Context(), l, w)
+			if got.ids() != c.ids || got.summary() != c.summary {
+				t.Errorf("got IDs %q and %q (error %v), want %q and %q", got.ids(), got.summary(), got.err, c.ids, c.summary)
+			}
+		})
+	}
+}
+
+func TestLogsAskForTheirOverlapAndAnInclusiveEnd(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"/muster/orders"}})
+	if want := "logs/111122223333/us-east-1//muster/orders"; l.Stream() != want {
+		t.Errorf("got stream %q, want %q", l.Stream(), want)
+	}
+	w := fleet.Window{Start: noon.Add(-10 * time.Minute), End: noon}
+	if got := collect(t.Context(), l, w); got.summary() != "through 12:00, complete" || !got.ledger[0].Window.Start.Equal(noon.Add(-15*time.Minute)) {
+		t.Errorf("got %q, %+v", got.summary(), got.ledger)
+	}
+	asked := s.calls("FilterLogEvents")[0]
+	if from, to := int64(asked["startTime"].(float64)), int64(asked["endTime"].(float64)); from != noon.Add(-15*time.Minute).UnixMilli() || to != noon.UnixMilli()-1 {
+		t.Errorf("asked from %d to %d", from, to)
+	}
+}
+
+func TestLogsMarkWhatIsReadOfALongWindow(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}, Overlap: time.Hour})
+	got := collect(t.Context(), l, fleet.Window{Start: noon.Add(-6 * time.Hour), End: noon})
+	// Quiet slices grow: one hour, two, four.
+	if want := "through 06:00, through 08:00, through 12:00, complete"; got.summary() != want {
+		t.Errorf("got %q, want %q", got.summary(), want)
+	}
+}
+
+func TestDeniedGroupNamesTheMissingPermission(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {denied()}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	got := collect(t.Context(), l, lastHour)
+	if len(got.ledger) != 1 || !strings.Contains(got.ledger[0].Detail, "allow logs:FilterLogEvents") || got.ledger[0].Stream != l.Stream() {
+		t.Errorf("got ledger %+v", got.ledger)
+	}
+}
+
+func TestDeniedListingOfGroupsIsInTheLedger(t *testing.T) {
+	s := &script{answers: map[string][]answer{"DescribeLogGroups": {denied()}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}})
+	got := collect(t.Context(), l, lastHour)
+	if got.summary() != "partial denied" || !strings.Contains(got.ledger[0].Detail, "logs:DescribeLogGroups") {
+		t.Errorf("got %q: %+v", got.summary(), got.ledger)
+	}
+}
+
+func TestCollectEndsPromptlyWhenCancelled(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {throttled()}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	got := collect(ctx, l, lastHour)
+	if got.err == nil || len(got.through) > 0 || len(got.ledger) > 0 || time.Since(began) > 5*time.Second {
+		t.Errorf("got %q after %s", got.summary(), time.Since(began))
+	}
+}
+
+func TestCollectStopsWhenTold(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("1", "a"), logPage("2", "b"), logPage("", "c")}}}
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	for range l.Collect(t.Context(), lastHour) {
+		break
+	}
+	if n := len(s.calls("FilterLogEvents")); n != 1 {
+		t.Errorf("made %d calls after the consumer had stopped", n)
+	}
+}
+
+const segmentTrace = "1-5f187253-6a106696d56b1f4ef9eba2e"
+
+func tracesAnswer(unprocessed string, last ...string) answer {
+	var traces []string
+	for _, l := range last {
+		doc := strings.ReplaceAll(strings.Replace(span1, segmentTrace+"d", segmentTrace+l, 1), `"`, `\"`)
+		traces = append(traces, `{"Id":"`+segmentTrace+l+`","Segments":[{"Id":"x","Document":"`+doc+`"}]}`)
+	}
+	return answer{body: `{"Traces":[` + strings.Join(traces, ",") + `],"UnprocessedTraceIds":[` + unprocessed + `]}`}
+}
+
+func summariesAnswer(token string, last ...string) answer {
+	var ids []string
+	for _, l := range last {
+		ids = append(ids, `{"Id":"`+segmentTrace+l+`"}`)
+	}
+	doc := `{"TraceSummaries":[` + strings.Join(ids, ",") + `]`
+	if token != "" {
+		doc += `,"NextToken":"` + token + `"`
+	}
+	return answer{body: doc + "}"}
+}
+
+var classic = []answer{{body: `{"Destination":"XRay","Status":"ACTIVE"}`}}
+
+func TestTracesAskAgainForWhatWasUnprocessed(t *testing.T) {
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {summariesAnswer("1"), summariesAnswer("", "1", "2")},
+		"/Traces":                     {tracesAnswer(`"`+segmentTrace+`2"`, "1"), tracesAnswer("", "2")},
+	}}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), lastHour)
+	if len(got.records) != 2 || got.summary() != "through 12:00, complete" {
+		t.Errorf("got %d records, %q, %v", len(got.records), got.summary(), got.err)
+	}
+	calls := s.calls("/Traces")
+	if again := fmt.Sprint(calls[len(calls)-1]["TraceIds"]); len(calls) != 2 || again != "["+segmentTrace+"2]" {
+		t.Errorf("asked %d times, last for %s", len(calls), again)
+	}
+	if r := s.calls("/TraceSummaries")[0]["TimeRangeType"]; r != "Event" {
+		t.Errorf("asked by %v: late segments would be missed", r)
+	}
+}
+
+func TestTracesAskForFiveAtATime(t *testing.T) {
+	all := strings.Split("0123456789ab", "")
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {summariesAnswer("", all...)},
+		"/Traces":                     {tracesAnswer("", "1")},
+	}}
+	collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), lastHour)
+	total := 0
+	for _, in := range s.calls("/Traces") {
+		n := len(in["TraceIds"].([]any))
+		total += n
+		if n > 5 {
+			t.Errorf("asked for %d traces in one call", n)
+		}
+	}
+	if total != len(all) {
+		t.Errorf("asked for %d of %d traces", total, len(all))
+	}
+}
+
+func TestTracesHalveASliceThatIsRefused(t *testing.T) {
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {failing(400, "InvalidRequestException"), summariesAnswer("")},
+	}}
+	w := fleet.Window{Start: noon.Add(-6*time.Hour + xrayOverlap), End: noon}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), w)
+	if want := "through 09:00, through 12:00, complete"; got.summary() != want {
+		t.Errorf("got %q (%v), want %q", got.summary(), got.err, want)
+	}
+}
+
+func TestTracesSayWhenTheyAreKeptElsewhere(t *testing.T) {
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": {{body: `{"Destination":"CloudWatchLogs","Status":"ACTIVE"}`}},
+	}}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), lastHour)
+	if got.summary() != "partial unreadable" || !strings.Contains(got.ledger[0].Detail, "Transaction Search") {
+		t.Errorf("got %q: %+v", got.summary(), got.ledger)
+	}
+}
+
+func TestTracesBeforeRetentionAreInTheLedger(t *testing.T) {
+	s := &script{answers: map[string][]answer{"/GetTraceSegmentDestination": {denied()}, "/TraceSummaries": {summariesAnswer("")}}}
+	w := fleet.Window{Start: noon.AddDate(0, 0, -40), End: noon}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), w)
+	if first := got.ledger[0]; first.Reason != "retention" || !first.Window.Start.Equal(w.Start) || got.err != nil {
+		t.Errorf("got %+v, %v", first, got.err)
+	}
+	if last := got.ledger[len(got.ledger)-1]; last.Coverage != fleet.Complete || !last.Window.Start.Equal(noon.Add(-xrayReach)) {
+		t.Errorf("got %+v", last)
+	}
+}
+
+func TestLookupSlowsDownOnceAWSInsists(t *testing.T) {
+	event := `{"Events":[{"EventId":"e-1","CloudTrailEvent":"` + strings.ReplaceAll(event1, `"`, `\"`) + `"}],"NextToken":"1"}`
+	s := &script{answers: map[string][]answer{"LookupEvents": {{body: event}, throttled(), {body: `{"Events":[]}`}}}}
+	l := scripted(t, s, Options{Sources: []string{SourceCloudTrail}, Overlap: time.Nanosecond})
+	w := fleet.Window{Start: noon.Add(-time.Minute), End: noon}
+	if got := collect(t.Context(), l, w); got.ids() != "e-1" || got.summary() != "through 12:00, complete" {
+		t.Errorf("got %q, %q, %v", got.ids(), got.summary(), got.err)
+	}
+	if pace := l.(*lookup).pace.Limit(); pace != lookupQuota {
+		t.Errorf("the pace is %v calls a second after throttling, want %v", pace, lookupQuota)
+	}
+}
+
+func TestConfigReadsAWeekAtATime(t *testing.T) {
+	item := `{"configurationItems":[{"resourceType":"AWS::SQS::Queue","resourceId":"q","configurationItemCaptureTime":1767323045,"configurationItemStatus":"OK","configurationStateId":"7","configuration":"{\"a\":1}"}]}`
+	s := &script{answers: map[string][]answer{
+		"ListDiscoveredResources": {{body: `{"resourceIdentifiers":[{"resourceType":"AWS::SQS::Queue","resourceId":"q"}]}`}},
+		"GetResourceConfigHistory": {
+			{body: `{"configurationItems":[],"nextToken":"1"}`}, {body: item}, {body: `{"configurationItems":[]}`},
+			failing(400, "ResourceNotDiscoveredException"),
+		},
+	}}
+	c := scripted(t, s, Options{Sources: []string{SourceConfig}, ConfigTypes: []string{"AWS::SQS::Queue"}})
+	got := collect(t.Context(), c, fleet.Window{Start: noon.AddDate(0, 0, -20), End: noon})
+	if got.ids() != "AWS::SQS::Queue/q@7" || got.summary() != "through 12:00, complete" {
+		t.Errorf("got %q, %q, %v", got.ids(), got.summary(), got.err)
+	}
+	if in := s.calls("ListDiscoveredResources")[0]; in["includeDeletedResources"] != true {
+		t.Errorf("deleted resources were not asked for: %v", in)
+	}
+	for _, in := range s.calls("GetResourceConfigHistory") {
+		if d := in["laterTime"].(float64) - in["earlierTime"].(float64); d > configSpan.Seconds() {
+			t.Errorf("a call spans %v s", d)
+		}
+	}
+	if r := got.records[0]; r.Attributes["configuration.a"] != "1" || !strings.Contains(string(r.Raw), `"configuration":{"a":1}`) {
+		t.Errorf("got %+v\n%s", r.Attributes, r.Raw)
+	}
+}
