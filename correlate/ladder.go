@@ -53,7 +53,7 @@ func Resolve(rs []fleet.Record) {
 	}
 	climb(es)
 	for i, e := range es {
-		issuers.trace(e)
+		issuers.setOrigin(e)
 		rs[i].Keys = e.keys()
 	}
 }

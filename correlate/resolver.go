@@ -203,7 +203,7 @@ func (a *addition) climb() map[*entry]struct{} {
 // with another issuer than before, or a key obtained with such a key.
 func (a *addition) traceOrigins(changed map[*entry]struct{}) {
 	for e := range a.fresh {
-		a.issuers.trace(e)
+		a.issuers.setOrigin(e)
 	}
 	keys := make([]string, 0, len(a.keys))
 	for k := range a.keys {
@@ -211,7 +211,7 @@ func (a *addition) traceOrigins(changed map[*entry]struct{}) {
 	}
 	for i := 0; i < len(keys); i++ {
 		for e := range a.users[keys[i]] {
-			if a.issuers.trace(e) {
+			if a.issuers.setOrigin(e) {
 				changed[e] = struct{}{}
 			}
 			if k := e.more.issued; k != "" {

@@ -63,9 +63,9 @@ func (is issuers) remove(e *entry) bool {
 	return at == 0
 }
 
-// trace is rung 5: it sets the origin of an entry and reports whether that
+// setOrigin is rung 5: it sets the origin of an entry and reports whether that
 // changed it.
-func (is issuers) trace(e *entry) bool {
+func (is issuers) setOrigin(e *entry) bool {
 	if e.access() == "" {
 		return false
 	}
