@@ -19,9 +19,9 @@ import (
 // store, start over with a new Resolver. Not for use by several goroutines at
 // once.
 //
-// An Add costs what its records are joined to: a microsecond or two for each
-// record, and for each earlier one in the same traces and journeys. An entry takes about 450 bytes, whatever the size of its record (BenchmarkAdd
-// measures it).
+// An Add costs about three microseconds for each record, and one for each
+// earlier record in the traces and journeys that it belongs to. An entry takes
+// about 450 bytes, whatever the size of its record. BenchmarkAdd measures both.
 type Resolver struct {
 	index
 	entries   map[string]*entry
