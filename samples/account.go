@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -31,13 +33,16 @@ func openAccount(ctx context.Context, o Options) (account, error) {
 	if o.DaemonAddr == "" {
 		return account{}, errors.New("no address of an X-Ray daemon")
 	}
-	cfg := aws.Config{Region: o.Region, Credentials: o.Credentials, HTTPClient: o.http}
+	cfg := aws.Config{Region: o.Region, Credentials: o.Credentials, HTTPClient: awshttp.NewBuildableClient()}
 	if o.Credentials == nil {
 		var err error
-		cfg, err = config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithHTTPClient(o.http))
-		if err != nil {
+		if cfg, err = config.LoadDefaultConfig(ctx, config.WithRegion(o.Region)); err != nil {
 			return account{}, fmt.Errorf("find AWS credentials: %w", err)
 		}
+	}
+	// One client that is the fleet's own, so that its connections can be closed.
+	if b, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = b.Freeze()
 	}
 	if o.Endpoint != "" {
 		cfg.BaseEndpoint = &o.Endpoint
@@ -48,4 +53,11 @@ func openAccount(ctx context.Context, o Options) (account, error) {
 		return account{}, fmt.Errorf("ask AWS whose credentials these are: %w", err)
 	}
 	return account{cfg: cfg, id: aws.ToString(who.Account), user: aws.ToString(who.Arn)}, nil
+}
+
+// disconnect closes the connections to AWS that nothing uses.
+func (a account) disconnect() {
+	if c, ok := a.cfg.HTTPClient.(*http.Client); ok {
+		c.CloseIdleConnections()
+	}
 }

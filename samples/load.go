@@ -71,7 +71,12 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 	var trouble failures
 	for {
 		j := f.plan.step()
-		journeys.Go(func() error { trouble.add(f.travel(ctx, j)); return nil })
+		journeys.Go(func() error {
+			if err := f.travel(ctx, j); err != nil && ctx.Err() == nil { // an interrupted journey did not fail
+				trouble.add(err)
+			}
+			return nil
+		})
 		select {
 		case <-every.C:
 			continue

@@ -6,7 +6,6 @@ package samples
 
 import (
 	"log/slog"
-	"net/http"
 	"slices"
 	"time"
 
@@ -81,8 +80,6 @@ type Options struct {
 	Now func() time.Time
 	// Logger hears of trouble with the fleet itself; nil keeps it quiet.
 	Logger *slog.Logger
-
-	http *http.Client
 }
 
 func (o Options) filled() Options {
@@ -92,8 +89,6 @@ func (o Options) filled() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	// One client of its own, so that closing the fleet closes its connections.
-	o.http = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	return o
 }
 

@@ -40,7 +40,7 @@ type Service struct {
 	t      *telemetry.Telemetry
 	stop   context.CancelFunc
 	done   sync.WaitGroup
-	http   *http.Client
+	on     account
 
 	// published and handled count messages; nil for services without any.
 	published, handled func() int64
@@ -64,7 +64,7 @@ func startService(ctx context.Context, name string, o Options, a account, at Pla
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{name: name, t: t, http: o.http, stop: func() {}}
+	s := &Service{name: name, t: t, on: a, stop: func() {}}
 	mux := http.NewServeMux()
 	t.Probes(mux)
 	if err := s.build(ctx, mux, o, at.Peers); err != nil {
@@ -140,7 +140,7 @@ func (s *Service) Close() error {
 	}
 	s.done.Wait()
 	errs = append(errs, s.t.Close(ctx))
-	s.http.CloseIdleConnections()
+	s.on.disconnect()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stop %s: %w", s.name, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -84,9 +83,6 @@ func (b *bus) publish(ctx context.Context, t *telemetry.Telemetry, e Event) erro
 	return nil
 }
 
-// carriesCorrelation is true for about every other order, the same ones always.
-func carriesCorrelation(order string) bool {
-	h := fnv.New32a()
-	h.Write([]byte(order))
-	return h.Sum32()%2 == 0
-}
+// carriesCorrelation is true for every other order of a run, the same ones
+// always, since the last byte of an id counts on.
+func carriesCorrelation(order string) bool { return order[len(order)-1]%2 == 0 }

@@ -58,6 +58,10 @@ func Wrote(rec *truth.Recorder, resource string, answer middleware.Metadata) {
 	}
 }
 
+// unrecorded is the one operation that CloudTrail keeps no event of: the truth
+// about it could never be found.
+const unrecorded = "PutLogEvents"
+
 // attempts are the request ids of one call, one for each try.
 type attempts struct{ requests []string }
 
@@ -87,6 +91,9 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 	}
 	if o.traced {
 		c.Trace, c.Span = traceID(ctx), spanID(ctx)
+	}
+	if c.Operation == unrecorded {
+		return out, m, err
 	}
 	for i, id := range tries.requests {
 		c.Request, c.Retried = id, i < len(tries.requests)-1
