@@ -202,7 +202,7 @@ func TestLogsReadToTheEndOfTheirPages(t *testing.T) {
 		"denied on the way": {[]answer{logPage("1", "a"), denied()}, "a", "partial denied"},
 		"group is gone":     {[]answer{failing(400, "ResourceNotFoundException")}, "", ""},
 		"bad request":       {[]answer{failing(400, "InvalidParameterException")}, "", "error"},
-		"a token twice":     {[]answer{logPage("1", "a"), logPage("1", "b")}, "a b", "error"},
+		"a token for ever":  {[]answer{logPage("1", "a"), logPage("1", "b")}, "a b", "error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{answers: map[string][]answer{"FilterLogEvents": c.pages}}

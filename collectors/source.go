@@ -65,6 +65,9 @@ type output struct {
 // send hands over a batch, with a ledger entry for every document that was
 // kept raw. An error says that no more is wanted.
 func (o *output) send(b fleet.Batch) error {
+	for i := range b.Ledger {
+		o.partial = o.partial || o.within(b.Ledger[i].Window)
+	}
 	for i := range b.Records {
 		if r := &b.Records[i]; r.Attributes[fleet.AttrUnreadable] != "" {
 			b.Ledger = append(b.Ledger, unreadableEntry(r, r.ID))
@@ -80,9 +83,13 @@ func (o *output) send(b fleet.Batch) error {
 	return nil
 }
 
+// within reports whether a window touches the one that is read.
+func (o *output) within(w fleet.Window) bool {
+	return w.Start.Before(o.window.End) && o.window.Start.Before(w.End)
+}
+
 // missing puts into the ledger that a window was not read whole, and why.
 func (o *output) missing(w fleet.Window, reason, detail string) error {
-	o.partial = true
 	return o.send(fleet.Batch{Ledger: []fleet.LedgerEntry{
 		{Window: w, Coverage: fleet.Partial, Reason: reason, Detail: detail},
 	}})
@@ -208,17 +215,27 @@ func isDenied(err error) bool {
 }
 
 // pager remembers the last page token, so that a service that repeats one
-// cannot keep a collector busy for ever.
-type pager struct{ token *string }
+// cannot keep a collector busy for ever. A few repeats are well: an empty page
+// may come with the token of the page that it stands for.
+type pager struct {
+	token   string
+	repeats int
+}
+
+// maxRepeats is how often one page token may come in a row: far more empty pages
+// than anybody sends, and few enough to end soon.
+const maxRepeats = 100
 
 // next takes the token that a page came with and reports whether there is more.
 func (p *pager) next(token *string) (bool, error) {
 	if token == nil || *token == "" {
 		return false, nil
 	}
-	if p.token != nil && *p.token == *token {
-		return false, fmt.Errorf("page token %s came twice in a row", clip(*token, maxIDBytes))
+	if p.repeats++; *token != p.token {
+		p.token, p.repeats = *token, 0
 	}
-	p.token = token
+	if p.repeats >= maxRepeats {
+		return false, fmt.Errorf("page token %s came %d times in a row", clip(*token, maxIDBytes), maxRepeats)
+	}
 	return true, nil
 }
