@@ -30,7 +30,8 @@ func (queryProtocol) parse(r *http.Request, body []byte, c *call) error {
 	return nil
 }
 
-// write encodes an answer, a struct whose fields carry xml tags; nil for none.
+// write encodes an answer, a struct with xml tags; nil for none. With flat it is
+// the whole response and never nil: see ec2Answer.
 func (p queryProtocol) write(w http.ResponseWriter, c *call, answer any) error {
 	root := xml.StartElement{
 		Name: xml.Name{Local: c.Operation + "Response"},
@@ -38,7 +39,7 @@ func (p queryProtocol) write(w http.ResponseWriter, c *call, answer any) error {
 	}
 	var body any = queryResponse{Result: named{c.Operation + "Result", answer}, RequestID: c.RequestID}
 	if p.flat {
-		body = flatResponse{RequestID: c.RequestID, Result: answer}
+		body = answer
 	}
 	sendXMLHeader(w, c, http.StatusOK)
 	enc := xml.NewEncoder(w)
@@ -64,27 +65,6 @@ func (n named) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
 		return nil
 	}
 	return e.EncodeElement(n.value, xml.StartElement{Name: xml.Name{Local: n.name}})
-}
-
-type flatResponse struct {
-	RequestID string `xml:"requestId"`
-	Result    any
-}
-
-// MarshalXML puts the request id and then the result's own fields into the root.
-func (f flatResponse) MarshalXML(e *xml.Encoder, root xml.StartElement) error {
-	if err := e.EncodeToken(root); err != nil {
-		return err
-	}
-	if err := e.EncodeElement(f.RequestID, xml.StartElement{Name: xml.Name{Local: "requestId"}}); err != nil {
-		return err
-	}
-	if f.Result != nil {
-		if err := e.Encode(f.Result); err != nil {
-			return err
-		}
-	}
-	return e.EncodeToken(root.End())
 }
 
 func (p queryProtocol) fail(w http.ResponseWriter, c *call, e *apiError) {

@@ -19,6 +19,7 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	s.register("cloudtrail", s.trail.operations())
 	s.register("config", s.config.operations())
 	s.register("dynamodb", newTables(s).operations())
+	s.register("ec2", newSecurityGroups(s).operations())
 	queues := newQueues(s)
 	s.register("sqs", queues.operations())
 	s.register("sns", newTopics(s, queues).operations())
