@@ -47,20 +47,24 @@ func TestPutLogEventsRefusesABatch(t *testing.T) {
 	}{
 		"out of order": {[]types.InputLogEvent{event(1, "m"), event(0, "m")}, "a", "InvalidParameterException", "Log events in a single PutLogEvents request must be in chronological order."},
 		"more than 24 hours": {
-			[]types.InputLogEvent{event(-86_400_001, "m"), event(0, "m")}, "a", "InvalidParameterException",
+			[]types.InputLogEvent{event(-86_400_001, "m"), event(0, "m")},
+			"a", "InvalidParameterException",
 			"The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
 		},
 		"too large": {
-			[]types.InputLogEvent{event(0, strings.Repeat("m", 1<<20-25))}, "a", "InvalidParameterException",
+			[]types.InputLogEvent{event(0, strings.Repeat("m", 1<<20-25))},
+			"a", "InvalidParameterException",
 			"Upload too large: 1048577 bytes exceeds limit of 1048576",
 		},
 		"too many": {many, "a", "InvalidParameterException", "1 validation error detected: Value at 'logEvents' failed to satisfy constraint: Member must have length less than or equal to 10000"},
 		"no events": {
-			[]types.InputLogEvent{}, "a", "InvalidParameterException",
+			[]types.InputLogEvent{},
+			"a", "InvalidParameterException",
 			"1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
 		},
 		"empty message": {
-			[]types.InputLogEvent{event(0, "")}, "a", "InvalidParameterException",
+			[]types.InputLogEvent{event(0, "")},
+			"a", "InvalidParameterException",
 			"1 validation error detected: Value '' at 'logEvents.1.member.message' failed to satisfy constraint: Member must have length greater than or equal to 1",
 		},
 		"unknown stream": {[]types.InputLogEvent{event(0, "m")}, "b", "ResourceNotFoundException", "The specified log stream does not exist."},

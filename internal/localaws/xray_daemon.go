@@ -51,7 +51,7 @@ func startDaemon(ctx context.Context, addr string, b daemonBackend) (*daemon, er
 		return nil, fmt.Errorf("listen for the X-Ray daemon on %s: %w", addr, err)
 	}
 	if err := segments.SetReadBuffer(daemonBuffer); err != nil {
-		b.log.Debug("the X-Ray daemon keeps the system's buffer", "err", err)
+		b.log.DebugContext(ctx, "the X-Ray daemon keeps the system's buffer", "err", err)
 	}
 	d := &daemon{
 		segments: segments, addr: listener.Addr().String(),
@@ -63,7 +63,7 @@ func startDaemon(ctx context.Context, addr string, b daemonBackend) (*daemon, er
 	d.serving.Go(func() { b.receive(segments) })
 	d.serving.Go(func() {
 		if err := d.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			b.log.Error("the X-Ray daemon stopped serving", "err", err)
+			b.log.ErrorContext(ctx, "the X-Ray daemon stopped serving", "err", err)
 		}
 	})
 	return d, nil
