@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -82,8 +83,8 @@ func (f *Fleet) Drain(ctx context.Context) error {
 func (f *Fleet) Close() error {
 	f.client.CloseIdleConnections()
 	var errs []error
-	for i := len(f.order) - 1; i >= 0; i-- {
-		errs = append(errs, f.order[i].Close())
+	for _, s := range slices.Backward(f.order) {
+		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -91,8 +91,7 @@ func (n *Notifications) keep(ctx context.Context, m message) (bool, error) {
 		},
 		ConditionExpression: aws.String("attribute_not_exists(message)"),
 	})
-	var seen *types.ConditionalCheckFailedException
-	if errors.As(err, &seen) {
+	if _, again := errors.AsType[*types.ConditionalCheckFailedException](err); again {
 		return false, nil
 	}
 	if err != nil {

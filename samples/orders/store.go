@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,8 +77,7 @@ func (s *store) put(ctx context.Context, o Order, isNew bool) error {
 		in.ConditionExpression = aws.String("attribute_not_exists(pk)")
 	}
 	_, err = s.db.PutItem(ctx, in)
-	var exists *types.ConditionalCheckFailedException
-	if errors.As(err, &exists) {
+	if _, exists := errors.AsType[*types.ConditionalCheckFailedException](err); exists {
 		return errExists
 	}
 	if err != nil {
@@ -154,9 +154,7 @@ func item(pk, sk string, rest map[string]types.AttributeValue) map[string]types.
 		"pk": &types.AttributeValueMemberS{Value: pk},
 		"sk": &types.AttributeValueMemberS{Value: sk},
 	}
-	for k, v := range rest {
-		out[k] = v
-	}
+	maps.Copy(out, rest)
 	return out
 }
 

@@ -32,8 +32,7 @@ func (t *Telemetry) Table(ctx context.Context, name, hashKey, sortKey string) er
 	}
 	db := dynamodb.NewFromConfig(t.Plain)
 	made, err := db.CreateTable(ctx, in)
-	var exists *types.ResourceInUseException
-	if errors.As(err, &exists) {
+	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
 		return nil // an earlier run made it
 	}
 	if err != nil {
