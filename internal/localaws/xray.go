@@ -121,7 +121,7 @@ func (s *traceStore) batch(c *call, in batchGetTracesInput) (batchGetTracesOutpu
 	size := 0
 	for i, id := range ids {
 		t := s.traces[id]
-		if t == nil || len(t.segments) == 0 {
+		if t == nil {
 			out.UnprocessedTraceIDs = append(out.UnprocessedTraceIDs, id)
 			continue
 		}

@@ -166,6 +166,6 @@ func (b daemonBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := p.write(w, c, answer); err != nil {
-		b.log.Debug("a sampling answer was not taken", "err", err)
+		b.log.DebugContext(r.Context(), "a sampling answer was not taken", "err", err)
 	}
 }

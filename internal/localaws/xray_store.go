@@ -27,7 +27,7 @@ type traceStore struct {
 	size   int // bytes of all documents
 }
 
-// A trace is the segments with one trace id, by start time.
+// A trace is the segments with one trace id, by start time; it has at least one.
 type trace struct {
 	id       string
 	segments []*segment

@@ -141,9 +141,6 @@ func behind(found []foundTrace, from summaryPosition) []foundTrace {
 // of trace starts (TraceId, the default), of updates (Event) or of the ends of
 // segments (Service).
 func (t *trace) within(rangeType string, start, end time.Time) (time.Time, bool) {
-	if len(t.segments) == 0 {
-		return time.Time{}, false
-	}
 	var latest time.Time
 	for _, g := range t.segments {
 		at := t.start()

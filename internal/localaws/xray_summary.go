@@ -13,7 +13,7 @@ type traceSummary struct {
 	ID               string                        `json:"Id"`
 	StartTime        timestamp                     `json:"StartTime"`
 	Duration         float64                       `json:"Duration"`               // seconds
-	ResponseTime     float64                       `json:"ResponseTime,omitempty"` // seconds; absent while the root is in progress
+	ResponseTime     *float64                      `json:"ResponseTime,omitempty"` // seconds; absent while the root is in progress
 	HasFault         bool                          `json:"HasFault"`
 	HasError         bool                          `json:"HasError"`
 	HasThrottle      bool                          `json:"HasThrottle"`
@@ -68,7 +68,7 @@ func (t *foundTrace) summary(account string) traceSummary {
 		EntryPoint: root.service(account), Revision: t.revision, MatchedEventTime: timestamp{t.matched},
 	}
 	if !root.InProgress {
-		sum.ResponseTime = toSeconds(root.end().Sub(root.start()))
+		sum.ResponseTime = new(toSeconds(root.end().Sub(root.start())))
 	}
 	for _, g := range t.segments {
 		service := g.service(account)
