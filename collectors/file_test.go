@@ -218,3 +218,45 @@ func TestReadFileThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func FuzzReadFile(f *testing.F) {
+	for _, doc := range []string{
+		`{"Records":[` + event1 + "," + event2 + `],"x":[]}`, "[" + event1 + "]", line1 + "\n" + item1 + span1,
+		`{"messageType":"DATA_MESSAGE","logEvents":[{"id":"1","timestamp":1,"message":"x"}]}`,
+		`{"Traces":[{"Segments":[{"Document":"{}"}]}]}`, `{"detail-type":"x","detail":{"eventName":"y"}}`,
+	} {
+		f.Add([]byte(doc))
+	}
+	path := filepath.Join(f.TempDir(), "evidence")
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		if err := os.WriteFile(path, doc, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		yielded := 0
+		for b, err := range ReadFile(t.Context(), path, FileOptions{}) {
+			var at *FileError
+			if err != nil && (!errors.As(err, &at) || yielded > 0 || at.Offset > int64(len(doc)) || at.Offset < 0) {
+				t.Errorf("after %d records: %v", yielded, err)
+			}
+			yielded += len(b.Records)
+			for i := range b.Records {
+				checkKeys(t, &b.Records[i])
+			}
+		}
+	})
+}
+
+func BenchmarkReadFile(b *testing.B) {
+	paths := corpusFiles(b, "cloudtrail-invictus", "218*.json")
+	var size int64
+	for _, p := range paths {
+		size += int64(len(fileText(b, p)))
+	}
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		if n := len(readFiles(b, paths)); n != 1448 {
+			b.Fatalf("got %d records", n)
+		}
+	}
+}

@@ -102,7 +102,7 @@ func (s *lineScan) scalar(path, key []byte, v scalar) {
 		s.texts = append(s.texts, value)
 	}
 	if len(s.attributes) < maxAttributes {
-		s.attributes[attributeName(path)] = clip(value, maxAttributeBytes)
+		s.attributes[attributeName(path, value)] = clip(value, maxAttributeBytes)
 	}
 }
 
@@ -134,9 +134,9 @@ var reservedAttributes = []string{
 	fleet.AttrEventCategory, fleet.AttrInProgress, fleet.AttrNamespace, fleet.AttrSpanType, fleet.AttrUnreadable,
 }
 
-func attributeName(path []byte) string {
+func attributeName(path []byte, value string) string {
 	name := printable(path)
-	if slices.Contains(reservedAttributes, name) {
+	if slices.Contains(reservedAttributes, name) && !(name == fleet.AttrHTTPStatus && isDigits(value)) {
 		return "field." + name
 	}
 	return name

@@ -25,6 +25,7 @@ const (
 	shapeSubscription       // a subscription's payload
 	shapeLambdaLogs         // the same in a Lambda event: {"awslogs":{"data":…}}
 	shapeItem               // a configuration item
+	shapeRuleEvent          // a Config rule's Lambda event, the item in a string
 )
 
 // memberSet notes which telling members an object has.
@@ -37,7 +38,7 @@ var memberBits = map[string]memberSet{
 	"CloudTrailEvent": 1 << 10, "detail": 1 << 11, "detail-type": 1 << 12, "message": 1 << 13,
 	"timestamp": 1 << 14, "messageType": 1 << 15, "logEvents": 1 << 16, "awslogs": 1 << 17,
 	"resourceType": 1 << 18, "configurationItemCaptureTime": 1 << 19, "configurationItemStatus": 1 << 20,
-	"name": 1 << 21, "configurationItem": 1 << 22,
+	"name": 1 << 21, "configurationItem": 1 << 22, "invokingEvent": 1 << 23,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -74,6 +75,8 @@ func (m memberSet) shape() shape {
 		return shapeLogEvent
 	case m.has("resourceType", "configurationItemCaptureTime"), m.has("resourceType", "configurationItemStatus"):
 		return shapeItem
+	case m.has("invokingEvent"):
+		return shapeRuleEvent
 	case m.has("format", "version"):
 		return shapeDaemonHeader
 	}
@@ -105,6 +108,8 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 		return parseLambdaLogs(doc, o)
 	case shapeEventBridge:
 		return parseEventBridge(doc, o)
+	case shapeRuleEvent:
+		return parseRuleEvent(doc, o)
 	case shapeDaemonHeader:
 		return nil, nil
 	case shapeUnknown:
@@ -210,4 +215,19 @@ func parseEventBridge(doc []byte, o origin) ([]fleet.Record, error) {
 		return []fleet.Record{parseTrailEvent(e.Detail, o)}, nil
 	}
 	return nil, fmt.Errorf("the event %q carries neither an API call nor a configuration item", clip(e.DetailType, maxIDBytes))
+}
+
+// parseRuleEvent reads what a Config rule's Lambda function is invoked with.
+func parseRuleEvent(doc []byte, o origin) ([]fleet.Record, error) {
+	var e struct {
+		Invoking string `json:"invokingEvent"`
+	}
+	if err := json.Unmarshal(doc, &e); err != nil {
+		return nil, fmt.Errorf("read rule event: %w", err)
+	}
+	rs, err := parseEventBridge([]byte(e.Invoking), o)
+	if err != nil {
+		return nil, fmt.Errorf("read invokingEvent: %w", err)
+	}
+	return rs, nil
 }
