@@ -210,6 +210,7 @@ func (x *liveIndex) committed(from, to int64, written []writtenFile) {
 			r := &w.rows[i]
 			d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)})
 		}
+		x.evict(w.key.dayKey)
 	}
 }
 

@@ -4,6 +4,7 @@ package lake
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,11 @@ import (
 const childVariable = "MUSTER_LAKE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv(childVariable); role != "" {
+	role := os.Getenv(childVariable)
+	if limited, ok := strings.CutPrefix(role, fullDisk); ok {
+		os.Exit(playFullDisk(limited))
+	}
+	if role != "" {
 		os.Exit(playChild(role))
 	}
 	// database/sql stops its connection opener a moment after Close returns;

@@ -22,14 +22,22 @@ func (l *Lake) maintain(ctx context.Context, tbl *table.Table) {
 	if tbl.Metadata().LastSequenceNumber()%expireEvery != 0 {
 		return
 	}
-	tx := tbl.NewTransaction()
-	err := tx.ExpireSnapshots(table.WithRetainLast(1), table.WithOlderThan(snapshotAge))
-	if err == nil {
-		tbl, err = tx.Commit(ctx)
-	}
-	if err != nil {
+	if err := l.expire(ctx, tbl, snapshotAge); err != nil {
 		l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
-		return
 	}
-	l.remember(tableEvidence, tbl)
+}
+
+// expire forgets the snapshots of the evidence that are older than an age, but
+// not the current one, and removes the files that only they name.
+func (l *Lake) expire(ctx context.Context, tbl *table.Table, age time.Duration) error {
+	tx := tbl.NewTransaction()
+	if err := tx.ExpireSnapshots(table.WithRetainLast(1), table.WithOlderThan(age)); err != nil {
+		return err
+	}
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	l.remember(tableEvidence, next)
+	return nil
 }

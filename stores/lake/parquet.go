@@ -188,6 +188,11 @@ func newBounds(tbl *table.Table, rows []row) bounds {
 			b.set(tbl.Schema(), column, []byte(v), []byte(high[column]), len(rows))
 		}
 	}
+	amends := []byte{0} // a file's rows all amend or all do not
+	if rows[0].Amends {
+		amends[0] = 1
+	}
+	b.set(tbl.Schema(), columnAmends, amends, amends, len(rows))
 	for _, column := range []string{columnTime, "time_us"} {
 		b.set(tbl.Schema(), column, binary.LittleEndian.AppendUint64(nil, uint64(first)), binary.LittleEndian.AppendUint64(nil, uint64(last)), len(rows))
 	}

@@ -39,7 +39,7 @@ var relations = map[string]string{
 var ErrNotQuery = errors.New("only one single query (SELECT, VALUES, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) is allowed")
 
 // explainPrefix is what may stand before a query.
-var explainPrefix = regexp.MustCompile(`(?is)^\s*explain\s+(analyze\s+)?`)
+var explainPrefix = regexp.MustCompile(`(?is)^\s*explain\s+(analyze\s+|\(\s*(?:analyze|format)\b[^)]*\))?`)
 
 // SQL runs one query over the lake as it is now: the views in views.sql and the
 // relations under them. It runs in an engine of its own that can read the
