@@ -30,7 +30,8 @@ type PassOptions struct {
 	// Since is where a stream without a checkpoint starts, and how far back a
 	// stream is to be complete.
 	Since time.Time
-	// Until ends the pass; zero means now.
+	// Until ends the pass: what happened from then on is left to a later one,
+	// even where a source hands it over. Zero means now, and leaves nothing out.
 	Until time.Time
 	// CommitRecords and CommitEvery bound a commit; zero means the default.
 	CommitRecords int
@@ -64,6 +65,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	if err != nil {
 		return Totals{}, fmt.Errorf("read the checkpoints: %w", err)
 	}
+	w := fleet.Window{End: o.Until}
 	if o.Until.IsZero() {
 		o.Until = l.Now()
 	}
@@ -78,7 +80,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 		readers.SetLimit(maxStreams)
 		for _, c := range streams {
 			readers.Go(func() error {
-				if err := read(rctx, c, marks, o, parts); err != nil {
+				if err := read(rctx, c, marks, o, w, parts); err != nil {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
@@ -115,13 +117,15 @@ func source(stream string) string {
 	return s
 }
 
-// read hands over the windows of one stream that are not in the lake yet.
-func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, parts chan<- part) error {
+// read hands over the windows of one stream that are not in the lake yet, and
+// of their records those in wanted.
+func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, wanted fleet.Window, parts chan<- part) error {
 	for _, s := range plan(c.Stream(), marks, o.Since, o.Until) {
 		for b, err := range c.Collect(ctx, s.window) {
 			if err != nil {
 				return errors.Join(err, unread(ctx, c.Stream(), s.window, err, parts))
 			}
+			b.Records = slices.DeleteFunc(b.Records, func(r fleet.Record) bool { return !wanted.Contains(r.Time) })
 			p := part{stream: c.Stream(), batch: b, marks: s.progress(b.Through)}
 			select {
 			case parts <- p:

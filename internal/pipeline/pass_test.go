@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"time"
 
@@ -158,5 +159,30 @@ func TestFollowIsPatientWithListingOnceItWorked(t *testing.T) {
 	}, FollowOptions{Pass: PassOptions{Since: at(0)}, Every: time.Millisecond})
 	if !errors.Is(err, errStream) {
 		t.Errorf("got %v, want the error of the first listing", err)
+	}
+}
+
+// eager hands over a record from after the window too, as files of a trail do.
+type eager struct{ stream }
+
+func (e *eager) Collect(_ context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		var rs []fleet.Record
+		for _, t := range []time.Time{w.End.Add(-time.Second), w.End.Add(time.Second)} {
+			rs = append(rs, fleet.Record{ID: t.String(), Kind: fleet.KindAPICall, Time: t})
+		}
+		yield(fleet.Batch{Records: rs, Through: w.End}, nil)
+	}
+}
+
+func TestPassLeavesOutWhatHappenedFromUntilOn(t *testing.T) {
+	m := newMemory()
+	mustPass(t, newLine(m), PassOptions{Since: at(0), Until: at(60)}, &eager{stream{name: "trail/a"}})
+	if len(m.live) != 1 {
+		t.Errorf("%d records, want the one before the end", len(m.live))
+	}
+	mustPass(t, newLine(m), PassOptions{Since: at(0)}, &eager{stream{name: "trail/a"}})
+	if len(m.live) != 3 {
+		t.Errorf("%d records; a pass to now leaves nothing out, clocks may differ", len(m.live))
 	}
 }

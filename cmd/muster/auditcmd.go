@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/audit"
+	"muster/audit/report"
+	"muster/fleet"
+	"muster/internal/pipeline"
+)
+
+func (a *app) auditCommand() *cobra.Command {
+	var (
+		window   = newWindowFlags(time.Now)
+		policies []string
+		format   string
+		failOn   string
+		strict   bool
+		drained  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Judge the evidence by policies and keep the findings",
+		Long: `Judge a window of the evidence by the shipped policies, or by those in the folders
+named by --policies, which then replace the shipped ones. The findings are kept in
+the store and printed.
+
+Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and with
+--strict 3 when nothing is but something could not be judged.`,
+		Example: `  muster audit --since 24h --fail-on high
+  muster audit --policies ./policies --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			least := fleet.Severity(failOn)
+			if least.Rank() == 0 {
+				return fmt.Errorf("--fail-on %q: give one of %s", failOn, joinSeverities())
+			}
+			ps, err := loadPolicies(policies)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(a.store); err != nil {
+				return fmt.Errorf("store %s: there is nothing to audit yet (%w)", a.store, err)
+			}
+			store, err := a.openLake(ctx, false)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			now := time.Now()
+			r, err := pipeline.Audit(ctx, store, ps, window.window(), now, drained)
+			if err != nil {
+				return err
+			}
+			if err := a.report(format, r); err != nil {
+				return err
+			}
+			return verdict(r, least, strict)
+		},
+	}
+	cmd.Flags().Var(&window.since, "since", "judge only what happened from then on")
+	cmd.Flags().Var(&window.until, "until", "judge only what happened before then")
+	cmd.Flags().StringArrayVar(&policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	cmd.Flags().StringVar(&format, "format", "table", "table or json (one finding a line)")
+	cmd.Flags().StringVar(&failOn, "fail-on", string(fleet.Medium), "least severity that fails: "+joinSeverities())
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit 3 when something could not be judged")
+	cmd.Flags().BoolVar(&drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
+	return cmd
+}
+
+// report prints what this audit found, resolved findings apart.
+func (a *app) report(format string, r audit.Result) error {
+	standing := slices.DeleteFunc(slices.Clone(r.Findings), func(f fleet.Finding) bool {
+		return f.Status == fleet.StatusResolved
+	})
+	switch format {
+	case "json":
+		return report.JSON(a.stdout, standing)
+	case "table":
+		if err := report.Table(a.stdout, standing); err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
+			fmt.Fprintf(a.stdout, "not judged: %s: %s\n", id, fleet.Printable(r.Run.NotJudged[id]))
+		}
+		fmt.Fprintf(a.stdout, "%d policies, %d findings, %d not judged\n", r.Run.Policies, len(standing), len(r.Run.NotJudged))
+		return nil
+	default:
+		return fmt.Errorf("--format %q: give table or json", format)
+	}
+}
+
+// verdict turns an audit into the exit code.
+func verdict(r audit.Result, least fleet.Severity, strict bool) error {
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Severity.Rank() >= least.Rank() && f.Status != fleet.StatusResolved && f.Status != fleet.StatusWaived {
+			return &exitError{code: exitFindings}
+		}
+	}
+	if strict && len(r.Run.NotJudged) > 0 {
+		return &exitError{code: exitNotJudged, reason: fmt.Sprintf("%d policies could not be judged", len(r.Run.NotJudged))}
+	}
+	return nil
+}
+
+// loadPolicies loads the folders named, or the shipped catalogue.
+func loadPolicies(dirs []string) ([]audit.Policy, error) {
+	sources := []fs.FS{audit.Shipped()}
+	if len(dirs) > 0 {
+		sources = nil
+		for _, d := range dirs {
+			if info, err := os.Stat(d); err != nil {
+				return nil, fmt.Errorf("policies: %w", err)
+			} else if !info.IsDir() {
+				return nil, fmt.Errorf("policies %s: not a folder", d)
+			}
+			sources = append(sources, os.DirFS(d))
+		}
+	}
+	var all []audit.Policy
+	seen := map[string]bool{}
+	for i, s := range sources {
+		ps, err := audit.Load(s)
+		if err != nil {
+			if len(dirs) > 0 {
+				return nil, fmt.Errorf("policies in %s: %w", dirs[i], err)
+			}
+			return nil, err
+		}
+		for _, p := range ps {
+			if seen[p.ID] {
+				return nil, fmt.Errorf("policy %s is in more than one folder", p.ID)
+			}
+			seen[p.ID] = true
+		}
+		all = append(all, ps...)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("policies in %v: there is none", dirs)
+	}
+	return all, nil
+}
+
+func (a *app) policiesCommand() *cobra.Command {
+	var dirs []string
+	cmd := &cobra.Command{Use: "policies", Short: "The catalogue of policies and its unit tests"}
+	cmd.PersistentFlags().StringArrayVar(&dirs, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "list", Short: "List the policies", Args: cobra.NoArgs,
+			Example: "  muster policies list\n  muster policies list --policies ./policies",
+			RunE: func(*cobra.Command, []string) error {
+				ps, err := loadPolicies(dirs)
+				if err != nil {
+					return err
+				}
+				t := newTable([]string{"POLICY", "SEVERITY", "ON", "TITLE"})
+				for _, p := range ps {
+					t.add([]string{p.ID, string(p.Severity), string(p.On), p.Title})
+				}
+				return t.print(a.stdout, a.width())
+			},
+		},
+		&cobra.Command{
+			Use: "test", Short: "Run the policies' own test cases", Args: cobra.NoArgs,
+			Example: "  muster policies test --policies ./policies",
+			RunE: func(*cobra.Command, []string) error {
+				ps, err := loadPolicies(dirs)
+				if err != nil {
+					return err
+				}
+				return a.testPolicies(ps)
+			},
+		},
+	)
+	return cmd
+}
+
+func (a *app) testPolicies(ps []audit.Policy) error {
+	passed, failed := 0, 0
+	for _, r := range audit.Test(ps) {
+		if r.Passed() {
+			passed++
+			continue
+		}
+		failed++
+		fmt.Fprintf(a.stdout, "FAIL  %s:%d: %s: %s: %s\n", r.File, r.Line, r.Policy, fleet.Printable(r.Case), fleet.Printable(r.Problem))
+	}
+	fmt.Fprintf(a.stdout, "%d policies, %d cases passed, %d failed\n", len(ps), passed, failed)
+	if failed > 0 {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}

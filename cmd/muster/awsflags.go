@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/pflag"
+
+	"muster/collectors"
+	"muster/fleet"
+)
+
+// awsFlags say which account to read and what of it.
+type awsFlags struct {
+	endpoint, region, profile, account string
+	sources, groups                    []string
+	groupPrefix                        string
+	trailBucket, trailPrefix           string
+	overlap                            time.Duration
+}
+
+func (f *awsFlags) register(fs *pflag.FlagSet) {
+	fs.StringVar(&f.endpoint, "endpoint-url", "", "AWS endpoint `URL` to use instead of the real ones")
+	fs.StringVar(&f.region, "region", "", "AWS region; default from the AWS environment")
+	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
+	fs.StringVar(&f.account, "account", "", "account id; default asks STS")
+	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: logs, xray, cloudtrail, trail, config")
+	fs.StringSliceVar(&f.groups, "log-group", nil, "only these log groups; default all")
+	fs.StringVar(&f.groupPrefix, "log-group-prefix", "", "only log groups that begin so")
+	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
+	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
+	fs.DurationVar(&f.overlap, "overlap", 0, "how much is read again before each checkpoint; default each source's own")
+}
+
+// config loads the AWS configuration of the environment.
+func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
+	var opts []func(*awsconfig.LoadOptions) error
+	if f.region != "" {
+		opts = append(opts, awsconfig.WithRegion(f.region))
+	}
+	if f.profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(f.profile))
+	}
+	if f.endpoint != "" {
+		opts = append(opts, awsconfig.WithBaseEndpoint(f.endpoint))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return cfg, fmt.Errorf("no AWS region: give --region or set AWS_REGION")
+	}
+	return cfg, nil
+}
+
+// lister lists the streams of the account anew each time it is called.
+func (a *app) lister(cfg aws.Config, f *awsFlags) func(context.Context) ([]fleet.Collector, error) {
+	o := collectors.Options{
+		AWS: cfg, Account: f.account, Sources: f.sources, LogGroups: f.groups, LogGroupPrefix: f.groupPrefix,
+		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, Overlap: f.overlap,
+		Now: time.Now, Logger: a.logger(),
+	}
+	return func(ctx context.Context) ([]fleet.Collector, error) { return collectors.Discover(ctx, o) }
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"muster/audit"
+	"muster/collectors"
+	"muster/explore"
+	"muster/fleet"
+	"muster/internal/localaws"
+	"muster/internal/pipeline"
+	"muster/samples"
+	"muster/samples/truth"
+	"muster/stores/lake"
+)
+
+const (
+	// demoEvery is the time between passes, and demoCommit the longest that
+	// records wait: the demo's explorer should feel live.
+	demoEvery  = 2 * time.Second
+	demoCommit = time.Second
+	// demoAudit is the time between audits while the explorer is open.
+	demoAudit = 6 * time.Second
+	// demoOverlap is far above every lateness of demoDelay.
+	demoOverlap = 45 * time.Second
+	// drainPasses bounds the passes over drained sources. One reads what was
+	// pending, the next finds nothing new; a third means that it still grows.
+	drainPasses = 5
+	// drainTime bounds the draining of the fleet and of the stand-in.
+	drainTime = 60 * time.Second
+)
+
+// demoDelay makes evidence late as AWS does, in seconds instead of minutes.
+var demoDelay = localaws.Delay{
+	Trail: 6 * time.Second, Lookup: 3 * time.Second, Config: 3 * time.Second, Logs: 500 * time.Millisecond,
+}
+
+// demo is one run of the fleet on the stand-in, with muster watching it.
+type demo struct {
+	app       *app
+	flags     demoFlags
+	faults    []samples.Fault
+	incidents []samples.Incident
+
+	aws      *localaws.Server
+	fleet    *samples.Fleet
+	recorder *truth.Recorder
+	store    *lake.Lake
+	line     *pipeline.Line
+	policies []audit.Policy
+	logger   *slog.Logger
+
+	started time.Time
+	stored  atomic.Int64
+	open    atomic.Int64 // findings that stand
+	audited time.Time
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	if err := os.MkdirAll(d.app.store, 0o755); err != nil {
+		return fmt.Errorf("demo: make the store: %w", err)
+	}
+	closeLog, err := d.log()
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if err := d.start(ctx); err != nil {
+		return errors.Join(err, d.close())
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if d.flags.headless {
+		return d.headless(ctx)
+	}
+	return d.live(ctx)
+}
+
+// log keeps what the parts say out of the explorer's terminal: in a file beside
+// the store.
+func (d *demo) log() (func(), error) {
+	if d.flags.headless {
+		d.logger = d.app.logger()
+		return func() {}, nil
+	}
+	f, err := os.Create(filepath.Clean(d.app.store) + ".log")
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	d.logger = slog.New(slog.NewTextHandler(f, nil))
+	return func() { f.Close() }, nil
+}
+
+// start brings up the stand-in, the store and the fleet, in that order.
+func (d *demo) start(ctx context.Context) error {
+	var err error
+	if d.policies, err = loadPolicies(nil); err != nil {
+		return err
+	}
+	if d.store, err = lake.Open(ctx, d.app.store, lake.Options{Now: time.Now, Logger: d.logger}); err != nil {
+		return err
+	}
+	d.line = d.app.line(d.store, prometheus.NewRegistry())
+	d.line.Logger = d.logger
+	d.aws, err = localaws.Start(ctx, localaws.Options{Seed: d.flags.seed, Now: time.Now, Delay: demoDelay, Logger: d.logger})
+	if err != nil {
+		return fmt.Errorf("demo: start the AWS stand-in: %w", err)
+	}
+	d.started = time.Now()
+	d.recorder = truth.NewRecorder(d.flags.seed, time.Now)
+	d.fleet, err = samples.Start(ctx, samples.Options{
+		Endpoint: d.aws.Endpoint(), DaemonAddr: d.aws.DaemonAddr(), Region: localaws.DefaultRegion,
+		Credentials: localCredentials(), Seed: d.flags.seed, Faults: d.faults, Incidents: d.incidents,
+		Truth: d.recorder, Now: time.Now, Logger: d.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("demo: start the sample fleet: %w", err)
+	}
+	return nil
+}
+
+func (d *demo) close() error {
+	var errs []error
+	if d.fleet != nil {
+		errs = append(errs, d.fleet.Close())
+	}
+	if d.aws != nil {
+		errs = append(errs, d.aws.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (d *demo) streams(ctx context.Context) ([]fleet.Collector, error) {
+	return collectors.Discover(ctx, collectors.Options{
+		AWS:     localConfig(d.aws.Endpoint()),
+		Account: localaws.DefaultAccount, TrailBucket: d.aws.TrailBucket(), Overlap: demoOverlap,
+		Now: time.Now, Logger: d.logger,
+	})
+}
+
+// localConfig is the AWS configuration for the stand-in of this process.
+func localConfig(endpoint string) aws.Config {
+	return aws.Config{
+		Region: localaws.DefaultRegion, BaseEndpoint: aws.String(endpoint), Credentials: localCredentials(),
+	}
+}
+
+func localCredentials() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
+}
+
+func (d *demo) follow(ctx context.Context) error {
+	return d.line.Follow(ctx, d.streams, pipeline.FollowOptions{
+		Pass:  pipeline.PassOptions{Since: d.started, CommitEvery: demoCommit},
+		Every: demoEvery, After: d.after,
+	})
+}
+
+// after counts what a pass brought, and audits when it is time.
+func (d *demo) after(ctx context.Context, t pipeline.Totals) error {
+	d.stored.Add(int64(t.Stored))
+	now := time.Now()
+	if now.Sub(d.audited) < demoAudit {
+		return nil
+	}
+	d.audited = now
+	return d.audit(ctx, false)
+}
+
+func (d *demo) audit(ctx context.Context, drained bool) error {
+	r, err := pipeline.Audit(ctx, d.store, d.policies, fleet.Window{Start: d.started.Add(-time.Minute)}, time.Now(), drained)
+	if err != nil {
+		return err
+	}
+	standing := 0
+	for i := range r.Findings {
+		if r.Findings[i].Status != fleet.StatusResolved {
+			standing++
+		}
+	}
+	d.open.Store(int64(standing))
+	return nil
+}
+
+// live runs load and collection behind the explorer until it is left.
+func (d *demo) live(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return orStopped(gctx, d.fleet.Load(gctx, 24*time.Hour)) })
+	g.Go(func() error { return d.follow(gctx) })
+	err := explore.Run(gctx, d.store, explore.Options{
+		Now: time.Now, Input: d.app.stdin, Output: d.app.stdout, Store: "demo", Refresh: refreshEvery,
+		Status: func() string {
+			return fmt.Sprintf("demo fleet, seed %d · %d records · %d findings", d.flags.seed, d.stored.Load(), d.open.Load())
+		},
+	})
+	stop()
+	err = errors.Join(orStopped(ctx, err), g.Wait())
+	if err == nil {
+		fmt.Fprintf(d.app.stdout, "The evidence stays in %s: look again with\n  muster explore --store %s\n", d.app.store, d.app.store)
+	}
+	return err
+}
+
+// orStopped drops the errors of being told to stop.
+func orStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

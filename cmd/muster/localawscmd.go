@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/internal/localaws"
+)
+
+func (a *app) localAWSCommand() *cobra.Command {
+	o := localaws.Options{Account: localaws.DefaultAccount, Region: localaws.DefaultRegion, Now: time.Now}
+	cmd := &cobra.Command{
+		Use:   "local-aws",
+		Short: "The AWS stand-in alone, for other programs and for awscli",
+		Long: `Serve the AWS stand-in on loopback: CloudWatch Logs, X-Ray (with the daemon's UDP
+port), CloudTrail, Config, STS, SQS, SNS, DynamoDB, S3 and security groups, with
+AWS's own protocols. Every call made to it becomes a CloudTrail event. It keeps
+everything in memory and checks no signature: it is for trying things out.`,
+		Example: `  muster local-aws --listen 127.0.0.1:4566
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws logs describe-log-groups
+  muster local-aws --throttle 0.1 --seed 3      a tenth of the reads is throttled`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			o.Logger = a.logger()
+			s, err := localaws.Start(ctx, o)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			fmt.Fprintf(a.stdout, "endpoint %s\nxray daemon %s\ntrail bucket %s\nAWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=%s\n",
+				s.Endpoint(), s.DaemonAddr(), s.TrailBucket(), localaws.BootstrapKey, localaws.BootstrapSecret, o.Region)
+			<-ctx.Done()
+			return nil
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.ListenAddr, "listen", "127.0.0.1:4566", "address of the endpoint")
+	fs.StringVar(&o.DaemonAddr, "daemon", "127.0.0.1:2000", "address of the X-Ray daemon's UDP and TCP port")
+	fs.StringVar(&o.Region, "region", localaws.DefaultRegion, "region it is in")
+	fs.StringVar(&o.Account, "account", localaws.DefaultAccount, "account `id` it is")
+	fs.Uint64Var(&o.Seed, "seed", 1, "seed of all trouble")
+	fs.DurationVar(&o.Delay.Trail, "trail-delay", 2*time.Minute, "how late the trail's files are")
+	fs.DurationVar(&o.Delay.Lookup, "lookup-delay", 10*time.Second, "how late LookupEvents shows a call")
+	fs.DurationVar(&o.Delay.Config, "config-delay", 10*time.Second, "how late a configuration item is")
+	fs.DurationVar(&o.Delay.Logs, "logs-delay", time.Second, "how late a log line can be read")
+	fs.Float64Var(&o.Trouble.Throttle, "throttle", 0, "share of reads that are throttled, 0 to 1")
+	fs.Float64Var(&o.Trouble.Fail, "fail", 0, "share of reads that fail, 0 to 1")
+	fs.Float64Var(&o.Trouble.EmptyPage, "empty-page", 0, "share of pages that come empty with a token, 0 to 1")
+	fs.Float64Var(&o.Trouble.Repeat, "repeat", 0, "share of evidence that is delivered twice, 0 to 1")
+	fs.Float64Var(&o.Trouble.Late, "late", 0, "share of evidence that is late, 0 to 1")
+	return cmd
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/explore"
+	"muster/fleet"
+)
+
+// queryFlags narrow what a query verb answers.
+type queryFlags struct {
+	window   *windowFlags
+	query    fleet.Query
+	json     bool
+	severity string
+	trace    string
+}
+
+// defaultLimit keeps a table to a few screens; --limit 0 asks for everything.
+const defaultLimit = 200
+
+func (a *app) queryFlags(cmd *cobra.Command) *queryFlags {
+	f := &queryFlags{window: newWindowFlags(time.Now)}
+	fs := cmd.Flags()
+	fs.Var(&f.window.since, "since", "only from then on: 15m, 36h, 7d or a moment")
+	fs.Var(&f.window.until, "until", "only before then")
+	fs.StringVar(&f.query.Service, "service", "", "only of this service")
+	fs.StringVar(&f.query.Text, "text", "", "only with this text in name, message, error or evidence")
+	fs.IntVar(&f.query.Limit, "limit", defaultLimit, "at most so many; 0 for all")
+	fs.BoolVar(&f.json, "json", !a.onTerminal(), "one JSON object a line; the default where no terminal is")
+	return f
+}
+
+// recordFlags adds what only records have.
+func (f *queryFlags) recordFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.BoolVar(&f.query.Errors, "errors", false, "only what went wrong")
+	fs.StringVar(&f.trace, "trace", "", "only of this trace, in either spelling")
+	fs.StringVar(&f.query.Correlation, "correlation", "", "only of this journey")
+	fs.StringVar(&f.query.Request, "request", "", "only with this request `id`")
+	fs.StringVar(&f.query.Principal, "principal", "", "only by this principal: an ARN or a part of one")
+	fs.StringVar(&f.query.Resource, "resource", "", "only on this resource: a canonical name or an ARN")
+}
+
+// resolve turns the flags into the query.
+func (f *queryFlags) resolve() (fleet.Query, error) {
+	q := f.query
+	q.Window = f.window.window()
+	if f.trace != "" {
+		id, ok := fleet.ParseTraceID(f.trace)
+		if !ok {
+			return q, fmt.Errorf("--trace %q is no trace id: 1-8-24 hex digits with dashes, or 32 without", f.trace)
+		}
+		q.Trace = id
+	}
+	if f.severity != "" {
+		q.MinSeverity = fleet.Severity(f.severity)
+		if q.MinSeverity.Rank() == 0 {
+			return q, fmt.Errorf("--severity %q: give one of %s", f.severity, joinSeverities())
+		}
+	}
+	return q, nil
+}
+
+func joinSeverities() string {
+	var ss []string
+	for _, s := range fleet.Severities() {
+		ss = append(ss, string(s))
+	}
+	return strings.Join(ss, ", ")
+}
+
+func (a *app) logsCommand() *cobra.Command {
+	return a.recordsCommand("logs", "Log lines, oldest first", fleet.KindLog,
+		[]string{"TIME", "SERVICE", "LEVEL", "TRACE", "MESSAGE"},
+		func(r *fleet.Record) []string {
+			return []string{shortTime(r.Time), r.Service, r.Name, fleet.FormatTraceID(r.Keys.Trace), r.Message}
+		})
+}
+
+func (a *app) callsCommand() *cobra.Command {
+	return a.recordsCommand("calls", "API calls that CloudTrail recorded, oldest first", fleet.KindAPICall,
+		[]string{"TIME", "CALL", "PRINCIPAL", "FROM", "ERROR", "TRACE", "VIA"},
+		func(r *fleet.Record) []string {
+			return []string{
+				shortTime(r.Time), r.Name, r.Principal, r.Attributes[fleet.AttrSourceIP], r.Error,
+				fleet.FormatTraceID(r.Keys.Trace), link(r.Keys.TraceLink),
+			}
+		})
+}
+
+func (a *app) changesCommand() *cobra.Command {
+	return a.recordsCommand("changes", "Configuration changes, oldest first", fleet.KindChange,
+		[]string{"TIME", "CHANGE", "RESOURCE", "REQUEST", "VIA"},
+		func(r *fleet.Record) []string {
+			return []string{
+				shortTime(r.Time), r.Name, first(r.Resources), r.Keys.Request, link(r.Keys.RequestLink),
+			}
+		})
+}
+
+func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string, row func(*fleet.Record) []string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		Example: fmt.Sprintf("  muster %s --since 1h --service orders\n  muster %s --errors --json | jq .message", use, use),
+	}
+	f := a.queryFlags(cmd)
+	f.recordFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		q, err := f.resolve()
+		if err != nil {
+			return err
+		}
+		q.Kinds = []fleet.Kind{kind}
+		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
+			return list(a, f.json, r.Records(ctx, q), header, row)
+		})
+	}
+	return cmd
+}
+
+func (a *app) tracesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "traces", Short: "Traces, newest first", Args: cobra.NoArgs,
+		Example: "  muster traces --since 1h --errors\n  muster traces --service payments --json",
+	}
+	f := a.queryFlags(cmd)
+	cmd.Flags().BoolVar(&f.query.Errors, "errors", false, "only traces in which something went wrong")
+	cmd.Flags().StringVar(&f.query.Correlation, "correlation", "", "only of this journey")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		q, err := f.resolve()
+		if err != nil {
+			return err
+		}
+		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
+			return list(a, f.json, r.Traces(ctx, q),
+				[]string{"TIME", "DURATION", "SERVICE", "NAME", "SPANS", "LOGS", "CALLS", "CHANGES", "ERROR", "TRACE", "CORRELATION"},
+				func(s *fleet.Summary) []string {
+					return []string{
+						shortTime(s.Start), s.Duration.Round(time.Microsecond).String(), s.Service, s.Name,
+						strconv.Itoa(s.Spans), strconv.Itoa(s.Logs), strconv.Itoa(s.APICalls), strconv.Itoa(s.Changes),
+						s.Error, fleet.FormatTraceID(s.Trace), s.Correlation,
+					}
+				})
+		})
+	}
+	return cmd
+}
+
+func (a *app) findingsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "findings", Short: "Findings that the audits kept, worst first", Args: cobra.NoArgs,
+		Example: "  muster findings --severity high\n  muster findings --all --json",
+	}
+	f := a.queryFlags(cmd)
+	var all bool
+	cmd.Flags().StringVar(&f.severity, "severity", "", "only of this severity and worse: "+joinSeverities())
+	cmd.Flags().BoolVar(&all, "all", false, "resolved ones too")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		q, err := f.resolve()
+		if err != nil {
+			return err
+		}
+		if !all {
+			q.Status = []fleet.Status{fleet.StatusNew, fleet.StatusOpen, fleet.StatusReopened, fleet.StatusWaived}
+		}
+		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
+			return list(a, f.json, r.Findings(ctx, q),
+				[]string{"SEVERITY", "STATUS", "POLICY", "COUNT", "LAST SEEN", "RESOURCE", "MESSAGE"},
+				func(f *fleet.Finding) []string {
+					return []string{
+						string(f.Severity), string(f.Status), f.Policy, strconv.Itoa(f.Count), shortTime(f.LastSeen),
+						f.Resource, f.Message,
+					}
+				})
+		})
+	}
+	return cmd
+}
+
+func (a *app) traceCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "trace ID",
+		Short: "The dossier of one id: everything that belongs to one request or journey",
+		Long: `Open the dossier of any id: a trace id in either spelling, a request id, a
+correlation id, a message id, a CloudTrail event id or any other record id. A
+correlation id opens the whole journey.`,
+		Example: `  muster trace 1-5759e988-bd862e3fe1be46a994272793
+  muster trace order-4711 --json | jq '.records[].kind'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
+				if !asJSON {
+					return explore.Print(ctx, a.stdout, r, a.width(), args[0])
+				}
+				t, err := r.Trace(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return json.NewEncoder(a.stdout).Encode(t)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", !a.onTerminal(), "one JSON object; the default where no terminal is")
+	return cmd
+}
+
+// read opens the store for reading, and closes it after f.
+func (a *app) read(ctx context.Context, f func(context.Context, fleet.Reader) error) error {
+	store, err := a.openLake(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return f(ctx, store)
+}
+
+// list prints a sequence as a table, or one JSON object a line.
+func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], header []string, row func(*T) []string) error {
+	if asJSON {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetEscapeHTML(false)
+		for v, err := range seq {
+			if err != nil {
+				return err
+			}
+			if err := enc.Encode(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	t := newTable(header)
+	for v, err := range seq {
+		if err != nil {
+			return err
+		}
+		t.add(row(&v))
+	}
+	return t.print(a.stdout, a.width())
+}
+
+func shortTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
+
+func link(l fleet.Link) string {
+	if l.Via == "" {
+		return ""
+	}
+	return string(l.Via) + ", " + string(l.Sure)
+}
+
+func first(ss []string) string {
+	if len(ss) == 0 {
+		return ""
+	}
+	return ss[0]
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"muster/internal/config"
+	"muster/stores/lake"
+)
+
+// app is what every verb shares: the world outside and the flags of all.
+type app struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	configFile string
+	store      string
+	verbose    bool
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "muster",
+		Short: "Joins a fleet's logs, traces, API calls and changes into one story, and audits it",
+		Long: `muster pulls what AWS recorded about a fleet of services (CloudWatch Logs, X-Ray,
+CloudTrail, AWS Config), joins it by correlation id so that one request becomes one
+story with its evidence, keeps it in an Iceberg lake, and audits it.
+
+Every flag can be set by an environment variable (--log-group is MUSTER_LOG_GROUP)
+or in a YAML file named by --config, whose settings are named as the flags are.`,
+		Example: `  muster demo                                 a fleet with faults, live in the terminal
+  muster collect --since 1h                   one pass over the AWS account of your environment
+  muster trace 1-5759e988-bd862e3fe1be46a994272793
+  muster audit --fail-on high`,
+		SilenceUsage: true, SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if a.configFile == "" {
+				a.configFile = a.getenv(config.Variable("config"))
+			}
+			return config.Apply(cmd.Flags(), a.configFile, a.getenv, knownFlags(cmd.Root()))
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	pf := root.PersistentFlags()
+	pf.StringVar(&a.configFile, "config", "", "YAML `file` with settings")
+	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`")
+	pf.BoolVarP(&a.verbose, "verbose", "v", false, "say more on standard error")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		a.demoCommand(), a.collectCommand(), a.importCommand(), a.runCommand(),
+		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
+		a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(),
+		a.sqlCommand(), a.localAWSCommand(),
+	)
+	return root
+}
+
+// knownFlags says whether any verb has a flag of that name.
+func knownFlags(root *cobra.Command) func(string) bool {
+	return func(name string) bool {
+		for _, c := range root.Commands() {
+			if c.Flags().Lookup(name) != nil {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// defaultStore is a folder under the XDG data home.
+func (a *app) defaultStore() string {
+	data := a.getenv("XDG_DATA_HOME")
+	if data == "" {
+		data = filepath.Join(a.getenv("HOME"), ".local", "share")
+	}
+	return filepath.Join(data, "muster", "lake")
+}
+
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// openLake opens the store, making it if it is not there and readOnly is not set.
+func (a *app) openLake(ctx context.Context, readOnly bool) (*lake.Lake, error) {
+	if scheme, _, ok := strings.Cut(a.store, "://"); ok {
+		return nil, fmt.Errorf("store %s: this release keeps its evidence in a folder and does not read %s:// yet: give --store a folder", a.store, scheme)
+	}
+	if readOnly {
+		if _, err := os.Stat(a.store); err != nil {
+			return nil, fmt.Errorf("store %s: there is nothing there yet: collect, import or run the demo into it, or name another with --store (%w)", a.store, err)
+		}
+	}
+	return lake.Open(ctx, a.store, lake.Options{Now: time.Now, Logger: a.logger(), ReadOnly: readOnly})
+}
+
+// onTerminal reports whether people are looking at the output.
+func (a *app) onTerminal() bool {
+	f, ok := a.stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is that of the terminal, or 120 cells where there is none.
+func (a *app) width() int {
+	if f, ok := a.stdout.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return 120
+}

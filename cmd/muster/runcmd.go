@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"muster/audit"
+	"muster/fleet"
+	"muster/internal/pipeline"
+	"muster/stores/lake"
+)
+
+// headerTimeout bounds how long a client of the operations port may take to
+// say what it wants; scrapers need milliseconds.
+const headerTimeout = 5 * time.Second
+
+func (a *app) runCommand() *cobra.Command {
+	var (
+		flags      awsFlags
+		since      = newWindowFlags(time.Now)
+		every      time.Duration
+		auditEvery time.Duration
+		judge      time.Duration
+		listen     string
+		policies   []string
+	)
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "The daemon: collect, audit on a schedule, and serve metrics",
+		Long: `Collect without end, judge the newest window by the policies on a schedule, and
+serve /metrics (Prometheus), /healthz and /readyz. Ready means that every source
+has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
+		Example: `  muster run --trail-bucket my-trail --listen 127.0.0.1:9464
+  muster run --audit-every 15m --audit-window 24h`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			ps, err := loadPolicies(policies)
+			if err != nil {
+				return err
+			}
+			cfg, err := flags.config(ctx)
+			if err != nil {
+				return err
+			}
+			store, err := a.openLake(ctx, false)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			start := since.since.time
+			if start.IsZero() {
+				start = time.Now().Add(-time.Hour)
+			}
+			reg := prometheus.NewRegistry()
+			reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+			d := &daemon{
+				app: a, store: store, line: a.line(store, reg), policies: ps,
+				auditEvery: auditEvery, judge: judge,
+			}
+			return d.run(ctx, a.lister(cfg, &flags), pipeline.FollowOptions{
+				Pass: pipeline.PassOptions{Since: start}, Every: every, After: d.after,
+			}, listen, reg)
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().Var(&since.since, "since", "where a stream without a checkpoint starts (default 1h)")
+	cmd.Flags().DurationVar(&every, "every", 30*time.Second, "time between passes")
+	cmd.Flags().DurationVar(&auditEvery, "audit-every", 5*time.Minute, "time between audits")
+	cmd.Flags().DurationVar(&judge, "audit-window", 24*time.Hour, "how far back each audit judges")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
+	cmd.Flags().StringArrayVar(&policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	return cmd
+}
+
+// daemon follows a fleet and audits it on a schedule.
+type daemon struct {
+	app        *app
+	store      *lake.Lake
+	line       *pipeline.Line
+	policies   []audit.Policy
+	auditEvery time.Duration
+	judge      time.Duration
+
+	ready   atomic.Bool
+	audited time.Time // when the last audit began
+}
+
+func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Collector, error), o pipeline.FollowOptions, listen string, reg *prometheus.Registry) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("serve metrics: %w: name another address with --listen", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{Registry: reg}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !d.ready.Load() {
+			http.Error(w, "the first pass over the sources is not done", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
+	fmt.Fprintf(d.app.stderr, "muster: serving http://%s/metrics\n", l.Addr())
+
+	g, ctx := errgroup.WithContext(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve metrics: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		return server.Close()
+	})
+	g.Go(func() error {
+		defer stop()
+		return d.line.Follow(ctx, list, o)
+	})
+	return g.Wait()
+}
+
+// after runs between passes: it notes the watermarks and audits when it is time.
+func (d *daemon) after(ctx context.Context, _ pipeline.Totals) error {
+	d.ready.Store(true)
+	marks, err := d.store.Checkpoints(ctx)
+	if err != nil {
+		return err
+	}
+	d.line.Metrics.Watermarks(pipeline.Watermarks(marks))
+	now := time.Now()
+	if now.Sub(d.audited) < d.auditEvery {
+		return nil
+	}
+	d.audited = now
+	r, err := pipeline.Audit(ctx, d.store, d.policies, fleet.Window{Start: now.Add(-d.judge)}, now, false)
+	if err != nil {
+		return err
+	}
+	d.line.Metrics.Audited(r.Findings)
+	return nil
+}

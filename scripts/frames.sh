@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Drives the explorer through the list, a dossier and the findings in tmux, on a
+# live demo, and puts the frames that it took into the README. Fails if a screen
+# does not show what it must. Usage: scripts/frames.sh [--check]
+# With --check nothing is written: the screens are only looked at.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v tmux >/dev/null || { echo "frames: tmux is needed" >&2; exit 2; }
+[ -x bin/muster ] || { echo "frames: build first: make build" >&2; exit 2; }
+
+socket="muster-frames-$$"
+store=$(mktemp -d)
+frames=$(mktemp -d)
+cleanup() {
+  tmux -L "$socket" kill-server 2>/dev/null || true
+  rm -rf "$store" "$frames"
+}
+trap cleanup EXIT
+
+keys() { tmux -L "$socket" send-keys -t explorer "$@"; }
+screen() { tmux -L "$socket" capture-pane -p -t explorer; }
+
+# until_shows PATTERN SECONDS: waits until the screen shows it.
+until_shows() {
+  local deadline=$((SECONDS + $2))
+  until screen 2>/dev/null | grep -qE "$1"; do
+    if ! tmux -L "$socket" has-session -t explorer 2>/dev/null; then
+      echo "frames: the explorer ended:" >&2
+      cat "$store/stderr" >&2
+      exit 1
+    fi
+    if [ $SECONDS -ge $deadline ]; then
+      echo "frames: the screen does not show \"$1\" after $2 s:" >&2
+      screen >&2
+      exit 1
+    fi
+    sleep 0.3
+  done
+}
+
+take() { screen | sed 's/[[:space:]]*$//' > "$frames/$1"; echo "took $1"; }
+
+tmux -L "$socket" new-session -d -s explorer -x 80 -y 24 "bin/muster demo --seed 7 --store $store/lake 2>$store/stderr"
+until_shows 'POST /orders' 60
+until_shows '[1-9][0-9]* findings' 60
+take list
+keys Enter
+until_shows 'EVENT' 15
+take dossier
+keys Escape
+until_shows 'POST /orders' 15
+keys Tab
+until_shows 'root' 30
+take findings
+keys Enter
+until_shows 'root' 15
+keys Escape
+until_shows 'SEEN|seen' 15
+sleep 1 # an escape and a key at once would be a key with alt
+keys Tab
+tmux -L "$socket" resize-window -t explorer -x 140 -y 36
+until_shows 'POST /orders' 15
+keys Enter
+until_shows 'EVENT' 15
+take wide
+keys q
+for _ in $(seq 50); do
+  tmux -L "$socket" has-session -t explorer 2>/dev/null || break
+  sleep 0.2
+done
+if tmux -L "$socket" has-session -t explorer 2>/dev/null; then
+  echo "frames: q did not end the explorer" >&2
+  exit 1
+fi
+
+[ "${1:-}" = --check ] && { cat "$frames"/*; exit 0; }
+for f in list dossier findings wide; do
+  awk -v f="$f" -v file="$frames/$f" '
+    $0 == "<!-- frame:" f " -->" { print; print "```text"; while ((getline l < file) > 0) print l; print "```"; skip = 1; next }
+    $0 == "<!-- /frame -->" { skip = 0 }
+    !skip { print }' README.md > "$frames/README" && cp "$frames/README" README.md
+done
+echo "README.md has the new frames"
