@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -115,6 +116,15 @@ func TestSelectionLimitsCandidates(t *testing.T) {
 func TestJudgeHandsOnTheReadersError(t *testing.T) {
 	broken := errors.New("lake is gone")
 	if _, err := Judge(t.Context(), load(t, "id: p\n"), Input{Reader: &memory{broken: broken}}); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+func TestJudgeStopsWhenItIsTold(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := &memory{records: []fleet.Record{call("a", at(1), "X")}}
+	if _, err := Judge(ctx, load(t, "id: p\n"), Input{Reader: m}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
