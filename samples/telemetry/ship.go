@@ -13,9 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-
-	"muster/fleet"
-	"muster/samples/truth"
 )
 
 const (
@@ -42,23 +39,16 @@ type shipper struct {
 }
 
 // newShipper makes the group and the stream where they are absent.
-func newShipper(ctx context.Context, cfg aws.Config, group, stream string, rec *truth.Recorder) (*shipper, error) {
+func newShipper(ctx context.Context, cfg aws.Config, group, stream string) (*shipper, error) {
 	s := &shipper{client: cloudwatchlogs.NewFromConfig(cfg), group: group, stream: stream}
-	resource := fleet.ResourceName("AWS::Logs::LogGroup", group)
-	var exists *types.ResourceAlreadyExistsException
-	made, err := s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
-	switch {
-	case errors.As(err, &exists): // an earlier run made it
-	case err != nil:
+	_, err := s.client.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+	if _, exists := errors.AsType[*types.ResourceAlreadyExistsException](err); err != nil && !exists {
 		return nil, fmt.Errorf("create log group %s: %w", group, err)
-	default:
-		Wrote(rec, resource, made.ResultMetadata)
 	}
-	streamed, err := s.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream})
+	_, err = s.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream})
 	if err != nil {
 		return nil, fmt.Errorf("create log stream %s in %s: %w", stream, group, err)
 	}
-	Wrote(rec, resource, streamed.ResultMetadata)
 	return s, nil
 }
 

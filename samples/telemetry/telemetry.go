@@ -104,7 +104,7 @@ func (t *Telemetry) openLog(ctx context.Context, cfg aws.Config, o Options) erro
 	if err != nil {
 		return err
 	}
-	t.shipper, err = newShipper(ctx, cfg, logGroupPrefix+o.Service, o.Service+"/"+run, o.Truth)
+	t.shipper, err = newShipper(ctx, cfg, logGroupPrefix+o.Service, o.Service+"/"+run)
 	if err != nil {
 		return err
 	}

@@ -108,7 +108,9 @@ type Session struct {
 type Expected struct {
 	Policy string `json:"policy"`
 	// AtLeast is the least number of findings.
-	AtLeast   int      `json:"at_least"`
+	AtLeast int `json:"at_least"`
+	// Times is how often it happened; findings may add up what is alike.
+	Times     int      `json:"times"`
 	Traces    []string `json:"traces"`
 	Journeys  []string `json:"journeys"`
 	Resources []string `json:"resources"`

@@ -11,41 +11,35 @@ type Policy struct {
 	Policy string
 	// Found are findings at a true place, of at least AtLeast that are due.
 	Found, AtLeast int
-	// Covered are the true traces that a finding points to, of Traces.
-	Covered, Traces int
+	// Reported is how often the findings say that it happened, and Times how
+	// often it did. A store that holds older runs may report more.
+	Reported, Times int
+	// Astray are the traces of this run that findings point to although nothing
+	// of the kind happened there.
+	Astray []string
 }
 
 // judge sorts the findings: expected ones by policy, and those above low that
 // nothing true stands behind.
 func (s *scorer) judge() (policies []Policy, unexpected []fleet.Finding) {
-	expected := make(map[string]*Expected, len(s.file.Expected))
-	found := make(map[string]int)
-	covered := make(map[string]map[string]struct{})
+	index := make(map[string]int, len(s.file.Expected))
 	for i, e := range s.file.Expected {
-		expected[e.Policy] = &s.file.Expected[i]
-		covered[e.Policy] = make(map[string]struct{})
+		index[e.Policy] = i
+		policies = append(policies, Policy{Policy: e.Policy, AtLeast: e.AtLeast, Times: e.Times})
 	}
 	for i := range s.findings {
 		f := &s.findings[i]
-		e := expected[f.Policy]
-		if e == nil || !s.atPlace(f, e) {
+		n, due := index[f.Policy]
+		if !due || !s.atPlace(f, &s.file.Expected[n]) {
 			if f.Severity.Rank() > fleet.Low.Rank() {
 				unexpected = append(unexpected, *f)
 			}
 			continue
 		}
-		found[e.Policy]++
-		for _, t := range s.tracesOf(f) {
-			if slices.Contains(e.Traces, t) {
-				covered[e.Policy][t] = struct{}{}
-			}
-		}
-	}
-	for _, e := range s.file.Expected {
-		policies = append(policies, Policy{
-			Policy: e.Policy, Found: found[e.Policy], AtLeast: e.AtLeast,
-			Covered: len(covered[e.Policy]), Traces: len(e.Traces),
-		})
+		p := &policies[n]
+		p.Found++
+		p.Reported += times(f)
+		p.Astray = append(p.Astray, s.astray(f, &s.file.Expected[n])...)
 	}
 	return policies, unexpected
 }
@@ -70,11 +64,23 @@ func (s *scorer) atPlace(f *fleet.Finding, e *Expected) bool {
 	})
 }
 
-// tracesOf are the traces that a finding points to, by name or by evidence.
-func (s *scorer) tracesOf(f *fleet.Finding) []string {
-	out := []string{TraceID(f.Trace)}
+// astray are the traces that a finding's evidence lies on and that show nothing
+// of what it says. Traces that the truth does not know are another run's.
+func (s *scorer) astray(f *fleet.Finding, e *Expected) []string {
+	if len(e.Traces) == 0 {
+		return nil
+	}
+	var out []string
 	for _, id := range f.Evidence {
-		out = append(out, s.seen[id].trace)
+		trace := s.seen[id].trace
+		journey, known := s.journeys[trace]
+		if known && !slices.Contains(e.Traces, trace) && !slices.Contains(e.Journeys, journey) {
+			out = append(out, trace)
+		}
 	}
 	return out
 }
+
+// times is how often a finding says that it happened; a finding without a
+// count happened once.
+func times(f *fleet.Finding) int { return max(1, f.Count) }

@@ -118,8 +118,7 @@ func (r *Recorder) Session(key, origin string) {
 	r.do(func() { r.sessions = append(r.sessions, Session{Key: key, Origin: origin}) })
 }
 
-// Expect notes that a policy must report at least one finding, and adds a
-// place where it may.
+// Expect notes that what a policy looks for has happened once more, and where.
 func (r *Recorder) Expect(policy string, place Expected) {
 	r.do(func() {
 		e := r.expected[policy]
@@ -127,6 +126,7 @@ func (r *Recorder) Expect(policy string, place Expected) {
 			e = &Expected{Policy: policy, AtLeast: 1}
 			r.expected[policy] = e
 		}
+		e.Times++
 		e.Traces = append(e.Traces, place.Traces...)
 		e.Journeys = append(e.Journeys, place.Journeys...)
 		e.Resources = append(e.Resources, place.Resources...)
@@ -141,18 +141,19 @@ func (r *Recorder) File() *File {
 	defer r.mu.Unlock()
 	f := r.head
 	f.Ended = r.now().UTC()
-	f.Requests = slices.Clone(r.requests)
+	f.Faults, f.Incidents = list(r.head.Faults), list(r.head.Incidents)
+	f.Requests, f.Lines, f.Calls = list(r.requests), list(r.lines), list(r.calls)
+	f.Changes, f.Sessions = list(r.changes), list(r.sessions)
+	f.Traces, f.Spans, f.Messages, f.Expected = []Trace{}, []Span{}, []Message{}, []Expected{}
 	for id, journey := range r.journeys {
 		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey})
 	}
 	for _, s := range r.spans {
 		f.Spans = append(f.Spans, s)
 	}
-	f.Lines, f.Calls = slices.Clone(r.lines), slices.Clone(r.calls)
 	for _, m := range r.messages {
 		f.Messages = append(f.Messages, m)
 	}
-	f.Changes, f.Sessions = slices.Clone(r.changes), slices.Clone(r.sessions)
 	for _, e := range r.expected {
 		f.Expected = append(f.Expected, e.clone())
 	}
@@ -178,7 +179,10 @@ func (r *Recorder) do(change func()) {
 
 func (e *Expected) clone() Expected {
 	c := *e
-	c.Traces, c.Journeys = slices.Clone(e.Traces), slices.Clone(e.Journeys)
-	c.Resources, c.Requests = slices.Clone(e.Resources), slices.Clone(e.Requests)
+	c.Traces, c.Journeys = list(e.Traces), list(e.Journeys)
+	c.Resources, c.Requests = list(e.Resources), list(e.Requests)
 	return c
 }
+
+// list is a copy that is never nil, so that the file has [] and not null.
+func list[T any](s []T) []T { return append([]T{}, s...) }

@@ -31,7 +31,8 @@ type Report struct {
 	Policies              []Policy
 	// Unexpected are the findings above low without anything true behind them.
 	Unexpected []fleet.Finding
-	Findings   Total
+	// Findings counts what happened, not findings, which add up what is alike.
+	Findings Total
 }
 
 // Kind is how many records of a kind there are: in the store, in the truth,
@@ -70,10 +71,13 @@ func (s *scorer) report() Report {
 	r.Joins = s.joins.list()
 	r.Seen, r.Exact, r.Inferred = s.joins.total(classSeen), s.joins.total(classExact), s.joins.total(classInferred)
 	r.Policies, r.Unexpected = s.judge()
-	r.Findings.Wrong = len(r.Unexpected)
+	for i := range r.Unexpected {
+		r.Findings.Wrong += times(&r.Unexpected[i])
+	}
 	for _, p := range r.Policies {
-		r.Findings.Right += p.Found
-		r.Findings.Missed += max(0, p.AtLeast-p.Found)
+		r.Findings.Right += min(p.Reported, p.Times)
+		r.Findings.Missed += max(0, p.Times-p.Reported)
+		r.Findings.Wrong += len(p.Astray)
 	}
 	return r
 }
@@ -143,6 +147,7 @@ func (r Report) Problems() []string {
 	say(r.Seen.Recall() < leastRecall, "%.4f of the records that show their keys were found, which is below %.2f", r.Seen.Recall(), leastRecall)
 	for _, p := range r.Policies {
 		say(p.Found < p.AtLeast, "policy %s has %d findings where at least %d are due", p.Policy, p.Found, p.AtLeast)
+		say(len(p.Astray) > 0, "policy %s points to trace %s, where nothing of the kind happened", p.Policy, first(p.Astray))
 	}
 	for _, f := range r.Unexpected {
 		say(true, "policy %s has a finding of severity %s with nothing behind it: %s", f.Policy, f.Severity, f.Message)
@@ -190,9 +195,9 @@ func (r Report) Print(w io.Writer) error {
 	row("inferred joins", ratio(r.Inferred.Precision()), ratio(r.Inferred.Recall()))
 	row("findings", ratio(r.Findings.Precision()), ratio(r.Findings.Recall()))
 	row()
-	row("findings", "found", "at least", "traces covered")
+	row("findings", "found", "at least", "reported", "happened")
 	for _, p := range r.Policies {
-		row(p.Policy, p.Found, p.AtLeast, fmt.Sprintf("%d of %d", p.Covered, p.Traces))
+		row(p.Policy, p.Found, p.AtLeast, p.Reported, p.Times)
 	}
 	row("unexpected", len(r.Unexpected))
 	if err := t.Flush(); err != nil {

@@ -150,7 +150,7 @@ func resolved() *store {
 		},
 		summaries: []fleet.Summary{{Trace: traceA, Correlation: "j-1"}, {Trace: traceB, Correlation: "j-1"}},
 		findings: []fleet.Finding{
-			{Policy: "slow-dependency", Severity: fleet.High, Trace: traceA, LastSeen: start},
+			{Policy: "slow-dependency", Severity: fleet.High, Trace: traceA, Count: 1, Evidence: []string{"c1", "an old run's"}, LastSeen: start},
 			{Policy: "security-group-open", Severity: fleet.High, Evidence: []string{"c3"}, LastSeen: start},
 			{Policy: "chatty", Severity: fleet.Low, LastSeen: start},
 			{Policy: "an old run's", Severity: fleet.Critical, LastSeen: start.Add(-time.Hour)},
@@ -235,6 +235,9 @@ func TestScoreFailsWhatIsWrong(t *testing.T) {
 		{"an expected finding that is missing", func(s *store) { s.findings = s.findings[1:] }, "policy slow-dependency has 0 findings"},
 		{"an expected finding in the wrong place", func(s *store) { s.findings[0].Trace = traceB }, "policy slow-dependency has 0 findings"},
 		{"an expected finding on other evidence", func(s *store) { s.findings[1].Evidence = []string{"c4"} }, "policy security-group-open has 0 findings"},
+		{"a finding with evidence of a trace that is innocent", func(s *store) {
+			s.findings[0].Evidence = []string{fleet.SpanID(traceB, spanB)}
+		}, "points to trace " + traceB},
 		{"a finding of nothing", func(s *store) { s.findings[2].Severity = fleet.Medium }, "policy chatty has a finding"},
 		{"an empty store", func(s *store) { *s = store{} }, "no exact join was made"},
 	} {
@@ -262,6 +265,20 @@ func TestScoreCountsInferredJoinsApart(t *testing.T) {
 	}
 	if !r.OK() {
 		t.Errorf("a wrong guess is a problem: %q", r.Problems())
+	}
+}
+
+func TestScoreCountsWhatHappenedNotFindings(t *testing.T) {
+	s := resolved()
+	f := known()
+	f.Expected[1].Times = 5 // slow-dependency
+	s.findings[0].Count = 3
+	r, err := truth.Score(t.Context(), s, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (truth.Total{Right: 1 + 3, Missed: 2}); r.Findings != want {
+		t.Errorf("findings %+v, want %+v", r.Findings, want)
 	}
 }
 
