@@ -276,7 +276,8 @@ func TestCollectEndsPromptlyWhenCancelled(t *testing.T) {
 func TestCollectStopsWhenTold(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("1", "a"), logPage("2", "b"), logPage("", "c")}}}
 	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
-	for range l.Collect(t.Context(), lastHour) {
+	for _, err := range l.Collect(t.Context(), lastHour) {
+		must(t, err)
 		break
 	}
 	if n := len(s.calls("FilterLogEvents")); n != 1 {
@@ -401,7 +402,9 @@ func TestConfigReadsAWeekAtATime(t *testing.T) {
 	s := &script{answers: map[string][]answer{
 		"ListDiscoveredResources": {{body: `{"resourceIdentifiers":[{"resourceType":"AWS::SQS::Queue","resourceId":"q"}]}`}},
 		"GetResourceConfigHistory": {
-			{body: `{"configurationItems":[],"nextToken":"1"}`}, {body: item}, {body: `{"configurationItems":[]}`},
+			{body: `{"configurationItems":[],"nextToken":"1"}`},
+			{body: item},
+			{body: `{"configurationItems":[]}`},
 			failing(400, "ResourceNotDiscoveredException"),
 		},
 	}}

@@ -245,7 +245,7 @@ func (e *trailEvent) message(r *fleet.Record) string {
 			b.WriteString(": " + e.ErrorMessage)
 		}
 	}
-	return oneLine(clean(b.String()), maxMessageBytes)
+	return oneLine(b.String())
 }
 
 // shortPrincipal is the part of an ARN that people say: "user/deployer",

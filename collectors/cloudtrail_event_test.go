@@ -172,7 +172,8 @@ func TestCallsNameTheirResources(t *testing.T) {
 		"security group": {
 			"ec2", "AuthorizeSecurityGroupIngress",
 			`{"groupId":"sg-1","ipPermissions":{"items":[{"groups":{"items":[{"groupId":"sg-2"}]},"ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]}}]}}`,
-			`{"_return":true}`, []string{"AWS::EC2::SecurityGroup/sg-1"},
+			`{"_return":true}`,
+			[]string{"AWS::EC2::SecurityGroup/sg-1"},
 		},
 		"created group": {
 			"ec2", "CreateSecurityGroup", `{"groupName":"g","vpcId":"vpc-1"}`, `{"groupId":"sg-9"}`,

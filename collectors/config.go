@@ -116,8 +116,7 @@ func (c *changes) resources(ctx context.Context, resourceType string, w fleet.Wi
 func (c *changes) history(ctx context.Context, r *types.ResourceIdentifier, w fleet.Window, send func(fleet.Batch) error) error {
 	for s := newSlicer(w, configSpan, configSpan); s.more(); s.done(1) {
 		err := c.week(ctx, r, s.slice(), send)
-		var unknown *types.ResourceNotDiscoveredException
-		if errors.As(err, &unknown) {
+		if _, unknown := errors.AsType[*types.ResourceNotDiscoveredException](err); unknown {
 			return nil // forgotten between listing and reading
 		}
 		if err != nil {

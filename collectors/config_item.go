@@ -61,7 +61,7 @@ func parseConfigItem(doc []byte, o origin) fleet.Record {
 		ID: clean(i.id()), Kind: fleet.KindChange, Time: at,
 		Account: firstOf(i.AWSAccountID, i.AccountID, o.account), Region: firstOf(i.Region, o.region),
 		Service: clean(i.service()), Name: clean(i.Status), Resources: i.resources(),
-		Message: oneLine(clean(i.message()), maxMessageBytes), Raw: doc,
+		Message: oneLine(i.message()), Raw: doc,
 		Attributes: map[string]string{},
 	}
 	i.describe(r.Attributes)

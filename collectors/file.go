@@ -149,8 +149,7 @@ func scanFile(path string, each func(document) error) error {
 	}
 	defer f.Close() // only read from
 	unpacked, err := scanStream(f, each)
-	var at *positionError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*positionError](err); ok {
 		return &FileError{Path: path, Offset: at.offset, Unpacked: unpacked, Item: at.item, Err: at.err}
 	}
 	return err
@@ -182,7 +181,8 @@ func scanGzip(r io.Reader, each func(document) error) error {
 	defer z.Close() // only read from
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(z, head)
-	if err != nil && !errors.Is(err, io.EOF) && !(errors.Is(err, io.ErrUnexpectedEOF) && n > 0) {
+	short := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n > 0
+	if err != nil && !short {
 		return &positionError{int64(n), 0, fmt.Errorf("corrupt gzip: %w", err)}
 	}
 	if err := sniff(head[:n]); err != nil {
@@ -196,7 +196,7 @@ type gzipReader struct{ r io.Reader }
 
 func (g gzipReader) Read(p []byte) (int, error) {
 	n, err := g.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare io.EOF
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("corrupt gzip: %w", err)
 	}
 	return n, err
@@ -241,8 +241,16 @@ func sniff(head []byte) error {
 
 // fileKinds are files that people point at by mistake.
 var fileKinds = []struct{ magic, name string }{
-	{"\x89PNG", "a PNG image"}, {"\xff\xd8\xff", "a JPEG image"}, {"\x7fELF", "an ELF program"},
-	{"PK\x03\x04", "a ZIP archive"}, {"PAR1", "a Parquet file"}, {"%PDF", "a PDF"},
-	{"\x28\xb5\x2f\xfd", "a zstd file"}, {"BZh", "a bzip2 file"}, {"\xfd7zXZ", "an xz file"},
-	{"SQLite format 3", "a SQLite database"}, {"\xfe\xff", "UTF-16 text"}, {"\xff\xfe", "UTF-16 text"},
+	{"\x89PNG", "a PNG image"},
+	{"\xff\xd8\xff", "a JPEG image"},
+	{"\x7fELF", "an ELF program"},
+	{"PK\x03\x04", "a ZIP archive"},
+	{"PAR1", "a Parquet file"},
+	{"%PDF", "a PDF"},
+	{"\x28\xb5\x2f\xfd", "a zstd file"},
+	{"BZh", "a bzip2 file"},
+	{"\xfd7zXZ", "an xz file"},
+	{"SQLite format 3", "a SQLite database"},
+	{"\xfe\xff", "UTF-16 text"},
+	{"\xff\xfe", "UTF-16 text"},
 }

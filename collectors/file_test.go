@@ -168,7 +168,8 @@ func TestReadFileKeepsBatchesBounded(t *testing.T) {
 func TestReadFileStopsWhenTold(t *testing.T) {
 	path := write(t, bytes.Repeat([]byte(line1+"\n"), 2500))
 	n := 0
-	for range ReadFile(t.Context(), path, FileOptions{}) {
+	for _, err := range ReadFile(t.Context(), path, FileOptions{}) {
+		must(t, err)
 		n++
 		break
 	}

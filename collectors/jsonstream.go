@@ -217,7 +217,8 @@ func (s *jsonStream) wrapped() (bool, error) {
 		return false, nil
 	}
 	s.item-- // the wrapper is no item itself
-	around := append(s.body, "[]"...)
+	s.body = append(s.body, "[]"...)
+	around := s.body
 	s.body = s.spare
 	err = s.array()
 	s.spare, s.body = s.body, around
@@ -263,8 +264,7 @@ func checkDocument(d document) error {
 		var v any
 		err := json.Unmarshal(d.body, &v)
 		at := int64(0)
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			at = max(0, syntax.Offset-1) // it counts the byte at fault
 		}
 		return &positionError{d.offset + at, d.item, fmt.Errorf("invalid JSON: %w", err)}

@@ -89,7 +89,7 @@ func lastTwo(path []byte) []byte {
 // text takes ids from free text: "name: value", "name=value", and JSON in it.
 // It is linear and allocates only for what it finds.
 func (s *keyScan) text(text []byte) {
-	for i := 0; i < len(text); i++ {
+	for i := range text {
 		if text[i] != ':' && text[i] != '=' {
 			continue
 		}

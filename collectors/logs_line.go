@@ -48,7 +48,7 @@ func (e *logEvent) record(o origin) fleet.Record {
 		ID: clean(e.EventID), Kind: fleet.KindLog, Time: finer(at, s.when),
 		Account: o.account, Region: o.region,
 		Service: clean(firstOf(s.service, lastElement(e.Group))), Name: s.level,
-		Message: oneLine(clean(s.message), maxMessageBytes), Raw: raw,
+		Message: oneLine(s.message), Raw: raw,
 		Seen: s.keys, Attributes: s.attributes,
 	}
 	if r.ID == "" { // of the line as it was: what is masked may change, ids may not
@@ -136,7 +136,8 @@ var reservedAttributes = []string{
 
 func attributeName(path []byte, value string) string {
 	name := printable(path)
-	if slices.Contains(reservedAttributes, name) && !(name == fleet.AttrHTTPStatus && isDigits(value)) {
+	status := name == fleet.AttrHTTPStatus && isDigits(value)
+	if slices.Contains(reservedAttributes, name) && !status {
 		return "field." + name
 	}
 	return name

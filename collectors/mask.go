@@ -110,11 +110,8 @@ func jsonEdits(doc []byte) ([]edit, bool) {
 			edits = append(edits, edit{w.pos - len(v.text), w.pos, `"` + maskMark + `"`})
 		}
 	}
-	if !w.value(nil, 0) {
-		return nil, false
-	}
-	w.space()
-	return edits, w.pos == len(doc)
+	ok := w.whole()
+	return edits, ok
 }
 
 // isPlaceholder reports whether a secret's value gives nothing away, so that

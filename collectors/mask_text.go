@@ -100,11 +100,11 @@ func valueAfter(text []byte, i int) (start, end int) {
 func closingQuote(text []byte, from int, quote byte, escapes int) int {
 	run := 0 // backslashes right before i
 	for i := from; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\':
+		switch text[i] {
+		case '\\':
 			run++
 			continue
-		case c == quote || c == '"':
+		case quote, '"':
 			outer := escapes > 0 && run%2 == 0
 			if run <= escapes || outer || (run-escapes)%(2*(escapes+1)) == 0 {
 				return i - min(run, escapes)
@@ -217,7 +217,7 @@ func webTokenAt(text []byte, i int) (start, end int) {
 	if !bytes.HasPrefix(text[i:], []byte("eyJ")) || i > 0 && isNameByte(text[i-1]) {
 		return 0, 0
 	}
-	for end = i; end < len(text) && (isNameByte(text[end])); end++ {
+	for end = i; end < len(text) && isNameByte(text[end]); end++ {
 	}
 	if bytes.Count(text[i:end], []byte(".")) < 2 {
 		return 0, 0

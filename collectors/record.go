@@ -50,7 +50,7 @@ func unreadable(kind fleet.Kind, id string, at time.Time, doc []byte, o origin, 
 	}
 	return fleet.Record{
 		ID: id, Kind: kind, Time: at, Account: o.account, Region: o.region,
-		Message:    oneLine("unreadable: "+why.Error(), maxMessageBytes),
+		Message:    oneLine("unreadable: " + why.Error()),
 		Attributes: map[string]string{fleet.AttrUnreadable: clean(why.Error())},
 		Raw:        doc,
 	}
@@ -64,9 +64,6 @@ func unreadableEntry(r *fleet.Record, detail string) fleet.LedgerEntry {
 		Detail: detail + ": " + r.Attributes[fleet.AttrUnreadable], Records: 1,
 	}
 }
-
-// maxMessageBytes bounds Record.Message: a line for people.
-const maxMessageBytes = 500
 
 // clean makes text from outside valid UTF-8.
 func clean(s string) string {
@@ -102,4 +99,27 @@ func set(attributes map[string]string, name, value string) {
 	if value != "" {
 		attributes[name] = clip(clean(value), maxAttributeBytes)
 	}
+}
+
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// withoutMember is a JSON object without one of its members.
+func withoutMember(doc []byte, name string) []byte {
+	var members map[string]json.RawMessage
+	if !bytes.Contains(doc, []byte(`"`+name+`"`)) || json.Unmarshal(doc, &members) != nil {
+		return doc
+	}
+	delete(members, name)
+	out, err := json.Marshal(members)
+	if err != nil {
+		return doc
+	}
+	return out
 }

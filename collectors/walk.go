@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,14 +31,7 @@ func (s scalar) String() string {
 	return strings.ToValidUTF8(string(s.text), "\ufffd")
 }
 
-func hasEscape(b []byte) bool {
-	for _, c := range b {
-		if c == '\\' {
-			return true
-		}
-	}
-	return false
-}
+func hasEscape(b []byte) bool { return slices.Contains(b, '\\') }
 
 func quoted(b []byte) []byte {
 	q := make([]byte, 0, len(b)+2)
@@ -54,10 +48,15 @@ type walker struct {
 	visit func(path, key []byte, v scalar)
 }
 
-// eachScalar visits every scalar of doc in order and reports whether doc was
-// one whole JSON value. It may have visited some even when it was not.
-func eachScalar(doc []byte, visit func(path, key []byte, v scalar)) bool {
+// eachScalar visits every scalar of doc in order, up to where it stops being
+// JSON.
+func eachScalar(doc []byte, visit func(path, key []byte, v scalar)) {
 	w := walker{doc: doc, visit: visit}
+	w.whole()
+}
+
+// whole walks the document and reports whether it was one JSON value.
+func (w *walker) whole() bool {
 	if !w.value(nil, 0) {
 		return false
 	}
@@ -243,11 +242,14 @@ func clip(s string, n int) string {
 	return s[:n] + mark
 }
 
-// oneLine makes s a line for people: the first line of it, cut to n bytes.
-func oneLine(s string, n int) string {
+// maxMessageBytes bounds Record.Message: a line for people.
+const maxMessageBytes = 500
+
+// oneLine makes s a line for people: the first line of it, valid and not long.
+func oneLine(s string) string {
 	s = strings.TrimSpace(s)
 	if i := strings.IndexAny(s, "\r\n"); i >= 0 {
 		s = s[:i]
 	}
-	return clip(s, n)
+	return clip(clean(s), maxMessageBytes)
 }

@@ -102,10 +102,10 @@ func (t *traces) collect(ctx context.Context, asked, read fleet.Window, cut bool
 // isRefused reports whether X-Ray might answer a shorter window: whether it is
 // GetTraceSummaries that it answered with an error of its own.
 func isRefused(err error) bool {
-	var failed *summaryError
-	var denied *deniedError
-	var answer smithy.APIError
-	return errors.As(err, &failed) && !errors.As(err, &denied) && errors.As(err, &answer)
+	_, failed := errors.AsType[*summaryError](err)
+	_, denied := errors.AsType[*deniedError](err)
+	_, answered := errors.AsType[smithy.APIError](err)
+	return failed && answered && !denied
 }
 
 // summaryError is an error of GetTraceSummaries, the call that has a window.
@@ -120,8 +120,7 @@ func (e *summaryError) Unwrap() error { return e.err }
 func (t *traces) elsewhere(ctx context.Context) (bool, error) {
 	answer, err := call(ctx, &t.source, "xray:GetTraceSegmentDestination",
 		t.client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
-	var denied *deniedError
-	if errors.As(err, &denied) {
+	if _, denied := errors.AsType[*deniedError](err); denied {
 		t.Logger.WarnContext(ctx, "cannot tell where X-Ray keeps segments", "stream", t.stream, "error", err)
 		return false, nil
 	}

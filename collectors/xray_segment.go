@@ -1,11 +1,9 @@
 package collectors
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"muster/fleet"
@@ -180,7 +178,7 @@ func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Recor
 		Time: start, Duration: duration,
 		Account: firstOf(d.AWS.AccountID, s.account), Region: firstOf(d.AWS.Region, s.region),
 		Service: clean(s.service), Name: clean(d.operation()), Resources: d.resources(),
-		Error: d.outcome(), Message: oneLine(clean(why.text()), maxMessageBytes),
+		Error: d.outcome(), Message: oneLine(why.text()),
 		Attributes: map[string]string{},
 	}
 	if d.InProgress || d.End == nil {
@@ -222,128 +220,10 @@ func (d *segmentDoc) outcome() string {
 	switch {
 	case d.Throttle, clients && status == "429" && (d.Error || d.Fault):
 		return "throttle"
-	case d.Fault && !(d.Error && clients):
-		return "fault"
-	case d.Error:
+	case d.Error && (clients || !d.Fault):
 		return "error"
+	case d.Fault:
+		return "fault"
 	}
 	return ""
-}
-
-// cause is why a span failed: exceptions, or the id of one in another segment.
-type cause struct {
-	id         string
-	Exceptions []struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
-	} `json:"exceptions"`
-	Message string `json:"message"`
-}
-
-func readCause(doc json.RawMessage) (cause, error) {
-	var c cause
-	switch doc = bytes.TrimSpace(doc); {
-	case len(doc) == 0 || string(doc) == "null":
-		return c, nil
-	case doc[0] == '"':
-		return c, json.Unmarshal(doc, &c.id)
-	case doc[0] == '{':
-		return c, json.Unmarshal(doc, &c)
-	}
-	return c, fmt.Errorf("cause %s is neither an exception id nor an object", clip(string(doc), maxIDBytes))
-}
-
-func (c *cause) text() string {
-	for _, e := range c.Exceptions {
-		if e.Message != "" {
-			return e.Message
-		}
-	}
-	return firstOf(c.Message, c.kind())
-}
-
-func (c *cause) kind() string {
-	if len(c.Exceptions) == 0 {
-		return ""
-	}
-	return c.Exceptions[0].Type
-}
-
-func firstOf(ss ...string) string {
-	for _, s := range ss {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
-// withoutMember is a JSON object without one of its members.
-func withoutMember(doc []byte, name string) []byte {
-	var members map[string]json.RawMessage
-	if !bytes.Contains(doc, []byte(`"`+name+`"`)) || json.Unmarshal(doc, &members) != nil {
-		return doc
-	}
-	delete(members, name)
-	out, err := json.Marshal(members)
-	if err != nil {
-		return doc
-	}
-	return out
-}
-
-// placeStreamed gives subsegments that were sent alone the service of the
-// segment they belong to. One whose segment has not come yet stays without,
-// at revision 0: its segment is still in progress.
-func placeStreamed(spans []fleet.Record) {
-	services := make(map[string]*fleet.Record, len(spans))
-	for i := range spans {
-		services[spans[i].ID] = &spans[i]
-	}
-	for i := range spans {
-		r := &spans[i]
-		if r.Attributes[fleet.AttrUnreadable] != "" || r.Service != "" {
-			continue
-		}
-		r.Service = serviceAbove(services, r)
-		if r.Service == "" {
-			r.Revision = 0
-		}
-	}
-}
-
-// serviceAbove climbs from a span to the first one that knows its service.
-func serviceAbove(spans map[string]*fleet.Record, r *fleet.Record) string {
-	for range maxNesting {
-		above, ok := spans[fleet.SpanID(r.Seen.Trace, r.Seen.Parent)]
-		if !ok {
-			return ""
-		}
-		if above.Service != "" {
-			return above.Service
-		}
-		r = above
-	}
-	return ""
-}
-
-// canonicalService is a service as IAM and CloudTrail spell it: "dynamodb".
-func canonicalService(name string) string {
-	s := strings.ToLower(strings.ReplaceAll(name, " ", ""))
-	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "amazon"), "aws"), "v2")
-	switch s {
-	case "cloudwatchlogs":
-		return "logs"
-	case "cloudwatch":
-		return "monitoring"
-	case "stepfunctions", "sfn":
-		return "states"
-	case "eventbridge":
-		return "events"
-	case "simplequeueservice":
-		return "sqs"
-	case "simplenotificationservice":
-		return "sns"
-	}
-	return s
 }

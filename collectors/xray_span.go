@@ -140,3 +140,24 @@ func isDigits(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 31)
 	return err == nil
 }
+
+// canonicalService is a service as IAM and CloudTrail spell it: "dynamodb".
+func canonicalService(name string) string {
+	s := strings.ToLower(strings.ReplaceAll(name, " ", ""))
+	s = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(s, "amazon"), "aws"), "v2")
+	switch s {
+	case "cloudwatchlogs":
+		return "logs"
+	case "cloudwatch":
+		return "monitoring"
+	case "stepfunctions", "sfn":
+		return "states"
+	case "eventbridge":
+		return "events"
+	case "simplequeueservice":
+		return "sqs"
+	case "simplenotificationservice":
+		return "sns"
+	}
+	return s
+}

@@ -1,0 +1,38 @@
+package collectors
+
+import "muster/fleet"
+
+// placeStreamed gives subsegments that were sent alone the service of the
+// segment they belong to. One whose segment has not come yet stays without,
+// at revision 0: its segment is still in progress.
+func placeStreamed(spans []fleet.Record) {
+	services := make(map[string]*fleet.Record, len(spans))
+	for i := range spans {
+		services[spans[i].ID] = &spans[i]
+	}
+	for i := range spans {
+		r := &spans[i]
+		if r.Attributes[fleet.AttrUnreadable] != "" || r.Service != "" {
+			continue
+		}
+		r.Service = serviceAbove(services, r)
+		if r.Service == "" {
+			r.Revision = 0
+		}
+	}
+}
+
+// serviceAbove climbs from a span to the first one that knows its service.
+func serviceAbove(spans map[string]*fleet.Record, r *fleet.Record) string {
+	for range maxNesting {
+		above, ok := spans[fleet.SpanID(r.Seen.Trace, r.Seen.Parent)]
+		if !ok {
+			return ""
+		}
+		if above.Service != "" {
+			return above.Service
+		}
+		r = above
+	}
+	return ""
+}
