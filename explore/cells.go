@@ -88,6 +88,9 @@ func wrap(s string, w int) []string {
 	var out []string
 	for rest != "" {
 		l := ansi.Truncate(clip(rest, w), w, "")
+		if l == "" { // not even one character fits
+			return append(out, indent+rest)
+		}
 		// A line that would be less than half full is better broken in a word.
 		if at := strings.LastIndexByte(l, ' '); at > len(l)/2 && len(l) < len(rest) && rest[len(l)] != ' ' {
 			l = l[:at]

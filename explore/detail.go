@@ -199,7 +199,7 @@ func (s *sheet) raw(r *fleet.Record) {
 func findingSheet(f *fleet.Finding, w int) []line {
 	s := &sheet{w: w}
 	s.lines = append(s.lines, line{own(plain, " "),
-		foreign(severityRole(f.Severity), strings.ToUpper(string(f.Severity))), own(plain, "  "), foreign(strong, f.Title)})
+		foreign(severityRole(f.Severity), shout(f.Severity)), own(plain, "  "), foreign(strong, f.Title)})
 	s.field("message", plain, f.Message)
 	s.field("remedy", plain, f.Remedy)
 	s.lines = append(s.lines, nil)

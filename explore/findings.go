@@ -234,7 +234,7 @@ func findingRow(x *fleet.Finding, now time.Time, w int, on bool) line {
 	}
 	l := line{
 		mark(on),
-		cell(severityRole(x.Severity), strings.ToUpper(string(x.Severity)), severityWidth), own(plain, " "),
+		cell(severityRole(x.Severity), shout(x.Severity), severityWidth), own(plain, " "),
 		cell(plain, x.Policy, policyWidth), own(plain, " "),
 		cell(strong, what, titleWidth(w)), own(plain, " "),
 		own(plain, fitRight(tally(x.Count), countWidth)), own(plain, " "),

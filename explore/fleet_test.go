@@ -219,7 +219,7 @@ func (s *story) aws(id, parent, caller, service, op, resource, request string, a
 	r.Keys.Request, r.Keys.Scope, r.Keys.RequestLink = request, fleet.ScopeAWS, seen
 	c := s.add(fleet.Record{
 		Kind: fleet.KindAPICall, Service: service, Name: service + ":" + op, Resources: []string{resource},
-		Principal: "arn:aws:sts::111122223333:assumed-role/muster-" + parent[:6] + "/task",
+		Principal: "arn:aws:sts::111122223333:assumed-role/muster-" + caller + "/task",
 		Attributes: map[string]string{
 			fleet.AttrEventSource: service + ".amazonaws.com", fleet.AttrEventName: op,
 			fleet.AttrSourceIP: "10.0.1.17", fleet.AttrUserAgent: "aws-sdk-go-v2/1.48.0 ua/2.1 os/linux lang/go#1.26",

@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"muster/fleet"
@@ -124,3 +125,7 @@ func severityRole(s fleet.Severity) role {
 	}
 	return plain
 }
+
+// shout is a severity in capitals. It is cleaned first, since changing the case
+// would pass bytes that are not UTF-8 off as a character.
+func shout(s fleet.Severity) string { return strings.ToUpper(clean(string(s))) }

@@ -46,7 +46,7 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 	default:
 		rec := r.node.rec
 		l = line{mark(on)}
-		l = append(l, label(r).fit(c.label)...)
+		l = append(l, label(r, c.label).fit(c.label)...)
 		l = append(l, own(plain, " "), note(rec, c.note), own(plain, " "))
 		l = append(l, bar(rec, r.node.moment(), f.from, f.to, c.bar)...)
 		l = append(l, own(plain, " "), joined(rec, c.short))
@@ -60,15 +60,20 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 // findingLine is a finding among the rows.
 func findingLine(f *fleet.Finding) line {
 	return line{
-		foreign(severityRole(f.Severity), "! "+strings.ToUpper(string(f.Severity))), own(plain, "  "),
+		foreign(severityRole(f.Severity), "! "+shout(f.Severity)), own(plain, "  "),
 		foreign(strong, f.Title), own(plain, "  "), foreign(faint, clip(f.Message, 200)),
 	}
 }
 
-// label is the tree and what happened: "├─● orders POST /orders".
-func label(r *row) line {
+// label is the tree and what happened, "├─● orders POST /orders". The tree gives
+// way on its left where it would take more than half of the w cells.
+func label(r *row, w int) line {
 	rec := r.node.rec
-	l := line{own(faint, r.guide)}
+	guide := r.guide
+	if over := cellWidth(guide) - w/2; over > 0 {
+		guide = cutLeft(guide, over+1)
+	}
+	l := line{own(faint, guide)}
 	if r.depth > deepest {
 		l = append(l, own(faint, fmt.Sprintf("%d ", r.depth)))
 	}
