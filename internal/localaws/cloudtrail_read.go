@@ -62,14 +62,14 @@ func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	cur, ok := parseCursor(in.NextToken, c.Time)
-	if !ok {
+	p, err := t.s.newPager(c, in.NextToken, in.Attributes, in.StartTime, in.EndTime, in.Category)
+	if err != nil {
 		return nil, failf("InvalidNextTokenException", "The next token is not valid.")
 	}
-	found := slices.DeleteFunc(t.visibleAt(cur.asOf), func(r *recorded) bool {
+	found := slices.DeleteFunc(t.visibleAt(p.cur.AsOf), func(r *recorded) bool {
 		return in.Category != "" || r.Region != c.Region || !in.covers(r)
 	})
-	found, next := page(t.s.trouble, c, found, cur, limit)
+	found, next := page(p, found, limit)
 	events := make([]lookupEvent, len(found))
 	for i, r := range found {
 		events[i] = r.forLookup()

@@ -58,17 +58,18 @@ func (cs *configStore) history(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	cur, limit, err := configPage(c, in.NextToken, in.Limit, defaultHistoryPage)
+	p, limit, err := cs.configPage(c, in.NextToken, in.Limit, defaultHistoryPage,
+		in.ResourceType, in.ResourceID, in.EarlierTime, in.LaterTime, in.ChronologicalOrder)
 	if err != nil {
 		return nil, err
 	}
-	all := cs.view(c, cur.asOf, func(i *configurationItem) bool {
+	all := cs.view(c, p.cur.AsOf, func(i *configurationItem) bool {
 		return i.ResourceType == in.ResourceType && i.ResourceID == in.ResourceID
 	})
 	if len(all) == 0 {
 		return nil, failf("ResourceNotDiscoveredException", "Resource %s of resourceType:%s is unknown or has not been discovered", in.ResourceID, in.ResourceType)
 	}
-	from, to := all[0].CaptureTime.Time, cur.asOf
+	from, to := all[0].CaptureTime.Time, p.cur.AsOf
 	if !in.EarlierTime.IsZero() {
 		from = in.EarlierTime.Time
 	}
@@ -79,9 +80,9 @@ func (cs *configStore) history(_ context.Context, c *call) (any, error) {
 		return nil, failf("InvalidTimeRangeException", "The earlier time must not be after the later time.")
 	}
 	forward := in.ChronologicalOrder == "Forward"
-	items, next := page(cs.s.trouble, c, slotItems(all, from, to, cur.slot, forward), cur, limit)
-	if next == "" && cur.slot < int(to.Sub(from)/historySpan) {
-		next = cursor{slot: cur.slot + 1, asOf: cur.asOf}.token()
+	items, next := page(p, slotItems(all, from, to, p.cur.Slot, forward), limit)
+	if next == "" && p.cur.Slot < int(to.Sub(from)/historySpan) {
+		next = p.token(p.cur.Slot+1, 0)
 	}
 	return map[string]any{"configurationItems": items, "nextToken": orNil(next)}, nil
 }
@@ -110,18 +111,18 @@ func slotItems(all []configurationItem, from, to time.Time, slot int, forward bo
 }
 
 // configPage reads token and limit as Config's operations have them.
-func configPage(c *call, token string, limit, usual int) (cursor, int, error) {
-	cur, ok := parseCursor(token, c.Time)
-	if !ok {
-		return cur, 0, failf("InvalidNextTokenException", "The specified next token is not valid.")
+func (cs *configStore) configPage(c *call, token string, limit, usual int, parameters ...any) (*pager, int, error) {
+	p, err := cs.s.newPager(c, token, parameters...)
+	if err != nil {
+		return nil, 0, failf("InvalidNextTokenException", "The specified next token is not valid.")
 	}
 	if limit == 0 {
 		limit = usual
 	}
 	if limit < 0 || limit > maxConfigPage {
-		return cur, 0, failf("InvalidLimitException", "The limit must be from 0 to %d.", maxConfigPage)
+		return nil, 0, failf("InvalidLimitException", "The limit must be from 0 to %d.", maxConfigPage)
 	}
-	return cur, limit, nil
+	return p, limit, nil
 }
 
 // latest is the newest visible item of every resource, in order of discovery.
@@ -162,12 +163,13 @@ func (cs *configStore) listDiscovered(_ context.Context, c *call) (any, error) {
 	if in.ResourceType == "" {
 		return nil, failf("ValidationException", "resourceType is required.")
 	}
-	cur, limit, err := configPage(c, in.NextToken, in.Limit, maxConfigPage)
+	p, limit, err := cs.configPage(c, in.NextToken, in.Limit, maxConfigPage,
+		in.ResourceType, in.ResourceIDs, in.ResourceName, in.IncludeDeleted)
 	if err != nil {
 		return nil, err
 	}
 	ids := []resourceIdentifier{}
-	for _, item := range cs.latest(c, cur.asOf, func(i *configurationItem) bool {
+	for _, item := range cs.latest(c, p.cur.AsOf, func(i *configurationItem) bool {
 		return i.ResourceType == in.ResourceType &&
 			(in.ResourceName == "" || i.ResourceName == in.ResourceName) &&
 			(len(in.ResourceIDs) == 0 || slices.Contains(in.ResourceIDs, i.ResourceID))
@@ -180,7 +182,7 @@ func (cs *configStore) listDiscovered(_ context.Context, c *call) (any, error) {
 			ids = append(ids, id)
 		}
 	}
-	ids, next := page(cs.s.trouble, c, ids, cur, limit)
+	ids, next := page(p, ids, limit)
 	return map[string]any{"resourceIdentifiers": ids, "nextToken": orNil(next)}, nil
 }
 
@@ -217,12 +219,4 @@ func (cs *configStore) batchGet(_ context.Context, c *call) (any, error) {
 		}
 	}
 	return map[string]any{"baseConfigurationItems": items, "unprocessedResourceKeys": unprocessed}, nil
-}
-
-// orNil leaves out a token that is not there.
-func orNil(token string) *string {
-	if token == "" {
-		return nil
-	}
-	return &token
 }

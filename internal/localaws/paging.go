@@ -1,59 +1,71 @@
 package localaws
 
-import (
-	"encoding/base64"
-	"fmt"
-	"time"
-)
+import "time"
 
-// cursor is what a page token holds: where the next page starts, and which
-// moment the first page looked at, so that what appears later shifts nothing.
+// cursor is what a page token of CloudTrail and Config holds: where the next
+// page starts, and which moment the first page looked at, so that what appears
+// later shifts nothing.
 type cursor struct {
-	slot   int // which part of the answer; for operations that have parts
-	offset int // items of that part that came before
-	asOf   time.Time
+	Slot   int // which part of the answer; for operations that have parts
+	Offset int // items of that part that came before
+	AsOf   time.Time
+	Of     string // fingerprint of the request
 }
 
-// parseCursor reads a token; "" is the start, as of now.
-func parseCursor(token string, now time.Time) (cursor, bool) {
+// pager cuts answers into pages for one call.
+type pager struct {
+	s   *Server
+	c   *call
+	cur cursor
+}
+
+// newPager reads a token; "" is the start, as of now. A token goes with the
+// parameters that it was made for; otherwise the error is errPageToken.
+func (s *Server) newPager(c *call, token string, parameters ...any) (*pager, error) {
+	of := fingerprint(parameters...)
+	p := &pager{s: s, c: c, cur: cursor{AsOf: c.Time, Of: of}}
 	if token == "" {
-		return cursor{asOf: now}, true
+		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return cursor{}, false
+	if err := s.tokens.open(c.Time, token, &p.cur); err != nil {
+		return nil, err
 	}
-	var cur cursor
-	var nanos int64
-	n, err := fmt.Sscanf(string(raw), "%d:%d@%d", &cur.slot, &cur.offset, &nanos)
-	if err != nil || n != 3 || cur.slot < 0 || cur.offset < 0 {
-		return cursor{}, false
+	if p.cur.Of != of {
+		return nil, errPageToken
 	}
-	cur.asOf = time.Unix(0, nanos).UTC()
-	return cur, true
+	return p, nil
 }
 
-// token spells a cursor for the client, which must not look into it.
-func (cur cursor) token() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d:%d@%d", cur.slot, cur.offset, cur.asOf.UnixNano()))
+// token is the token of a page that starts somewhere in a slot.
+func (p *pager) token(slot, offset int) string {
+	next := p.cur
+	next.Slot, next.Offset = slot, offset
+	return p.s.tokens.seal(p.c.Time, next)
 }
 
-// page cuts the cursor's page of at most limit out of all; next is "" on the
+// page cuts the pager's page of at most limit out of all; next is "" on the
 // last one. Trouble may make it an empty page whose token starts here again, or
-// let the next page repeat this one's last item.
-// The page is a part of all: the caller must not keep changing it.
-func page[T any](t *trouble, c *call, all []T, cur cursor, limit int) (items []T, next string) {
-	if t.emptyPage(c) {
-		return []T{}, cur.token()
+// let the next page repeat this one's last item. The page is a part of all.
+func page[T any](p *pager, all []T, limit int) (items []T, next string) {
+	if p.s.trouble.emptyPage(p.c) {
+		return []T{}, p.token(p.cur.Slot, p.cur.Offset)
 	}
-	start := min(cur.offset, len(all))
+	start := min(p.cur.Offset, len(all))
 	end := min(start+limit, len(all))
-	if end < len(all) {
-		cur.offset = end
-		if end-start > 1 && t.repeat(c.action()) {
-			cur.offset--
-		}
-		next = cur.token()
+	if end == len(all) {
+		return all[start:end:end], ""
 	}
-	return all[start:end:end], next
+	again := end
+	if end-start > 1 && p.s.trouble.repeat(p.c.action()) {
+		again--
+	}
+	return all[start:end:end], p.token(p.cur.Slot, again)
+}
+
+// orNil leaves out a token that is not there.
+func orNil(token string) *string {
+	if token == "" {
+		return nil
+	}
+	return &token
 }

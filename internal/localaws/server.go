@@ -27,6 +27,7 @@ type Server struct {
 	log             *slog.Logger
 	delay           Delay
 	trouble         *trouble
+	tokens          *pageTokens
 	denied          map[string]bool // by IAM action
 
 	identities *identities
@@ -53,6 +54,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		now: func() time.Time { return o.Now().UTC() },
 		log: o.Logger, delay: o.Delay,
 		trouble:  newTrouble(o.Seed, o.Trouble),
+		tokens:   newPageTokens(),
 		denied:   make(map[string]bool, len(o.Deny)),
 		services: make(map[string]map[string]operation),
 	}

@@ -4,12 +4,11 @@ import "context"
 
 // mountTelemetry builds CloudWatch Logs, X-Ray and the X-Ray daemon.
 func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
-	tokens := newPageTokens()
-	logs := newLogStore(s.delay.Logs, s.trouble, tokens)
+	logs := newLogStore(s.delay.Logs, s.trouble, s.tokens)
 	s.register("logs", logs.operations())
 	s.drains = append(s.drains, logs.drain)
 
-	traces := newTraceStore(s.trouble, tokens)
+	traces := newTraceStore(s.trouble, s.tokens)
 	s.register("xray", traces.operations())
 
 	d, err := startDaemon(ctx, o.DaemonAddr, daemonBackend{
