@@ -384,6 +384,27 @@ func TestTracesBeforeRetentionAreInTheLedger(t *testing.T) {
 	}
 }
 
+func TestAWindowThatAWSForgotIsLostAndNotComplete(t *testing.T) {
+	s := &script{answers: map[string][]answer{"LookupEvents": {{body: `{"Events":[]}`}}}}
+	w := fleet.Window{Start: noon.AddDate(-1, 0, 0), End: noon.AddDate(0, -6, 0)}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceCloudTrail}}), w)
+	if got.err != nil || len(got.ledger) != 1 || got.ledger[0].Reason != "retention" || !got.ledger[0].Window.End.Equal(w.End) {
+		t.Errorf("got %+v, %v", got.ledger, got.err)
+	}
+	if n := len(s.calls("LookupEvents")); n != 0 {
+		t.Errorf("made %d calls for nothing", n)
+	}
+}
+
+func TestAStartBeforeTheUsualReachIsKept(t *testing.T) {
+	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
+	w := fleet.Window{Start: noon.AddDate(-1, 0, 0), End: noon}
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}}), w)
+	if first := int64(s.calls("FilterLogEvents")[0]["startTime"].(float64)); first != w.Start.Add(-logsOverlap).UnixMilli() {
+		t.Errorf("asked from %d, %v", first, got.err)
+	}
+}
+
 func TestLookupSlowsDownOnceAWSInsists(t *testing.T) {
 	event := `{"Events":[{"EventId":"e-1","CloudTrailEvent":"` + strings.ReplaceAll(event1, `"`, `\"`) + `"}],"NextToken":"1"}`
 	s := &script{answers: map[string][]answer{"LookupEvents": {{body: event}, throttled(), {body: `{"Events":[]}`}}}}
@@ -423,5 +444,15 @@ func TestConfigReadsAWeekAtATime(t *testing.T) {
 	}
 	if r := got.records[0]; r.Attributes["configuration.a"] != "1" || !strings.Contains(string(r.Raw), `"configuration":{"a":1}`) {
 		t.Errorf("got %+v\n%s", r.Attributes, r.Raw)
+	}
+}
+
+func TestConfigSkipsATypeThatIsUnknownHere(t *testing.T) {
+	s := &script{answers: map[string][]answer{"ListDiscoveredResources": {
+		failing(400, "ValidationException"), {body: `{"resourceIdentifiers":[]}`},
+	}}}
+	c := scripted(t, s, Options{Sources: []string{SourceConfig}, ConfigTypes: []string{"AWS::No::Such", "AWS::SQS::Queue"}})
+	if got := collect(t.Context(), c, lastHour); got.summary() != "through 12:00, complete" || len(s.calls("ListDiscoveredResources")) != 2 {
+		t.Errorf("got %q, %v", got.summary(), got.err)
 	}
 }

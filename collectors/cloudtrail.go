@@ -49,17 +49,16 @@ func newLookup(o Options) *lookup {
 // first within a slice.
 func (l *lookup) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, cut := l.bounds(w, lookupOverlap, lookupReach)
+		read, lost := l.kept(w, l.bounds(w, lookupOverlap, lookupReach), lookupReach)
 		out := &output{s: &l.source, yield: yield, window: read}
-		if err := l.collect(ctx, w, read, cut, out); err != nil {
+		if err := l.collect(ctx, read, lost, out); err != nil {
 			out.end(fmt.Errorf("look up CloudTrail events: %w", err))
 		}
 	}
 }
 
-func (l *lookup) collect(ctx context.Context, asked, read fleet.Window, cut bool, out *output) error {
-	if cut {
-		lost := fleet.Window{Start: asked.Start, End: read.Start}
+func (l *lookup) collect(ctx context.Context, read, lost fleet.Window, out *output) error {
+	if !lost.End.IsZero() {
 		if err := out.send(retentionPassed(lost, "LookupEvents goes back 90 days; import the trail's files for more")); err != nil {
 			return err
 		}

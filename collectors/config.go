@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/configservice"
 	"github.com/aws/aws-sdk-go-v2/service/configservice/types"
+	"github.com/aws/smithy-go"
 
 	"muster/fleet"
 )
@@ -58,7 +59,7 @@ func newChanges(o Options) *changes {
 // Collect yields the configuration items captured in the window.
 func (c *changes) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, _ := c.bounds(w, configOverlap, configReach)
+		read := c.bounds(w, configOverlap, configReach)
 		out := &output{s: &c.source, yield: yield, window: read}
 		if err := c.collect(ctx, read, out); err != nil {
 			out.end(fmt.Errorf("read AWS Config items: %w", err))
@@ -73,6 +74,10 @@ func (c *changes) collect(ctx context.Context, read fleet.Window, out *output) e
 	}
 	for _, t := range resourceTypes {
 		resources, err := c.resources(ctx, t, read)
+		if answer, ok := errors.AsType[smithy.APIError](err); ok && answer.ErrorCode() == "ValidationException" {
+			c.Logger.WarnContext(ctx, "AWS Config does not know a resource type here", "stream", c.stream, "type", t)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("list resources of type %s: %w", t, err)
 		}

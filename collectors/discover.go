@@ -140,7 +140,7 @@ type deniedSource struct {
 // Collect yields the ledger entry that says so.
 func (d *deniedSource) Collect(_ context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, _ := d.bounds(w, 0, logsReach)
+		read := d.bounds(w, 0, logsReach)
 		out := &output{s: &d.source, yield: yield, window: read}
 		out.end(d.why)
 	}

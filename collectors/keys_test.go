@@ -1,8 +1,10 @@
 package collectors
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,6 +128,16 @@ func checkKeys(t *testing.T, r *fleet.Record) {
 	}
 	if r.ID == "" || strings.ContainsAny(r.Message, "\r\n") || len(r.Message) > maxMessageBytes {
 		t.Errorf("ID %q, message %q", r.ID, r.Message)
+	}
+	text := []string{r.ID, r.Account, r.Region, r.Service, r.Name, r.Principal, r.Error, r.Message, r.Seen.Request, r.Seen.Correlation, r.Seen.AccessKey}
+	text = slices.Concat(text, r.Resources, r.Seen.Messages)
+	for k, v := range r.Attributes {
+		text = append(text, k, v)
+	}
+	for _, s := range text {
+		if !utf8.ValidString(s) {
+			t.Errorf("%q is no UTF-8", s)
+		}
 	}
 	if _, err := r.MarshalJSON(); err != nil {
 		t.Error(err)

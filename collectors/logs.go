@@ -42,7 +42,7 @@ func newLogs(o Options, client *cloudwatchlogs.Client, group string) *logs {
 // Collect yields the group's lines, page by page.
 func (l *logs) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, _ := l.bounds(w, logsOverlap, logsReach)
+		read := l.bounds(w, logsOverlap, logsReach)
 		out := &output{s: &l.source, yield: yield, window: read}
 		if err := l.collect(ctx, read, out); err != nil {
 			out.end(fmt.Errorf("read log group %s: %w", l.group, err))

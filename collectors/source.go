@@ -33,24 +33,35 @@ func newSource(o Options, kind, rest string) source {
 // Stream is the checkpoint key: source, account, region, and what else names it.
 func (s *source) Stream() string { return s.stream }
 
-// bounds are the window to read: w with its open ends closed, its start moved
-// back by the overlap, and no earlier than AWS keeps. Reach is how far back
-// that is; a collection without a start begins there.
-func (s *source) bounds(w fleet.Window, overlap, reach time.Duration) (read fleet.Window, cut bool) {
-	now := s.Now()
+// bounds are the window to read: w with its open ends closed, and its start
+// moved back by the overlap. Reach is how far back a collection goes that was
+// given no start.
+func (s *source) bounds(w fleet.Window, overlap, reach time.Duration) fleet.Window {
 	if w.End.IsZero() {
-		w.End = now
+		w.End = s.Now()
 	}
-	oldest := now.Add(-reach)
 	if w.Start.IsZero() {
-		return fleet.Window{Start: oldest, End: w.End}, false
+		return fleet.Window{Start: w.End.Add(-reach), End: w.End}
 	}
-	cut = w.Start.Before(oldest)
 	w.Start = w.Start.Add(-s.overlapOr(overlap))
-	if w.Start.Before(oldest) {
-		w.Start = oldest
+	return w
+}
+
+// kept cuts a window to what AWS still has, and gives what was asked for and is
+// lost; that is empty when nothing is.
+func (s *source) kept(asked, read fleet.Window, kept time.Duration) (left, lost fleet.Window) {
+	oldest := s.Now().Add(-kept)
+	if oldest.After(read.End) {
+		oldest = read.End
 	}
-	return w, cut
+	if !read.Start.Before(oldest) {
+		return read, fleet.Window{}
+	}
+	read.Start = oldest
+	if !asked.Start.IsZero() && asked.Start.Before(oldest) {
+		lost = fleet.Window{Start: asked.Start, End: oldest}
+	}
+	return read, lost
 }
 
 // output hands over what a collector reads. It is not for concurrent use.
@@ -98,7 +109,7 @@ func (o *output) missing(w fleet.Window, reason, detail string) error {
 // finish ends a window that was read to its end.
 func (o *output) finish() error {
 	b := fleet.Batch{Through: o.window.End}
-	if !o.partial {
+	if !o.partial && o.window.Start.Before(o.window.End) {
 		b.Ledger = []fleet.LedgerEntry{{Window: o.window, Coverage: fleet.Complete, Records: o.records}}
 	}
 	return o.send(b)

@@ -52,7 +52,7 @@ type trail struct {
 // late file are not missed.
 func (t *trail) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, _ := t.bounds(w, trailOverlap, trailReach)
+		read := t.bounds(w, trailOverlap, trailReach)
 		out := &output{s: &t.source, yield: yield, window: read}
 		if err := t.collect(ctx, read, out); err != nil {
 			out.end(fmt.Errorf("read trail files in s3://%s/%s: %w", t.TrailBucket, t.folder, err))

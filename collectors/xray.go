@@ -51,15 +51,15 @@ func newTraces(o Options) *traces {
 // Collect yields the spans of every trace that X-Ray updated in the window.
 func (t *traces) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, cut := t.bounds(w, xrayOverlap, xrayReach)
+		read, lost := t.kept(w, t.bounds(w, xrayOverlap, xrayReach), xrayReach)
 		out := &output{s: &t.source, yield: yield, window: read}
-		if err := t.collect(ctx, w, read, cut, out); err != nil {
+		if err := t.collect(ctx, read, lost, out); err != nil {
 			out.end(fmt.Errorf("read X-Ray traces: %w", err))
 		}
 	}
 }
 
-func (t *traces) collect(ctx context.Context, asked, read fleet.Window, cut bool, out *output) error {
+func (t *traces) collect(ctx context.Context, read, lost fleet.Window, out *output) error {
 	elsewhere, err := t.elsewhere(ctx)
 	if err != nil {
 		return err
@@ -68,8 +68,7 @@ func (t *traces) collect(ctx context.Context, asked, read fleet.Window, cut bool
 		return out.missing(read, "unreadable", "X-Ray sends segments to CloudWatch Logs (Transaction Search): "+
 			"they are in the log group aws/spans, in a format that muster does not read yet")
 	}
-	if cut {
-		lost := fleet.Window{Start: asked.Start, End: read.Start}
+	if !lost.End.IsZero() {
 		if err := out.send(retentionPassed(lost, "X-Ray keeps traces for 30 days")); err != nil {
 			return err
 		}
