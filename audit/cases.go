@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,9 +187,7 @@ func (t *testRecord) record(on Subject) (fleet.Record, error) {
 
 func (t *testRecord) attributes() map[string]string {
 	out := map[string]string{}
-	for k, v := range t.Attributes {
-		out[k] = v
-	}
+	maps.Copy(out, t.Attributes)
 	for k, v := range map[string]string{
 		fleet.AttrEventSource: t.Source, fleet.AttrEventName: t.Event, fleet.AttrSourceIP: t.SourceIP,
 		fleet.AttrUserAgent: t.UserAgent, fleet.AttrHTTPMethod: t.HTTPMethod, fleet.AttrLogGroup: t.LogGroup,

@@ -115,6 +115,11 @@ func (c *compiler) selection(p *Policy) {
 		c.problem(append(s.EventSource, s.EventName...)[0].line, "remove it, or put the policy on api_call",
 			"select works on API calls only")
 	}
+	for _, v := range append(s.EventSource, s.EventName...) {
+		if v.value == "" {
+			c.problem(v.line, "remove it, or the whole list to take every event", "select: an empty value")
+		}
+	}
 	p.selects = selection{sources: values(s.EventSource), names: values(s.EventName)}
 }
 
@@ -191,12 +196,14 @@ func (c *compiler) variable(name string, typ *cel.Type, line int) {
 	c.env = env
 }
 
+// values are the values of a list, each once, in alphabetical order.
 func values(ts []text) []string {
 	var out []string
 	for _, t := range ts {
 		out = append(out, t.value)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func commas[S ~string](ss []S) string {

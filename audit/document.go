@@ -91,8 +91,7 @@ func loadFile(fsys fs.FS, name string) ([]loaded, error) {
 		}
 		if err != nil {
 			problems = append(problems, yamlProblems(name, doc.ID.value, err)...)
-			var typed *yaml.TypeError
-			if errors.As(err, &typed) {
+			if _, ok := errors.AsType[*yaml.TypeError](err); ok {
 				continue // the rest of the file can still be read
 			}
 			break
@@ -137,8 +136,7 @@ var (
 // line and remedy.
 func yamlProblems(file, policy string, err error) []error {
 	lines := []string{err.Error()}
-	var typed *yaml.TypeError
-	if errors.As(err, &typed) {
+	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
 		lines = typed.Errors
 	}
 	var out []error
@@ -168,8 +166,8 @@ func knownFields(name string) []string {
 			continue
 		}
 		var out []string
-		for i := range t.NumField() {
-			out = append(out, t.Field(i).Tag.Get("yaml"))
+		for f := range t.Fields() {
+			out = append(out, f.Tag.Get("yaml"))
 		}
 		return out
 	}

@@ -87,7 +87,7 @@ func TestJudgeKeepsTheNewestEvidence(t *testing.T) {
 
 func TestSelectionLimitsCandidates(t *testing.T) {
 	ps := load(t,
-		"id: both\nselect: {event_source: [x.amazonaws.com], event_name: [A, B]}\n",
+		"id: both\nselect: {event_source: [x.amazonaws.com], event_name: [A, B, A]}\n",
 		"id: source\nselect: {event_source: [x.amazonaws.com]}\n",
 		"id: name\nselect: {event_name: [A]}\n",
 		"id: any\n",

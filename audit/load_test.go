@@ -25,6 +25,7 @@ func TestLoadNamesPlaceProblemAndRemedy(t *testing.T) {
 		{"wait", policy("absence: [xray]\nwait: soon\n"), []string{"x.yaml:2: ", `wait "soon" is no duration`, `"90s"`}},
 		{"wait without absence", policy("wait: 5m\n"), []string{"wait is of no use", "absence"}},
 		{"select on a trace", policy("on: trace\nevidence: '[t.id]'\nselect:\n  event_name: [X]\n"), []string{"x.yaml:4: ", "select works on API calls only"}},
+		{"empty selection", policy("select:\n  event_name: ['']\n"), []string{"x.yaml:2: ", "select: an empty value"}},
 		{"field", policy("id: p\nwhen: r.servce == 'a'\n"), []string{"x.yaml:2: policy p: when: undefined field 'servce'", `did you mean "service"?`}},
 		{"field like no other", policy("when: r.zzzzzzzzzz == 'a'\n"), []string{"undefined field", "known fields: id, kind, time"}},
 		{"variable", policy("when: t.id == 'a'\n"), []string{"undeclared reference to 't'", "known variables: r"}},

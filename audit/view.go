@@ -155,8 +155,8 @@ func fieldNames() []string {
 		reflect.TypeFor[record](), reflect.TypeFor[story](),
 		reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
 	} {
-		for i := range t.NumField() {
-			if name := t.Field(i).Tag.Get("cel"); name != "" {
+		for f := range t.Fields() {
+			if name := f.Tag.Get("cel"); name != "" {
 				out = append(out, name)
 			}
 		}
