@@ -106,11 +106,7 @@ func closing(s string) int {
 	return -1
 }
 
-// maxText keeps what a template makes to something that people read; the
-// evidence has the rest.
-const maxText = 400
-
-// text fills the template in. It is cut at maxText characters.
+// text fills the template in. What it gives is valid UTF-8.
 func (t template) text(vars map[string]any) (string, error) {
 	var b strings.Builder
 	for _, p := range t {
@@ -124,15 +120,23 @@ func (t template) text(vars map[string]any) (string, error) {
 		}
 		b.WriteString(spell(v))
 	}
-	s := strings.ToValidUTF8(b.String(), "\uFFFD")
-	if len(s) <= maxText {
-		return s, nil
+	return strings.ToValidUTF8(b.String(), "\uFFFD"), nil
+}
+
+// maxMessage keeps a message, in characters, to what people read; the evidence
+// has the rest.
+const maxMessage = 400
+
+// shorten cuts a message at maxMessage.
+func shorten(s string) string {
+	if len(s) <= maxMessage {
+		return s
 	}
 	rs := []rune(s)
-	if len(rs) <= maxText {
-		return s, nil
+	if len(rs) <= maxMessage {
+		return s
 	}
-	return string(rs[:maxText-1]) + "…", nil
+	return string(rs[:maxMessage-1]) + "…"
 }
 
 // spell writes a value as people read it.

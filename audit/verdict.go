@@ -73,6 +73,7 @@ func (p *Policy) occurrence(vars map[string]any, out []occurrence) ([]occurrence
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
+	o.message = shorten(o.message)
 	if p.found != nil {
 		if o.evidence, err = p.ids(vars); err != nil {
 			return nil, fmt.Errorf("evidence: %w", err)

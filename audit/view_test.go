@@ -91,8 +91,8 @@ func TestTemplates(t *testing.T) {
 		{`{ {"a": "}"}["a"] }`, "}"},              // a map needs a space before it
 		{`{'\'}' + "}"}`, "'}}"},
 		{"{1 + 1} {1u} {1.0 / 3.0} {true} {duration('90s')} {r}", "2 1 0.33 true 1m30s audit.record"},
-		{"{'" + strings.Repeat("é", 999) + "'}", strings.Repeat("é", maxText-1) + "…"},
-		{"{'" + strings.Repeat("é", maxText) + "'}", strings.Repeat("é", maxText)},
+		{"{'" + strings.Repeat("é", 999) + "'}", strings.Repeat("é", maxMessage-1) + "…"},
+		{"{'" + strings.Repeat("é", maxMessage) + "'}", strings.Repeat("é", maxMessage)},
 	} {
 		t.Run(tt.template[:min(len(tt.template), 20)], func(t *testing.T) {
 			ps := load(t, "id: p\nmessage: "+quote(tt.template)+"\n")
@@ -101,6 +101,16 @@ func TestTemplates(t *testing.T) {
 				t.Errorf("%v, want %q", fs, tt.want)
 			}
 		})
+	}
+}
+
+func TestOnlyTheMessageIsCut(t *testing.T) {
+	a, b := call("a", at(0), "X"), call("b", at(0), "X")
+	long := strings.Repeat("x", 2*maxMessage)
+	a.Name, b.Name = long+"a", long+"b"
+	fs := judge(t, load(t, "id: p\nkey: '{r.name}'\n"), Input{Reader: &memory{records: []fleet.Record{a, b}}}).Findings
+	if len(fs) != 2 {
+		t.Errorf("%d findings, want one for each of two long keys", len(fs))
 	}
 }
 
