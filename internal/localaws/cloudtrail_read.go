@@ -66,7 +66,10 @@ func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, failf("InvalidNextTokenException", "The next token is not valid.")
 	}
-	found := slices.DeleteFunc(t.visibleAt(p.cur.AsOf), func(r *recorded) bool {
+	if in.NextToken == "" {
+		p.cur.Upto = t.known()
+	}
+	found := slices.DeleteFunc(t.visible(p.cur), func(r *recorded) bool {
 		return in.Category != "" || r.Region != c.Region || !in.covers(r)
 	})
 	found, next := page(p, found, limit)
@@ -94,13 +97,20 @@ func (in *lookupInput) check() (int, error) {
 	return *in.MaxResults, nil
 }
 
-// visibleAt returns what could be looked up at a moment, newest first.
-func (t *trail) visibleAt(asOf time.Time) []*recorded {
+// known is the number of the newest event.
+func (t *trail) known() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.remembered
+}
+
+// visible returns what could be looked up when the first page was, newest first.
+func (t *trail) visible(cur cursor) []*recorded {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []*recorded
 	for _, r := range t.lookup {
-		if !r.visible.After(asOf) {
+		if r.number <= cur.Upto && !r.visible.After(cur.AsOf) {
 			out = append(out, r)
 		}
 	}

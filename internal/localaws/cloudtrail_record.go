@@ -195,6 +195,7 @@ type recorded struct {
 	raw     json.RawMessage
 	at      time.Time
 	visible time.Time
+	number  int // counts the events for LookupEvents from 1
 }
 
 func (t *trail) add(ev event, at time.Time) {
@@ -206,7 +207,7 @@ func (t *trail) add(ev event, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if ev.ManagementEvent {
-		t.remember(&recorded{ev, raw, at, at.Add(t.s.trouble.delay("lookup", t.s.delay.Lookup))})
+		t.remember(&recorded{event: ev, raw: raw, at: at, visible: at.Add(t.s.trouble.delay("lookup", t.s.delay.Lookup))})
 	}
-	t.pend(recorded{ev, raw, at, at.Add(t.s.trouble.delay("trail", t.s.delay.Trail))})
+	t.pend(recorded{event: ev, raw: raw, at: at, visible: at.Add(t.s.trouble.delay("trail", t.s.delay.Trail))})
 }

@@ -23,7 +23,7 @@ func (t *trail) status(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := t.known(in.Name); err != nil {
+	if err := t.check(in.Name); err != nil {
 		return nil, err
 	}
 	return map[string]any{"IsLogging": true}, nil
@@ -35,7 +35,7 @@ func (t *trail) eventSelectors(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if err := t.known(in.TrailName); err != nil {
+	if err := t.check(in.TrailName); err != nil {
 		return nil, err
 	}
 	type field map[string]any
@@ -56,7 +56,7 @@ func (t *trail) eventSelectors(_ context.Context, c *call) (any, error) {
 	return map[string]any{"TrailARN": t.arn(), "AdvancedEventSelectors": selectors}, nil
 }
 
-func (t *trail) known(name string) error {
+func (t *trail) check(name string) error {
 	if name != trailName && name != t.arn() {
 		return failf("TrailNotFoundException", "Unknown trail: %s for the user: %s", name, t.s.account)
 	}

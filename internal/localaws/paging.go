@@ -9,6 +9,7 @@ type cursor struct {
 	Slot   int // which part of the answer; for operations that have parts
 	Offset int // items of that part that came before
 	AsOf   time.Time
+	Upto   int    // number of the last item that the first page knew; LookupEvents only
 	Of     string // fingerprint of the request
 }
 

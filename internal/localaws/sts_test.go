@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -83,5 +84,29 @@ func TestAssumeRoleRefusesWhatAWSRefuses(t *testing.T) {
 		if !errors.As(err, &apiErr) || apiErr.ErrorCode() != tt.want {
 			t.Errorf("AssumeRole(%s, %s) = %v, want %s", tt.role, tt.session, err, tt.want)
 		}
+	}
+}
+
+// assume opens a session of a service's role and returns its key.
+func assume(t *testing.T, s *Server, service string) string {
+	t.Helper()
+	out, err := sts.NewFromConfig(client(t, s, BootstrapKey)).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn:         aws.String("arn:aws:iam::111122223333:role/muster-" + service),
+		RoleSessionName: aws.String(service + "-task"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.Credentials.AccessKeyId
+}
+
+func TestOldestSessionIsForgotten(t *testing.T) {
+	ids := newIdentities(DefaultAccount)
+	first := ids.assume("muster-orders", "task", time.Now())
+	for range maxSessions {
+		ids.assume("muster-orders", "task", time.Now())
+	}
+	if got := ids.of(first.AccessKey); got.Type != "IAMUser" || len(ids.sessions) != maxSessions {
+		t.Errorf("after %d sessions the first is %+v", len(ids.sessions), got)
 	}
 }

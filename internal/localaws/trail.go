@@ -31,10 +31,11 @@ type trail struct {
 	s      *Server
 	bucket string
 
-	mu      sync.Mutex
-	lookup  []*recorded // in order of arrival
-	pending []recorded
-	files   []string // keys, oldest first
+	mu         sync.Mutex
+	lookup     []*recorded // in order of arrival
+	remembered int         // events ever put into lookup
+	pending    []recorded
+	files      []string // keys, oldest first
 }
 
 func newTrail(s *Server, bucket string) *trail { return &trail{s: s, bucket: bucket} }
@@ -43,6 +44,8 @@ func (t *trail) remember(r *recorded) {
 	if len(t.lookup) >= maxLookup {
 		t.lookup = slices.Delete(t.lookup, 0, maxLookup/10)
 	}
+	t.remembered++
+	r.number = t.remembered
 	t.lookup = append(t.lookup, r)
 }
 
