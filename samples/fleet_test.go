@@ -2,105 +2,20 @@ package samples_test
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"muster/internal/localaws"
 	"muster/samples"
 	"muster/samples/truth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// loadFor is long enough for every fault and incident, and for each kind of
-// journey.
-const loadFor = 5 * time.Second
-
-// run drives a fleet and hands over what it knows and what AWS knows.
-func run(t *testing.T, o samples.Options) (*truth.File, *evidence, samples.Counts) {
-	t.Helper()
-	server, err := localaws.Start(t.Context(), localaws.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	start := time.Now()
-	rec := truth.NewRecorder(o.Seed, time.Now)
-	o.Endpoint, o.DaemonAddr, o.Region, o.Truth = server.Endpoint(), server.DaemonAddr(), localaws.DefaultRegion, rec
-	o.Credentials = credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
-	fleet, err := samples.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := false
-	shut := func() {
-		if !closed {
-			closed = true
-			if err := fleet.Close(); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	t.Cleanup(shut)
-	if err := fleet.Load(t.Context(), loadFor); err != nil {
-		t.Fatal(err)
-	}
-	soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := fleet.Drain(soon); err != nil {
-		t.Fatal(err)
-	}
-	checkProbes(t, fleet)
-	counts := fleet.Counts()
-	shut() // the last lines, and what closing itself calls
-	server.Drain()
-	e := gather(t, server, start)
-	http.DefaultClient.CloseIdleConnections()
-	return rec.File(), e, counts
-}
-
-func checkProbes(t *testing.T, fleet *samples.Fleet) {
-	t.Helper()
-	for _, service := range samples.Services() {
-		if status, _ := fetch(t, fleet.URL(service)+"/healthz"); status != http.StatusNoContent {
-			t.Errorf("%s is not healthy: status %d", service, status)
-		}
-	}
-	if _, text := fetch(t, fleet.URL(samples.Gateway)+"/metrics"); !strings.Contains(text,
-		`sample_requests_total{class="2xx",route="POST /orders",service="gateway"}`) {
-		t.Errorf("the gateway's metrics count no order:\n%s", text)
-	}
-}
-
-func fetch(t *testing.T, url string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
-}
 
 // checkTruth holds the truth against what AWS says.
 func checkTruth(t *testing.T, f *truth.File, e *evidence) {
@@ -282,6 +197,38 @@ func longest(e *evidence, trace, name string) float64 {
 		}
 	}
 	return most
+}
+
+func TestGatewayAnswersWhatIsWrong(t *testing.T) {
+	fleet, _, _ := start(t, samples.Options{}) // without a truth, as a service alone
+	const order = `{"id":"o-1","customer":"c","cents":100,"method":"card","lines":[{"sku":"sku-01","quantity":1}]}`
+	for _, c := range []struct {
+		name, method, path, body string
+		want                     int
+	}{
+		{"an order", http.MethodPost, "/orders", order, http.StatusCreated},
+		{"the same order again", http.MethodPost, "/orders", order, http.StatusConflict},
+		{"it can be read", http.MethodGet, "/orders/o-1", "", http.StatusOK},
+		{"no such order", http.MethodGet, "/orders/o-2", "", http.StatusNotFound},
+		{"no JSON", http.MethodPost, "/orders", "{", http.StatusBadRequest},
+		{"no order", http.MethodPost, "/orders", `{"id":"o-3"}`, http.StatusBadRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if status, answer := ask(t, c.method, fleet.URL(samples.Gateway)+c.path, c.body); status != c.want {
+				t.Errorf("status %d, want %d: %s", status, c.want, answer)
+			}
+		})
+	}
+	drain(t, fleet)
+}
+
+func TestDrainEndsWithItsContext(t *testing.T) {
+	fleet, _, _ := start(t, samples.Options{}) // whose first lines wait to be shipped
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := fleet.Drain(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want one that wraps %v", err, context.Canceled)
+	}
 }
 
 func TestStartSaysWhatIsMissing(t *testing.T) {

@@ -8,15 +8,24 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"muster/internal/localaws"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRunServesAServiceUntilItIsStopped(t *testing.T) {
 	server, err := localaws.Start(t.Context(), localaws.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	defer func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	t.Setenv("AWS_ACCESS_KEY_ID", localaws.BootstrapKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", localaws.BootstrapSecret)
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/absent")
