@@ -30,34 +30,50 @@ const (
 	killSeed = 7
 )
 
-// TestCollectSurvivesKills ends the collecting process with SIGKILL at seeded
-// moments, each some requests and a little while into a run, and then lets one
-// run to its end. The lake must hold what an undisturbed run holds.
+// TestCollectSurvivesKills ends the collecting process of one run with SIGKILL
+// at fifty seeded moments, each some requests and a little while after its
+// start, and then lets it run to its end. The lake must hold what an
+// undisturbed run leaves.
 func TestCollectSurvivesKills(t *testing.T) {
 	source := recordedFleet(t)
-	undisturbed, disturbed := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	undisturbed := filepath.Join(t.TempDir(), "lake")
 	source.collect(t, undisturbed, nil)
-	whole := source.requests
 	want := state(t, undisturbed)
 
-	rng := rand.New(rand.NewPCG(killSeed, 0))
-	killed := 0
-	for tries := 0; killed < kills; tries++ {
-		if tries > 2*kills {
-			t.Fatalf("only %d of %d runs could be killed before they ended", killed, tries)
+	// A run that is killed late each time is done before the fiftieth kill: then
+	// it starts over with earlier moments.
+	var disturbed string
+	for latest := source.requests / 2; ; latest /= 2 {
+		if latest < 4 {
+			t.Fatalf("no run could be killed %d times before its end", kills)
 		}
-		m := moment{requests: 1 + rng.IntN(whole), wait: time.Duration(rng.IntN(100)) * time.Millisecond}
-		if source.collect(t, disturbed, &m) {
-			killed++
+		disturbed = filepath.Join(t.TempDir(), "lake")
+		killed := source.kill(t, disturbed, latest)
+		t.Logf("moments up to %d requests into the run: killed %d times", latest, killed)
+		if killed == kills {
+			break
 		}
 	}
 	source.collect(t, disturbed, nil)
 	if diff := cmp.Diff(want, state(t, disturbed)); diff != "" {
-		t.Errorf("after %d kills the lake differs from an undisturbed run:\n%s", killed, diff)
+		t.Errorf("after %d kills the lake differs from an undisturbed run:\n%s", kills, diff)
 	}
 	if got := count(t, disturbed, "select count(*) - count(distinct id) from records"); got != 0 {
 		t.Errorf("%d records are there twice", got)
 	}
+}
+
+// kill starts and kills a run again and again, and says how often before it was done.
+func (s *source) kill(t *testing.T, store string, latest int) int {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(killSeed, 0))
+	for killed := range kills {
+		m := moment{requests: 1 + rng.IntN(latest), wait: time.Duration(rng.IntN(100)) * time.Millisecond}
+		if !s.collect(t, store, &m) {
+			return killed
+		}
+	}
+	return kills
 }
 
 // source is a fleet's evidence on a stand-in that does not change any more,
@@ -148,7 +164,7 @@ func (s *source) collect(t *testing.T, store string, at *moment) bool {
 	cmd := exec.CommandContext(ctx, os.Args[0], "collect", "--store", store,
 		"--endpoint-url", s.endpoint, "--region", localaws.DefaultRegion, "--trail-bucket", s.bucket,
 		"--since", fleet.FormatTime(s.since), "--until", fleet.FormatTime(s.until),
-		"--commit-records", "25", "--commit-every", "10ms")
+		"--commit-records", "100", "--commit-every", "20ms")
 	cmd.Env = append(os.Environ(), asMuster+"=1",
 		"AWS_ACCESS_KEY_ID="+localaws.BootstrapKey, "AWS_SECRET_ACCESS_KEY="+localaws.BootstrapSecret,
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
