@@ -9,7 +9,7 @@ import (
 	"muster/fleet"
 )
 
-// Recorder collects the truth of one run, all of it in memory: about 30 MB for
+// Recorder collects the truth of one run, all of it in memory: about 100 MB for
 // each hour of the samples' load. The services call it where things happen,
 // from many goroutines. A nil Recorder records nothing, so that a
 // service can run without one.
