@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -30,11 +31,14 @@ func TestAbsenceIsBelievedOnlyOfSourcesThatWereRead(t *testing.T) {
 		{"no ledger", Input{Watermarks: marks("logs/a", 99)}, 0, 0, "logs/a is unknown at 2026-01-01T12:00:00.000000Z"},
 		{"no ledger, drained", Input{Watermarks: marks("logs/a", 99), Closed: true}, 0, 0, "logs/a is unknown"},
 		{"no such source", Input{Watermarks: marks("xray/a", 99), Ledger: []fleet.LedgerEntry{{Stream: "xray/a", Coverage: fleet.Complete}}}, 0, 0, "nothing says that logs was ever read"},
-		{"throttled", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "throttled"))}, 0, 0, "logs/a is partial (throttled) at 2026-01-01T12:00:30.000000Z"},
-		{"throttled, though drained", Input{Closed: true, Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "throttled"))}, 0, 0, "logs/a is partial (throttled)"},
-		{"throttled, then read again", Input{Watermarks: marks("logs/a", 99), Ledger: append([]fleet.LedgerEntry{read("logs/a", at(30), at(40), fleet.Partial, "throttled")}, all...)}, 1, 0, ""},
-		{"throttled at another time", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(300), at(400), fleet.Partial, "throttled"))}, 1, 0, ""},
-		{"throttled before it is late", Input{Watermarks: marks("logs/a", 40), Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "throttled"))}, 0, 0, "throttled"},
+		{"sampled", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "sampled"))}, 0, 0, "logs/a is partial (sampled) at 2026-01-01T12:00:30.000000Z"},
+		{"sampled, though drained", Input{Closed: true, Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "sampled"))}, 0, 0, "logs/a is partial (sampled)"},
+		{"sampled, listed first", Input{Closed: true, Ledger: append([]fleet.LedgerEntry{read("logs/a", at(30), at(40), fleet.Partial, "sampled")}, all...)}, 0, 0, "logs/a is partial (sampled)"},
+		{"sampled at another time", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(300), at(400), fleet.Partial, "sampled"))}, 1, 0, ""},
+		{"sampled before it is late", Input{Watermarks: marks("logs/a", 40), Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "sampled"))}, 0, 0, "sampled"},
+		{"throttled once, read once", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(30), at(40), fleet.Partial, "throttled"))}, 1, 0, ""},
+		{"throttled only", Input{Watermarks: marks("logs/a", 99), Ledger: []fleet.LedgerEntry{read("logs/a", at(-9), at(30), fleet.Complete, ""), read("logs/a", at(20), at(99), fleet.Partial, "throttled")}}, 0, 0, "logs/a is partial (throttled) at 2026-01-01T12:00:30.000000Z"},
+		{"one line unreadable", Input{Watermarks: marks("logs/a", 99), Ledger: append(all, read("logs/a", at(30), at(30.000001), fleet.Partial, "unreadable"))}, 0, 0, "logs/a is partial (unreadable)"},
 		{"a gap", Input{Watermarks: marks("logs/a", 99), Ledger: []fleet.LedgerEntry{read("logs/a", at(-9), at(20), fleet.Complete, ""), read("logs/a", at(21), at(99), fleet.Complete, "")}}, 0, 0, "logs/a is unknown at 2026-01-01T12:00:20.000000Z"},
 		{"read too late to see the beginning", Input{Closed: true, Ledger: []fleet.LedgerEntry{read("logs/a", at(0.1), at(99), fleet.Complete, "")}}, 0, 0, "logs/a is unknown at 2026-01-01T12:00:00.000000Z"},
 	} {
@@ -88,20 +92,28 @@ func TestALongWaitKeepsStoriesTogether(t *testing.T) {
 	}
 }
 
-func TestPaintLetsTheNewestEntryWin(t *testing.T) {
-	c := newCoverage(Input{Ledger: []fleet.LedgerEntry{
-		read("s", at(0), at(10), fleet.Partial, "first"),
+func TestTheLedgersOrderDoesNotMatter(t *testing.T) {
+	entries := []fleet.LedgerEntry{
+		read("s", at(0), at(10), fleet.Partial, "failed"),
 		read("s", at(2), at(4), fleet.Complete, ""),
-		read("s", at(4), at(6), fleet.Complete, ""),
-		read("s", at(5), at(5.5), fleet.Partial, "last"),
-		read("s", at(8), at(8), fleet.Partial, "empty"),
-	}})
-	var got []string
-	for _, s := range c.streams["s"] {
-		got = append(got, string(s.entry.Coverage)+s.entry.Reason+" "+time.UnixMicro(s.start).UTC().Format("5.0")+"-"+time.UnixMicro(s.end).UTC().Format("5.0"))
+		read("s", at(3), at(6), fleet.Complete, ""),
+		read("s", at(5), at(5.5), fleet.Partial, "sampled"),
+		read("s", at(8), at(8), fleet.Partial, "late"), // empty
+		read("s", at(9), at(12), fleet.Complete, ""),
 	}
-	want := "partialfirst 0.0-2.0, complete 2.0-5.0, partiallast 5.0-5.5, complete 5.5-6.0, partialfirst 6.0-10.0"
-	if s := strings.Join(got, ", "); s != want {
-		t.Errorf("%s\nwant %s", s, want)
+	const want = "failed 0.0-2.0, 2.0-5.0, sampled 5.0-5.5, 5.5-6.0, failed 6.0-9.0, 9.0-12.0"
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		var got []string
+		for _, s := range newCoverage(Input{Ledger: entries}).streams["s"] {
+			got = append(got, strings.TrimSpace(s.entry.Reason+" "+second(s.start)+"-"+second(s.end)))
+		}
+		if s := strings.Join(got, ", "); s != want {
+			t.Fatalf("%s\nwant %s\nof %v", s, want, entries)
+		}
+		random.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	}
 }
+
+// second is the part of a time that tells the tests' times apart.
+func second(us int64) string { return time.UnixMicro(us).UTC().Format("5.0") }

@@ -27,8 +27,8 @@ type Input struct {
 	RunID  string
 	// Watermarks are the times up to which the streams were read, by stream.
 	Watermarks map[string]time.Time
-	// Ledger says how completely they were read, later entries overriding
-	// earlier ones on the same time.
+	// Ledger says how completely they were read, in any order. It must reach
+	// beyond the window by the longest wait of a policy.
 	Ledger []fleet.LedgerEntry
 	// Closed says that the sources are drained: nothing will come any more, so
 	// nothing is waited for.
