@@ -54,14 +54,18 @@ func Run(ctx context.Context, r fleet.Reader, o Options) error {
 			return f(inside)
 		}
 	}
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler()}
+	opts := []tea.ProgramOption{tea.WithoutSignalHandler()}
 	if o.Input != nil {
 		opts = append(opts, tea.WithInput(o.Input))
 	}
 	if o.Output != nil {
 		opts = append(opts, tea.WithOutput(o.Output))
 	}
-	_, err := tea.NewProgram(newModel(r, o, run), opts...).Run()
+	p := tea.NewProgram(newModel(r, o, run), opts...)
+	// Not tea.WithContext: that kills the program, which then leaves the
+	// goroutine that reads the terminal behind.
+	defer context.AfterFunc(ctx, p.Quit)()
+	_, err := p.Run()
 	if ended := ctx.Err(); ended != nil {
 		return ended
 	}
