@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,7 +105,9 @@ func scripted(t *testing.T, s *script, o Options) fleet.Collector {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
+	retryer := o.AWS.Retryer
 	o.AWS, o.Account = awsAt(t, server.URL), testAccount
+	o.AWS.Retryer = retryer
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
 	}
@@ -326,6 +329,63 @@ func TestTracesAskAgainForWhatWasUnprocessed(t *testing.T) {
 	}
 	if r := s.calls("/TraceSummaries")[0]["TimeRangeType"]; r != "Event" {
 		t.Errorf("asked by %v: late segments would be missed", r)
+	}
+}
+
+func TestTracesThatStayUnprocessedHoldTheMark(t *testing.T) {
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {summariesAnswer("", "1"), summariesAnswer("", "2"), summariesAnswer("", "3")},
+		"/Traces":                     {tracesAnswer("", "1"), tracesAnswer(`"` + segmentTrace + `2"`)},
+	}}
+	c := scripted(t, s, Options{Sources: []string{SourceXRay}})
+	c.(*traces).wait = func(context.Context, time.Duration) error { return nil }
+	w := fleet.Window{Start: noon.Add(-18*time.Hour + xrayOverlap), End: noon}
+	got := collect(t.Context(), c, w)
+	// The first of three slices is whole, so the mark gets that far; the others
+	// are read all the same.
+	if want := "through 00:00, partial throttled, partial throttled"; got.summary() != want || got.err != nil {
+		t.Errorf("got %q (%v), want %q", got.summary(), got.err, want)
+	}
+	if n := len(s.calls("/Traces")); n != 1+2*unprocessedRounds {
+		t.Errorf("asked %d times for traces", n)
+	}
+}
+
+func TestTracesStopWhenTold(t *testing.T) {
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {summariesAnswer("more", strings.Split("0123456789ab", "")...)},
+		"/Traces":                     {tracesAnswer("", "1")},
+	}}
+	for _, err := range scripted(t, s, Options{Sources: []string{SourceXRay}}).Collect(t.Context(), lastHour) {
+		must(t, err)
+		break
+	}
+	if n := len(s.calls("/TraceSummaries")); n != 1 {
+		t.Errorf("read on after the consumer had stopped: %d pages", n)
+	}
+}
+
+func TestThrottlingIsWaitedOutForAsLongAsItTakes(t *testing.T) {
+	const refusals = 40
+	answers := slices.Repeat([]answer{throttled()}, refusals)
+	s := &script{answers: map[string][]answer{"FilterLogEvents": append(answers, logPage("", "a"))}}
+	l := scripted(t, s, Options{
+		Sources: []string{SourceLogs}, LogGroups: []string{"g"}, Overlap: time.Nanosecond,
+		AWS: aws.Config{Retryer: func() aws.Retryer { return aws.NopRetryer{} }},
+	})
+	var waits []time.Duration
+	l.(*logs).wait = func(_ context.Context, d time.Duration) error {
+		waits = append(waits, d)
+		return nil
+	}
+	w := fleet.Window{Start: noon.Add(-time.Minute), End: noon}
+	if got := collect(t.Context(), l, w); got.ids() != "a" || got.summary() != "through 12:00, complete" {
+		t.Errorf("got %q, %q, %v", got.ids(), got.summary(), got.err)
+	}
+	if len(waits) != refusals || slices.Max(waits) > maxBackoff || slices.Min(waits) < firstBackoff {
+		t.Errorf("waited %v", waits)
 	}
 }
 

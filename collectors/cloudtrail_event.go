@@ -231,7 +231,7 @@ func (e *trailEvent) readOnly() bool {
 func (e *trailEvent) message(r *fleet.Record) string {
 	var b strings.Builder
 	b.WriteString(firstOf(shortPrincipal(r.Principal), "someone"))
-	b.WriteString(" called " + r.Name)
+	b.WriteString(e.deed(r))
 	if len(r.Resources) > 0 {
 		_, name, _ := strings.Cut(r.Resources[0], "/")
 		b.WriteString(" on " + name)
@@ -246,6 +246,17 @@ func (e *trailEvent) message(r *fleet.Record) string {
 		}
 	}
 	return oneLine(b.String())
+}
+
+// deed is what was done, in words where it is no call.
+func (e *trailEvent) deed(r *fleet.Record) string {
+	switch {
+	case e.EventName != "ConsoleLogin":
+		return " called " + r.Name
+	case r.Attributes["mfa_used"] == "No":
+		return " signed in to the console without MFA"
+	}
+	return " signed in to the console"
 }
 
 // shortPrincipal is the part of an ARN that people say: "user/deployer",

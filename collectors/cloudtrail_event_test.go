@@ -139,6 +139,9 @@ func TestConsoleLoginSaysWhoAndHow(t *testing.T) {
 	 "eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","sourceIPAddress":"198.51.100.7","eventID":"E1",
 	 "additionalEventData":{"MFAUsed":"No"},"responseElements":{"ConsoleLogin":"Failure"},"readOnly":false}`
 	r := parseTrailEvent([]byte(doc), origin{})
+	if want := "root signed in to the console without MFA from 198.51.100.7: Failure"; r.Message != want {
+		t.Errorf("got message %q, want %q", r.Message, want)
+	}
 	if r.Principal != "arn:aws:iam::111122223333:root" || r.Error != "Failure" ||
 		r.Attributes["mfa_used"] != "No" || r.Attributes["console_login"] != "Failure" {
 		t.Errorf("got %+v", r)

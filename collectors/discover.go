@@ -18,7 +18,8 @@ import (
 
 // Discover finds what there is to read and returns one collector per stream, in
 // the order of Sources. It asks AWS for the account, the log groups and the
-// trail's folders; call it again to find new ones. A source whose listing is
+// trail's folders; call it again to find new ones, with an HTTPClient in
+// Options.AWS, so that connections are kept from one call to the next. A source whose listing is
 // denied becomes a collector that puts that into the ledger.
 func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
 	o = o.withDefaults()

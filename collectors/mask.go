@@ -117,5 +117,7 @@ func jsonEdits(doc []byte) ([]edit, bool) {
 // isPlaceholder reports whether a secret's value gives nothing away, so that
 // it may stay: AWS's own mark says more than ours.
 func isPlaceholder(v []byte) bool {
-	return len(v) == 0 || bytes.HasPrefix(v, []byte("HIDDEN_DUE_TO_SECURITY")) || string(v) == maskMark
+	const longest = 64 // a longer value only begins like AWS's mark
+	hidden := len(v) <= longest && bytes.HasPrefix(v, []byte("HIDDEN_DUE_TO_SECURITY"))
+	return len(v) == 0 || hidden || string(v) == maskMark
 }

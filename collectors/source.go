@@ -20,6 +20,8 @@ type source struct {
 	Options
 	origin
 	stream string
+	// wait is pause; tests that wait out minutes have another.
+	wait func(context.Context, time.Duration) error
 }
 
 func newSource(o Options, kind, rest string) source {
@@ -27,7 +29,7 @@ func newSource(o Options, kind, rest string) source {
 	if rest != "" {
 		stream += "/" + rest
 	}
-	return source{Options: o, origin: origin{o.Account, o.AWS.Region}, stream: stream}
+	return source{Options: o, origin: origin{o.Account, o.AWS.Region}, stream: stream, wait: pause}
 }
 
 // Stream is the checkpoint key: source, account, region, and what else names it.
@@ -188,7 +190,7 @@ func call[In, Out, Opt any](ctx context.Context, s *source, action string,
 			return out, fmt.Errorf("call %s: %w", action, err)
 		}
 		s.Logger.WarnContext(ctx, "throttled, waiting", "stream", s.stream, "action", action, "error", err)
-		if err := pause(ctx, backoff(attempt+callAttempts)); err != nil {
+		if err := s.wait(ctx, backoff(attempt+callAttempts)); err != nil {
 			return out, err
 		}
 	}

@@ -144,7 +144,7 @@ func (t *trail) file(ctx context.Context, f *types.Object, send func(fleet.Batch
 		case errors.As(err, &denied):
 			return send(unreadFile(f, "denied", denied.Error()))
 		case errors.Is(err, errTransfer) && try+1 < trailTries:
-			if err := pause(ctx, backoff(try)); err != nil {
+			if err := t.wait(ctx, backoff(try)); err != nil {
 				return err
 			}
 		case errors.Is(err, errTransfer) || !errors.As(err, &broken):

@@ -175,7 +175,7 @@ func (t *traces) fetch(ctx context.Context, ids []string, out *output) (left int
 				return nil
 			}
 			if round > 0 {
-				if err := pause(ctx, backoff(round-1)); err != nil {
+				if err := t.wait(ctx, backoff(round-1)); err != nil {
 					return err
 				}
 			}
