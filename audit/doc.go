@@ -26,7 +26,9 @@
 //	key        what else tells one finding from another; may be empty
 //	absence    see below
 //	wait       see below
-//	tests      the policy's own test cases, see testRecord in cases.go
+//	tests      the policy's own test cases: name, records in short (testRecord in
+//	           cases.go has their fields, named as in expressions), finds, the
+//	           number of findings, and if wanted count and a part of the message
 //
 // define, each, when and evidence are CEL expressions (cel.dev). message,
 // service, resource and key are text with CEL expressions in braces, as in
