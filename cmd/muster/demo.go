@@ -118,7 +118,9 @@ func (d *demo) start(ctx context.Context) error {
 		return fmt.Errorf("demo: start the AWS stand-in: %w", err)
 	}
 	d.started = time.Now()
-	d.recorder = truth.NewRecorder(d.flags.seed, time.Now)
+	if d.flags.headless { // it grows with the load, and nobody asks for it in the explorer
+		d.recorder = truth.NewRecorder(d.flags.seed, time.Now)
+	}
 	d.fleet, err = samples.Start(ctx, samples.Options{
 		Endpoint: d.aws.Endpoint(), DaemonAddr: d.aws.DaemonAddr(), Region: localaws.DefaultRegion,
 		Credentials: localCredentials(), Seed: d.flags.seed, Faults: d.faults, Incidents: d.incidents,
