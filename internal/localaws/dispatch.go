@@ -78,7 +78,7 @@ func sourceIP(r *http.Request) string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protocol) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		s.log.Debug("a request's body could not be read", "err", err)
+		s.log.DebugContext(r.Context(), "a request's body could not be read", "err", err)
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
@@ -93,7 +93,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protoc
 	if err != nil {
 		e := asAPIError(err)
 		if e.fault() {
-			s.log.Warn("a call failed", "action", c.action(), "request", c.RequestID, "err", err)
+			s.log.WarnContext(r.Context(), "a call failed", "action", c.action(), "request", c.RequestID, "err", err)
 		}
 		s.trail.call(c, e)
 		p.fail(w, c, e)
@@ -101,7 +101,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protoc
 	}
 	s.trail.call(c, nil)
 	if err := p.write(w, c, answer); err != nil {
-		s.log.Debug("an answer was not taken", "action", c.action(), "request", c.RequestID, "err", err)
+		s.log.DebugContext(r.Context(), "an answer was not taken", "action", c.action(), "request", c.RequestID, "err", err)
 	}
 }
 

@@ -35,8 +35,7 @@ func failf(code, format string, args ...any) *apiError {
 
 // asAPIError gives any error an AWS shape. What is not one is ours: a 500.
 func asAPIError(err error) *apiError {
-	var e *apiError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
 	return &apiError{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError}

@@ -3,6 +3,7 @@ package localaws
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,7 +74,7 @@ func (unlimited) AddTokens(uint) error { return nil }
 
 // from makes a client's calls come from an address.
 func from(cfg aws.Config, ip string) aws.Config {
-	cfg.APIOptions = append(cfg.APIOptions[:len(cfg.APIOptions):len(cfg.APIOptions)],
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions),
 		smithyhttp.AddHeaderValue("X-Forwarded-For", ip))
 	return cfg
 }

@@ -18,7 +18,7 @@ var namespaces = map[string]string{
 // EC2's variant, which wraps neither results nor errors in the same way.
 type queryProtocol struct{ flat bool }
 
-func (queryProtocol) parse(r *http.Request, body []byte, c *call) error {
+func (queryProtocol) parse(_ *http.Request, body []byte, c *call) error {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return failf("MalformedQueryString", "cannot read the form: %v", err)

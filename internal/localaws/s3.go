@@ -6,7 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,40 +57,31 @@ func s3Operation(r *http.Request, bucket, key string) string {
 	q := r.URL.Query()
 	switch {
 	case bucket == "":
-		return pick(r.Method, map[string]string{http.MethodGet: "ListBuckets"})
+		return map[string]string{http.MethodGet: "ListBuckets"}[r.Method]
 	case key == "" && q.Has("location"):
-		return pick(r.Method, map[string]string{http.MethodGet: "GetBucketLocation"})
+		return map[string]string{http.MethodGet: "GetBucketLocation"}[r.Method]
 	case key == "" && q.Has("delete"):
-		return pick(r.Method, map[string]string{http.MethodPost: "DeleteObjects"})
-	case subresource(q):
+		return map[string]string{http.MethodPost: "DeleteObjects"}[r.Method]
+	case slices.ContainsFunc(subresources, q.Has):
 		return ""
 	case key == "":
-		return pick(r.Method, map[string]string{
+		return map[string]string{
 			http.MethodGet: "ListObjects", http.MethodPut: "CreateBucket",
 			http.MethodHead: "HeadBucket", http.MethodDelete: "DeleteBucket",
-		})
+		}[r.Method]
 	}
-	return pick(r.Method, map[string]string{
+	return map[string]string{
 		http.MethodGet: "GetObject", http.MethodPut: "PutObject",
 		http.MethodHead: "HeadObject", http.MethodDelete: "DeleteObject",
-	})
+	}[r.Method]
 }
 
-func pick(method string, names map[string]string) string { return names[method] }
-
-// subresource reports whether a query asks for a part of S3 that is not here,
+// subresources are query parameters that ask for a part of S3 that is not here,
 // such as versions, policies and multipart uploads.
-func subresource(q url.Values) bool {
-	for _, name := range []string{
-		"acl", "attributes", "cors", "encryption", "lifecycle", "logging", "notification", "policy",
-		"policyStatus", "publicAccessBlock", "replication", "tagging", "uploads", "uploadId",
-		"versionId", "versioning", "versions", "website",
-	} {
-		if q.Has(name) {
-			return true
-		}
-	}
-	return false
+var subresources = []string{
+	"acl", "attributes", "cors", "encryption", "lifecycle", "logging", "notification", "policy",
+	"policyStatus", "publicAccessBlock", "replication", "tagging", "uploads", "uploadId",
+	"versionId", "versioning", "versions", "website",
 }
 
 func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {

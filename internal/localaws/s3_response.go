@@ -26,6 +26,9 @@ func (w *s3Response) WriteHeader(status int) {
 		return
 	}
 	w.done(nil)
+	if w.Header().Get("Content-Type") == "" { // gofakes3 leaves it to be guessed
+		w.Header().Set("Content-Type", "application/xml")
+	}
 	w.Header().Set("X-Amz-Request-Id", w.c.RequestID)
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -56,16 +59,25 @@ func (w *s3Response) finish() {
 // apiError reads gofakes3's error. Answers to HEAD have no body, so that their
 // code is the one that the same GET would have had.
 func (w *s3Response) apiError() *apiError {
-	e := &apiError{Code: http.StatusText(w.status), Message: http.StatusText(w.status), Status: w.status}
-	if w.c.Operation == "HeadObject" && w.status == http.StatusNotFound {
-		e.Code, e.Message = "NoSuchKey", "The specified key does not exist."
-	}
-	if w.c.Operation == "HeadBucket" && w.status == http.StatusNotFound {
-		e.Code, e.Message = "NoSuchBucket", "The specified bucket does not exist"
-	}
+	e := &apiError{Code: http.StatusText(w.status), Status: w.status}
 	var body struct{ Code, Message string }
-	if xml.Unmarshal(w.failed.Bytes(), &body) == nil && body.Code != "" {
+	switch {
+	case xml.Unmarshal(w.failed.Bytes(), &body) == nil && body.Code != "":
 		e.Code, e.Message = body.Code, body.Message
+	case w.c.Operation == "HeadObject" && w.status == http.StatusNotFound:
+		e.Code = "NoSuchKey"
+	case w.c.Operation == "HeadBucket" && w.status == http.StatusNotFound:
+		e.Code = "NoSuchBucket"
+	}
+	if e.Message == "" { // gofakes3 has texts for some errors only
+		e.Message = s3Messages[e.Code]
 	}
 	return e
+}
+
+// s3Messages are AWS's texts for the errors that are usual here.
+var s3Messages = map[string]string{
+	"NoSuchKey":      "The specified key does not exist.",
+	"NoSuchBucket":   "The specified bucket does not exist",
+	"BucketNotEmpty": "The bucket you tried to delete is not empty",
 }

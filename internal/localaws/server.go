@@ -88,7 +88,7 @@ func (s *Server) listen(ctx context.Context, addr string) error {
 	}
 	s.serving.Go(func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the stand-in stopped serving", "err", err)
+			s.log.ErrorContext(base, "the stand-in stopped serving", "err", err)
 		}
 	})
 	return nil

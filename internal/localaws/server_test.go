@@ -133,7 +133,7 @@ func TestDispatchSurvivesMalformedRequests(t *testing.T) {
 		{"a bucket by DELETE of the root", nil, "/", "", 501},
 		{"too much", map[string]string{"X-Amz-Target": "DynamoDB_20120810.PutItem"}, "/", strings.Repeat(" ", maxBody+1), 413},
 	} {
-		req := httptest.NewRequest(http.MethodPost, tt.path, strings.NewReader(tt.body))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, tt.path, strings.NewReader(tt.body))
 		if tt.want == 404 {
 			req.Method = http.MethodGet
 		}

@@ -202,7 +202,7 @@ func (t *topic) relationships() []relationship {
 	return out
 }
 
-// formEntries reads a map of a query form: prefix1.key, prefix1.value, prefix2.…
+// formEntries reads a map of a query form: prefix1.key, prefix1.value, and so on.
 func formEntries(form url.Values, prefix, key, value string) map[string]string {
 	out := make(map[string]string)
 	for i := 1; form.Has(prefix + strconv.Itoa(i) + "." + key); i++ {

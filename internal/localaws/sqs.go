@@ -186,9 +186,7 @@ func (q *queue) set(attributes map[string]string) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for name, value := range attributes {
-		q.settings[name] = value
-	}
+	maps.Copy(q.settings, attributes)
 	return nil
 }
 
@@ -212,13 +210,13 @@ func (q *queue) resource(url string) resource {
 func (q *queue) configuration() map[string]string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := q.known()
+	out := q.values()
 	out["QueueName"] = q.name
 	return out
 }
 
-// known are the attributes that have a value, and the ARN. The caller holds mu.
-func (q *queue) known() map[string]string {
+// values are the attributes that have a value, and the ARN. The caller holds mu.
+func (q *queue) values() map[string]string {
 	out := maps.Clone(q.settings)
 	maps.DeleteFunc(out, func(_, value string) bool { return value == "" })
 	out["QueueArn"] = q.arn
@@ -229,7 +227,7 @@ func (q *queue) known() map[string]string {
 func (q *queue) describe(now time.Time) map[string]string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := q.known()
+	out := q.values()
 	ready, hidden := 0, 0
 	for _, m := range q.messages {
 		if m.visible.After(now) {

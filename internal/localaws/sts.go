@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,8 +35,11 @@ const (
 // sessionName is what AWS allows as RoleSessionName.
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
-// roleARN is a role that exists here: any named muster-*.
-var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/(muster-[\w+=,.@-]+)$`)
+// roleARN is a role's name in the form that AWS requires, with account and role.
+var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/([\w+=,.@/-]+)$`)
+
+// rolePrefix begins the names of the roles that exist: all muster-* of the account.
+const rolePrefix = "muster-"
 
 // assumeRole opens a session. Its key works until it is forgotten (see
 // maxSessions), not only until it expires: nothing here runs that long.
@@ -56,7 +60,10 @@ func (s *Server) assumeRole(_ context.Context, c *call) (any, error) {
 		return nil, failf("ValidationError", "Value %q at 'roleSessionName' failed to satisfy constraint: %s", session, sessionName)
 	}
 	role := roleARN.FindStringSubmatch(arn)
-	if role == nil || role[1] != c.Account {
+	if role == nil {
+		return nil, failf("ValidationError", "%s is invalid", arn)
+	}
+	if role[1] != c.Account || !strings.HasPrefix(role[2], rolePrefix) {
 		return nil, &apiError{
 			Code: "AccessDenied", Status: 403,
 			Message: "User: " + c.Identity.ARN + " is not authorized to perform: sts:AssumeRole on resource: " + arn,

@@ -76,6 +76,7 @@ func TestAssumeRoleRefusesWhatAWSRefuses(t *testing.T) {
 		{"arn:aws:iam::111122223333:role/other", "task", "AccessDenied"},
 		{"arn:aws:iam::999999999999:role/muster-orders", "task", "AccessDenied"},
 		{"arn:aws:iam::111122223333:role/muster-orders", "no blanks", "ValidationError"},
+		{"muster-orders", "task", "ValidationError"},
 	} {
 		_, err := sts.NewFromConfig(client(t, s, BootstrapKey)).AssumeRole(t.Context(), &sts.AssumeRoleInput{
 			RoleArn: &tt.role, RoleSessionName: &tt.session,
