@@ -70,6 +70,15 @@ func isNameByte(c byte) bool {
 		c == '_' || c == '-' || c == '.' || c == '@'
 }
 
+// delimiters end a value that stands without quotes. A table, since every byte
+// of every log line may be asked about.
+var delimiters = func() (is [256]bool) {
+	for _, c := range []byte(" \t\r\n,;&\"'()[]{}<>\\") {
+		is[c] = true
+	}
+	return is
+}()
+
 // valueAfter bounds the value that begins at or after i: what is between
 // quotes, or else everything up to a delimiter.
 func valueAfter(text []byte, i int) (start, end int) {
@@ -87,7 +96,7 @@ func valueAfter(text []byte, i int) (start, end int) {
 		switch c := text[end]; {
 		case c == '\\' && end+1 < len(text) && (text[end+1] == '\\' || text[end+1] == '/'):
 			end++ // an escaped backslash or slash belongs to the value
-		case isSpace(c) || bytes.IndexByte([]byte(`,;&"'()[]{}<>\`), c) >= 0:
+		case delimiters[c]:
 			return i, end
 		}
 	}
