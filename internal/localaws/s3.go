@@ -177,14 +177,16 @@ func failS3(w http.ResponseWriter, c *call, e *apiError) {
 }
 
 // writeEmptyList answers a listing with no keys and a token that starts where
-// this one did.
+// this one did. The token is another one each time: clients take their own token
+// for the sign of an endless listing.
 func writeEmptyList(w http.ResponseWriter, r *http.Request, c *call, bucket string) {
 	q := r.URL.Query()
-	token := q.Get("continuation-token")
-	if token == "" {
-		// The least marker that is one: it sorts before every key.
-		token = base64.URLEncoding.EncodeToString([]byte(max(q.Get("start-after"), "\x01")))
+	// A marker, behind which keys begin, that sorts before every key.
+	marker := max(q.Get("start-after"), "\x01")
+	if sent, err := base64.URLEncoding.DecodeString(q.Get("continuation-token")); err == nil && len(sent) > 0 {
+		marker = string(sent) + "\x00" // no key lies between the two
 	}
+	token := base64.URLEncoding.EncodeToString([]byte(marker))
 	w.Header().Set("X-Amz-Request-Id", c.RequestID)
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(struct { // the client is gone: nobody to tell

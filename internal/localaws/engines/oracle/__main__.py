@@ -9,7 +9,7 @@ import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import coverage, evidence, fleet
+from . import evidence, fleet, offers
 from .session import Clients
 from .watch import Watch
 
@@ -22,7 +22,7 @@ def main(prompt, troubled, key, secret):
         lambda: fleet.run(clients, watch),
         lambda: evidence.run(clients, watch),
         lambda: evidence.collect(steady, watch),
-        lambda: watch.flaws.extend(coverage.uncalled(clients, watch)),
+        lambda: watch.flaws.extend(offers.uncalled(clients, watch)),
     ):
         try:
             phase()

@@ -1,5 +1,6 @@
 """Calls every operation by which evidence is written and collected."""
 
+import gzip
 import json
 import time
 import urllib.request
@@ -42,6 +43,17 @@ def collect(c, watch):
     events, pages = c.pages("cloudtrail", "lookup_events", "Events")
     made = {json.loads(e["CloudTrailEvent"])["requestID"] for e in events if e["EventName"] == "CreateQueue"}
     watch.expect(len(made) == 120 and pages > 3, f"{len(made)} CreateQueue events on {pages} pages")
+    filed = {e["requestID"] for e in trail_files(c) if e["eventName"] == "CreateQueue"}
+    watch.expect(filed == made, f"{len(filed)} CreateQueue events in the trail's files")
+
+
+def trail_files(c):
+    """All events of the trail's files, as CloudTrail delivers them."""
+    bucket = c.cloudtrail.describe_trails()["trailList"][0]["S3BucketName"]
+    keys, _ = c.pages("s3", "list_objects_v2", "Contents", Bucket=bucket, PaginationConfig={"PageSize": 2})
+    for key in sorted({k["Key"] for k in keys}):
+        body = c.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        yield from json.loads(gzip.decompress(body))["Records"]
 
 
 def logs(c, watch):
