@@ -69,8 +69,8 @@ func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
 	if in.NextToken == "" {
 		p.cur.Upto = t.known()
 	}
-	found := slices.DeleteFunc(t.visible(p.cur), func(r *recorded) bool {
-		return in.Category != "" || r.Region != c.Region || !in.covers(r)
+	found := t.visible(p.cur, func(r *recorded) bool {
+		return in.Category == "" && r.Region == c.Region && in.covers(r)
 	})
 	found, next := page(p, found, limit)
 	events := make([]lookupEvent, len(found))
@@ -104,13 +104,14 @@ func (t *trail) known() int {
 	return t.remembered
 }
 
-// visible returns what could be looked up when the first page was, newest first.
-func (t *trail) visible(cur cursor) []*recorded {
+// visible returns what could be looked up when the first page was, of the
+// events to keep, newest first.
+func (t *trail) visible(cur cursor, keep func(*recorded) bool) []*recorded {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []*recorded
 	for _, r := range t.lookup {
-		if r.number <= cur.Upto && !r.visible.After(cur.AsOf) {
+		if r.number <= cur.Upto && !r.visible.After(cur.AsOf) && keep(r) {
 			out = append(out, r)
 		}
 	}

@@ -68,6 +68,8 @@ func (ts *tables) create(_ context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	c.touch("AWS::DynamoDB::Table", c.arn("table/"+in.TableName))
+	params := in.recorded()
+	c.record(params, nil)
 	t, err := newTable(in, c.arn("table/"+in.TableName), c.Time)
 	if err != nil {
 		return nil, err
@@ -79,11 +81,24 @@ func (ts *tables) create(_ context.Context, c *call) (any, error) {
 	}
 	ts.all[t.arn] = t
 	ts.s.config.changed(c, t.resource(), t.describe("ACTIVE"))
-	answer := map[string]any{"TableDescription": t.describe("CREATING")}
-	c.record(nil, map[string]any{"tableDescription": map[string]any{
+	c.record(params, map[string]any{"tableDescription": map[string]any{
 		"tableName": t.name, "tableArn": t.arn, "tableId": t.id, "tableStatus": "CREATING",
 	}})
-	return answer, nil
+	return map[string]any{"TableDescription": t.describe("CREATING")}, nil
+}
+
+// recorded is the request as CloudTrail shows it.
+func (in createTableInput) recorded() map[string]any {
+	schema, definitions := []map[string]string{}, []map[string]string{}
+	for _, k := range in.KeySchema {
+		schema = append(schema, map[string]string{"attributeName": k.AttributeName, "keyType": k.KeyType})
+	}
+	for _, d := range in.AttributeDefinitions {
+		definitions = append(definitions, map[string]string{"attributeName": d.AttributeName, "attributeType": d.AttributeType})
+	}
+	return map[string]any{
+		"tableName": in.TableName, "keySchema": schema, "attributeDefinitions": definitions, "billingMode": in.BillingMode,
+	}
 }
 
 func (ts *tables) describe(_ context.Context, c *call) (any, error) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -155,13 +156,36 @@ func (v attributeValue) scalar() string {
 		return ""
 	}
 	if kind == "N" {
-		n, ok := new(big.Rat).SetString(text)
+		n, ok := parseNumber(text)
 		if !ok {
 			return ""
 		}
 		return n.RatString()
 	}
 	return text
+}
+
+const (
+	// maxNumberExponent is the size of DynamoDB's numbers, in powers of ten.
+	maxNumberExponent = 130
+	// maxNumberLength, in bytes, has room for 38 digits and as many zeros as the
+	// exponent allows.
+	maxNumberLength = 200
+)
+
+// parseNumber reads a number within DynamoDB's limits. Without them a few bytes
+// of exponent would be gigabytes of digits.
+func parseNumber(text string) (*big.Rat, bool) {
+	if len(text) > maxNumberLength || strings.ContainsAny(text, "/xX_pP") {
+		return nil, false
+	}
+	if _, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok {
+		n, err := strconv.Atoi(exponent)
+		if err != nil || n < -maxNumberExponent || n > maxNumberExponent {
+			return nil, false
+		}
+	}
+	return new(big.Rat).SetString(text)
 }
 
 // compare orders two scalars of one type: numbers by value, the rest by bytes.

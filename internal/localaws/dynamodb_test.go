@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -246,4 +247,22 @@ func FuzzConditions(f *testing.F) {
 			test.holds(nil)
 		}
 	})
+}
+
+func TestNumbersHaveLimits(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want string // "" for no number
+	}{
+		{"1.50", "3/2"}, {"-0", "0"}, {"1E2", "100"}, {"5e-1", "1/2"},
+		{"1e999999999", ""}, {"1e-131", ""}, {"1e", ""}, {"1/3", ""}, {"0x10", ""}, {"", ""}, {strings.Repeat("9", 201), ""},
+	} {
+		got := ""
+		if n, ok := parseNumber(tt.text); ok {
+			got = n.RatString()
+		}
+		if got != tt.want {
+			t.Errorf("parseNumber(%q) = %s, want %s", tt.text, got, tt.want)
+		}
+	}
 }

@@ -28,7 +28,6 @@ func start(t *testing.T, o Options) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -46,6 +46,24 @@ var settableAttributes = map[string]string{
 	"Policy": "", "RedrivePolicy": "", "KmsMasterKeyId": "", "SqsManagedSseEnabled": "true",
 }
 
+// maxSeconds are AWS's limits for the durations of queues and messages.
+var maxSeconds = map[string]int{
+	"VisibilityTimeout": 43_200, "DelaySeconds": 900, "ReceiveMessageWaitTimeSeconds": 20,
+}
+
+// duration reads an optional duration of a request, in seconds, within the
+// limit of the queue's attribute of the same meaning. Without one it is -1: the
+// queue's own.
+func duration(attribute string, seconds *int) (time.Duration, error) {
+	if seconds == nil {
+		return -1, nil
+	}
+	if *seconds < 0 || *seconds > maxSeconds[attribute] {
+		return 0, failf("InvalidParameterValue", "Value %d for parameter %s is invalid.", *seconds, attribute)
+	}
+	return time.Duration(*seconds) * time.Second, nil
+}
+
 // find returns the queue of a URL, whose last part is the name.
 func (qs *queues) find(c *call, url string) (*queue, error) {
 	q := qs.byARN(c.arn(url[strings.LastIndexByte(url, '/')+1:]))
@@ -178,8 +196,8 @@ func (q *queue) set(attributes map[string]string) error {
 		if _, ok := settableAttributes[name]; !ok {
 			return &apiError{Code: "InvalidAttributeName", Message: "Unknown Attribute " + name + "."}
 		}
-		if name == "VisibilityTimeout" || name == "DelaySeconds" || name == "ReceiveMessageWaitTimeSeconds" {
-			if n, err := strconv.Atoi(value); err != nil || n < 0 {
+		if most, ok := maxSeconds[name]; ok {
+			if n, err := strconv.Atoi(value); err != nil || n < 0 || n > most {
 				return &apiError{Code: "InvalidAttributeValue", Message: "Invalid value for the parameter " + name + "."}
 			}
 		}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // hidden is what CloudTrail shows in place of a message's content.
@@ -56,9 +55,9 @@ func (qs *queues) send(_ context.Context, c *call) (any, error) {
 	if header := in.SystemAttributes["AWSTraceHeader"].StringValue; header != nil {
 		m.trace = *header
 	}
-	delay := time.Duration(-1)
-	if in.DelaySeconds != nil {
-		delay = time.Duration(*in.DelaySeconds) * time.Second
+	delay, err := duration("DelaySeconds", in.DelaySeconds)
+	if err != nil {
+		return nil, err
 	}
 	if err := q.add(m, delay); err != nil {
 		return nil, err
@@ -88,34 +87,33 @@ type receiveInput struct {
 	MessageAttributes    []string `json:"MessageAttributeNames"`
 }
 
-// Limits of ReceiveMessage.
-const (
-	maxReceive     = 10
-	maxWaitSeconds = 20
-)
+// maxReceive is how many messages one call receives or deletes.
+const maxReceive = 10
 
 func (qs *queues) receive(ctx context.Context, c *call) (any, error) {
 	var in receiveInput
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	n, hide, wait := 1, time.Duration(-1), time.Duration(-1)
+	n := 1
 	if in.MaxNumberOfMessages != nil {
 		n = *in.MaxNumberOfMessages
-	}
-	if in.VisibilityTimeout != nil {
-		hide = time.Duration(*in.VisibilityTimeout) * time.Second
-	}
-	if in.WaitTimeSeconds != nil {
-		wait = time.Duration(*in.WaitTimeSeconds) * time.Second
 	}
 	c.record(map[string]any{"queueUrl": in.QueueURL, "maxNumberOfMessages": n}, nil)
 	q, err := qs.find(c, in.QueueURL)
 	if err != nil {
 		return nil, err
 	}
-	if n < 1 || n > maxReceive || wait > maxWaitSeconds*time.Second {
-		return nil, failf("InvalidParameterValue", "Receive from 1 to %d messages, waiting up to %d seconds.", maxReceive, maxWaitSeconds)
+	if n < 1 || n > maxReceive {
+		return nil, failf("InvalidParameterValue", "Value %d for parameter MaxNumberOfMessages is invalid.", n)
+	}
+	hide, err := duration("VisibilityTimeout", in.VisibilityTimeout)
+	if err != nil {
+		return nil, err
+	}
+	wait, err := duration("ReceiveMessageWaitTimeSeconds", in.WaitTimeSeconds)
+	if err != nil {
+		return nil, err
 	}
 	messages := []map[string]any{}
 	for _, m := range q.take(ctx, n, hide, wait) {

@@ -224,6 +224,20 @@ func TestQueueErrorsHaveTheTypesOfTheSDK(t *testing.T) {
 	if _, err := client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: aws.String("?")}); !errors.As(err, &handle) {
 		t.Errorf("DeleteMessage of no handle: %v", err)
 	}
+	for _, in := range []*sqs.ReceiveMessageInput{
+		{QueueUrl: queue, MaxNumberOfMessages: 11}, {QueueUrl: queue, WaitTimeSeconds: 21}, {QueueUrl: queue, VisibilityTimeout: -1},
+	} {
+		_, err := client.ReceiveMessage(ctx, in)
+		wantCode(t, err, "InvalidParameterValue")
+	}
+	_, err := client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: queue, MessageBody: aws.String("x"), DelaySeconds: 901})
+	wantCode(t, err, "InvalidParameterValue")
+	var value *types.InvalidAttributeValue
+	if _, err := client.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{
+		QueueUrl: queue, Attributes: map[string]string{"ReceiveMessageWaitTimeSeconds": "21"},
+	}); !errors.As(err, &value) {
+		t.Errorf("SetQueueAttributes with a long wait: %v", err)
+	}
 	var attribute *types.InvalidAttributeName
 	if _, err := client.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{
 		QueueUrl: queue, Attributes: map[string]string{"Colour": "blue"},
