@@ -65,6 +65,9 @@ func point(r *fleet.Record, t, from, to time.Time, w int) line {
 
 // axis labels the time that the bars show.
 func axis(from, to time.Time, w int) line {
+	if !to.After(from) {
+		return text(faint, blanks(w))
+	}
 	end := took(to.Sub(from))
 	if w < len("0")+cellWidth(end)+1 {
 		return text(faint, fitRight(end, w))

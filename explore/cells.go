@@ -75,8 +75,9 @@ func head(s string, n int) string {
 	return s[:n]
 }
 
-// wrap breaks a text into lines of at most w cells, at spaces where it can, and
-// keeps its indentation on every line. Widths below four cells are not served.
+// wrap breaks a text into lines of at most w cells, at spaces where it can, else
+// between the parts of an id, and keeps its indentation on every line. Widths
+// below four cells are not served.
 func wrap(s string, w int) []string {
 	if w < 4 || cellWidth(s) <= w {
 		return []string{s}
@@ -91,14 +92,25 @@ func wrap(s string, w int) []string {
 		if l == "" { // not even one character fits
 			return append(out, indent+rest)
 		}
-		// A line that would be less than half full is better broken in a word.
-		if at := strings.LastIndexByte(l, ' '); at > len(l)/2 && len(l) < len(rest) && rest[len(l)] != ' ' {
-			l = l[:at]
+		if len(l) < len(rest) && rest[len(l)] != ' ' {
+			l = l[:breakAt(l)]
 		}
 		out = append(out, indent+l)
 		rest = strings.TrimLeft(rest[len(l):], " ")
 	}
 	return out
+}
+
+// breakAt is where a full line is best broken. A line that would be less than
+// half full is better broken in a word.
+func breakAt(l string) int {
+	if at := strings.LastIndexByte(l, ' '); at > len(l)/2 {
+		return at
+	}
+	if at := strings.LastIndexAny(l, "/:,"); at > len(l)/2 {
+		return at + 1
+	}
+	return len(l)
 }
 
 func blanks(n int) string {

@@ -56,7 +56,7 @@ func (s *sheet) field(name string, how role, value string, after ...piece) {
 			}
 		}
 		if l.width() > s.w && len(after) > 0 { // no room beside the value
-			s.lines = append(s.lines, l[:2], append(line{own(plain, blanks(nameWidth+3))}, after...))
+			s.lines = append(s.lines, l[:2], append(line{own(plain, blanks(nameWidth+1))}, l[2:]...))
 		} else {
 			s.lines = append(s.lines, l)
 		}
@@ -123,6 +123,8 @@ func (s *sheet) joins(n *node) {
 	switch {
 	case n.placed == byTime:
 		s.field("shown under", caution, "its service's span at that time: context, not a join")
+	case n.placed == outside:
+		s.field("place", faint, string(n.placed))
 	case n.placed != "":
 		s.field("placed by", faint, string(n.placed))
 	}

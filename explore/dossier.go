@@ -38,7 +38,8 @@ type dossier struct {
 
 type dossierKeys struct {
 	open, fold, unfold, foldAll, unfoldAll, look, again key.Binding
-	kinds, before, after, journey, copyID, copyTrace    key.Binding
+	kinds, before, after, journey, request              key.Binding
+	copyID, copyTrace                                   key.Binding
 }
 
 func newDossier(e *env, id, record string) *dossier {
@@ -57,6 +58,7 @@ func newDossier(e *env, id, record string) *dossier {
 			before:    bind("[ ]", "other traces", "["),
 			after:     bind("", "", "]"),
 			journey:   bind("J", "journey", "J"),
+			request:   bind("R", "request", "R"),
 			copyID:    bind("y", "copy id", "y"),
 			copyTrace: bind("Y", "copy trace id", "Y"),
 		},
@@ -67,7 +69,7 @@ func (d *dossier) keys() []group {
 	k := d.keymap
 	return []group{
 		{"dossier", []key.Binding{
-			k.open, k.fold, k.kinds, k.look, k.before, k.journey, k.copyID, k.again,
+			k.open, k.fold, k.kinds, k.look, k.before, k.journey, k.request, k.copyID, k.again,
 			k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
 		}},
 		d.env.move.group(),
@@ -82,7 +84,7 @@ type dossierAnswer struct {
 	err   error
 }
 
-func (a dossierAnswer) deliver() tea.Cmd { return a.to.take(a) }
+func (a dossierAnswer) deliver() { a.to.take(a) }
 
 func (d *dossier) load() tea.Cmd {
 	d.asked++
@@ -99,13 +101,13 @@ func (d *dossier) load() tea.Cmd {
 
 // take shows an answer; the cursor stays on its row, and what was folded stays
 // folded.
-func (d *dossier) take(a dossierAnswer) tea.Cmd {
+func (d *dossier) take(a dossierAnswer) {
 	if a.asked != d.asked {
-		return nil
+		return
 	}
 	d.busy, d.err = false, a.err
 	if a.err != nil {
-		return nil
+		return
 	}
 	d.trace, d.trees = &a.trace, a.trees
 	d.stale = true
@@ -114,7 +116,6 @@ func (d *dossier) take(a dossierAnswer) tea.Cmd {
 		d.want = ""
 	}
 	d.layDetail()
-	return nil
 }
 
 // outline lays the rows out anew around the row under the cursor.

@@ -162,6 +162,11 @@ func (d *dossier) leave(msg tea.KeyPressMsg) tea.Cmd {
 			return say(flashMsg{"this belongs to no journey"})
 		}
 		return say(openMsg{id: d.trace.Correlation})
+	case key.Matches(msg, k.request):
+		if r := d.current(); r != nil && r.record() != nil && r.record().Keys.Request != "" {
+			return say(openMsg{id: r.record().Keys.Request, record: r.record().ID})
+		}
+		return say(flashMsg{"this line shows no request id"})
 	case key.Matches(msg, k.copyTrace) && d.trace.ID != "":
 		return say(copyMsg{fleet.FormatTraceID(d.trace.ID)})
 	case key.Matches(msg, k.copyID):

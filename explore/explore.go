@@ -168,7 +168,7 @@ type (
 )
 
 // answer is what a reading brings back to the screen that asked for it.
-type answer interface{ deliver() tea.Cmd }
+type answer interface{ deliver() }
 
 // say is a command that sends one message.
 func say(m tea.Msg) tea.Cmd { return func() tea.Msg { return m } }

@@ -47,11 +47,10 @@ type evidenceAnswer struct {
 	err   error
 }
 
-func (a evidenceAnswer) deliver() tea.Cmd {
+func (a evidenceAnswer) deliver() {
 	if a.asked == a.to.asked {
 		a.to.busy, a.to.evidence, a.to.err = false, a.recs, a.err
 	}
-	return nil
 }
 
 // load reads the records that are the evidence, to say what each is.

@@ -60,7 +60,7 @@ type findingsAnswer struct {
 	err   error
 }
 
-func (a findingsAnswer) deliver() tea.Cmd { return a.to.take(a) }
+func (a findingsAnswer) deliver() { a.to.take(a) }
 
 func (f *findings) load() tea.Cmd {
 	f.asked++
@@ -84,13 +84,13 @@ func (f *findings) load() tea.Cmd {
 }
 
 // take shows an answer; the cursor stays on its finding.
-func (f *findings) take(a findingsAnswer) tea.Cmd {
+func (f *findings) take(a findingsAnswer) {
 	if a.asked != f.asked {
-		return nil
+		return
 	}
 	f.busy, f.read, f.err = false, true, a.err
 	if a.err != nil {
-		return nil
+		return
 	}
 	was := ""
 	if f.at.cursor < len(f.found) {
@@ -101,7 +101,6 @@ func (f *findings) take(a findingsAnswer) tea.Cmd {
 	if i := slices.IndexFunc(f.found, func(x fleet.Finding) bool { return x.Fingerprint == was }); i >= 0 {
 		f.at.set(i)
 	}
-	return nil
 }
 
 func (f *findings) press(msg tea.KeyPressMsg) tea.Cmd {

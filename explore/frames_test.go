@@ -19,7 +19,7 @@ const evil = "\x1b]0;owned\x07\x1b[2J\u009b31m\u202etxt.exe\u2066 数量数量 e
 // hostile is a fleet in which every text is evil, and long besides.
 func hostile() *fake {
 	f := sample()
-	long := evil + strings.Repeat(" very long 数量", 400)
+	long := evil + strings.Repeat(" very long 数量", 60)
 	for i := range f.records {
 		r := &f.records[i]
 		r.Service, r.Name, r.Error, r.Message = evil, long, evil, long

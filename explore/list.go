@@ -60,7 +60,7 @@ type listAnswer struct {
 	err   error
 }
 
-func (a listAnswer) deliver() tea.Cmd { return a.to.take(a) }
+func (a listAnswer) deliver() { a.to.take(a) }
 
 func (l *list) load() tea.Cmd {
 	// A refresh reads no more than the cursor needs, however far down it was.
@@ -84,19 +84,19 @@ func (l *list) load() tea.Cmd {
 }
 
 // take shows an answer. The cursor stays on its trace, wherever that is now.
-func (l *list) take(a listAnswer) tea.Cmd {
+func (l *list) take(a listAnswer) {
 	if a.asked != l.asked {
-		return nil
+		return
 	}
 	l.busy, l.read, l.err = false, true, a.err
 	if a.err != nil {
-		return nil
+		return
 	}
 	old, was := l.rows, l.at
 	l.rows, l.more = a.rows, len(a.rows) >= l.limit
 	l.at.resize(len(l.rows), l.at.height)
 	if was.cursor >= len(old) {
-		return nil
+		return
 	}
 	for i := range l.rows {
 		if same(&l.rows[i], &old[was.cursor]) {
@@ -104,7 +104,6 @@ func (l *list) take(a listAnswer) tea.Cmd {
 			break
 		}
 	}
-	return nil
 }
 
 // keep puts the cursor on line i. A window that showed the newest traces goes

@@ -93,7 +93,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.MouseWheelMsg:
 		return m, m.wheel(msg)
 	case answer:
-		return m, tea.Batch(msg.deliver(), m.next())
+		msg.deliver()
+		return m, m.next()
 	case dueMsg:
 		m.due = true
 		return m, m.next()

@@ -1,11 +1,14 @@
 package explore
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"muster/fleet"
 )
 
 const refusedTrace = "67432b5e9f3a41d7c05be0a1862f44d1"
@@ -87,6 +90,37 @@ func TestRefreshOfADossierKeepsCursorFoldsAndScroll(t *testing.T) {
 	if d.current().key() != row || d.detail.top != top || len(d.folded) != folded {
 		t.Errorf("after the refresh the cursor is on %s, was on %s; scroll %d, was %d; %d folded, was %d",
 			d.current().key(), row, d.detail.top, top, len(d.folded), folded)
+	}
+}
+
+func TestARequestOpensWhatSharesIt(t *testing.T) {
+	s := newStage(t, sample(), 80, 24, Options{Start: "67432b1100aa55bb66cc77dd88ee99ff"})
+	s.press("end R")
+	d := s.m.top().(*dossier)
+	if d.id != "REQ-EC2-0001" || len(d.trace.Records) != 3 || d.current().record().Kind != fleet.KindChange {
+		t.Errorf("%s opens %d records, the cursor is on a %s", d.id, len(d.trace.Records), d.current().record().Kind)
+	}
+	s.press("home R")
+	if got := s.frame(); !strings.Contains(got, "this line shows no request id") {
+		t.Errorf("the frame is:\n%s", got)
+	}
+}
+
+func TestScreensSayThatTheyAreReading(t *testing.T) {
+	never := func(func(context.Context) tea.Msg) tea.Cmd { return nil }
+	m := newModel(sample(), Options{Start: refusedTrace}, never)
+	s := &stage{t, m}
+	s.do(m.Init())
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	for _, want := range []string{"reading the dossier…", "reading findings…"} {
+		if got := s.frame(); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+		s.press("tab")
+	}
+	s.press("esc")
+	if got := s.frame(); !strings.Contains(got, "reading traces…") {
+		t.Errorf("the list does not say that it is being read:\n%s", got)
 	}
 }
 
