@@ -85,13 +85,16 @@ func (a *app) report(format string, r audit.Result) error {
 	case "json":
 		return report.JSON(a.stdout, standing)
 	case "table":
-		if err := report.Table(a.stdout, standing); err != nil {
+		if err := report.TableWidth(a.stdout, standing, a.width()); err != nil {
 			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
 			fmt.Fprintf(a.stdout, "not judged: %s: %s\n", id, fleet.Printable(r.Run.NotJudged[id]))
 		}
-		fmt.Fprintf(a.stdout, "%d policies, %d findings, %d not judged\n", r.Run.Policies, len(standing), len(r.Run.NotJudged))
+		for _, id := range slices.Sorted(maps.Keys(r.Waiting)) {
+			fmt.Fprintf(a.stdout, "waiting: %s: %d could still be put right by late evidence\n", id, r.Waiting[id])
+		}
+		fmt.Fprintf(a.stdout, "judged by %d policies\n", r.Run.Policies-len(r.Run.NotJudged))
 		return nil
 	default:
 		return fmt.Errorf("--format %q: give table or json", format)

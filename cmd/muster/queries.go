@@ -121,7 +121,7 @@ func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string
 		}
 		q.Kinds = []fleet.Kind{kind}
 		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
-			return list(a, f.json, r.Records(ctx, q), header, row)
+			return list(a, f.json, r.Records(ctx, q), newTable(header, 0), row)
 		})
 	}
 	return cmd
@@ -142,12 +142,12 @@ func (a *app) tracesCommand() *cobra.Command {
 		}
 		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
 			return list(a, f.json, r.Traces(ctx, q),
-				[]string{"TIME", "DURATION", "SERVICE", "NAME", "SPANS", "LOGS", "CALLS", "CHANGES", "ERROR", "TRACE", "CORRELATION"},
+				newTable([]string{"TIME", "TRACE", "DURATION", "SPANS", "LOGS", "CALLS", "SERVICE", "NAME", "ERROR", "CORRELATION"}, 0, 1),
 				func(s *fleet.Summary) []string {
 					return []string{
-						shortTime(s.Start), s.Duration.Round(time.Microsecond).String(), s.Service, s.Name,
-						strconv.Itoa(s.Spans), strconv.Itoa(s.Logs), strconv.Itoa(s.APICalls), strconv.Itoa(s.Changes),
-						s.Error, fleet.FormatTraceID(s.Trace), s.Correlation,
+						shortTime(s.Start), fleet.FormatTraceID(s.Trace), s.Duration.Round(time.Microsecond).String(),
+						strconv.Itoa(s.Spans), strconv.Itoa(s.Logs), strconv.Itoa(s.APICalls),
+						s.Service, s.Name, s.Error, s.Correlation,
 					}
 				})
 		})
@@ -174,7 +174,7 @@ func (a *app) findingsCommand() *cobra.Command {
 		}
 		return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
 			return list(a, f.json, r.Findings(ctx, q),
-				[]string{"SEVERITY", "STATUS", "POLICY", "COUNT", "LAST SEEN", "RESOURCE", "MESSAGE"},
+				newTable([]string{"SEVERITY", "STATUS", "POLICY", "COUNT", "LAST SEEN", "RESOURCE", "MESSAGE"}, 2, 4),
 				func(f *fleet.Finding) []string {
 					return []string{
 						string(f.Severity), string(f.Status), f.Policy, strconv.Itoa(f.Count), shortTime(f.LastSeen),
@@ -225,7 +225,7 @@ func (a *app) read(ctx context.Context, f func(context.Context, fleet.Reader) er
 }
 
 // list prints a sequence as a table, or one JSON object a line.
-func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], header []string, row func(*T) []string) error {
+func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], t *table, row func(*T) []string) error {
 	if asJSON {
 		enc := json.NewEncoder(a.stdout)
 		enc.SetEscapeHTML(false)
@@ -239,7 +239,6 @@ func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], header []string, 
 		}
 		return nil
 	}
-	t := newTable(header)
 	for v, err := range seq {
 		if err != nil {
 			return err

@@ -12,13 +12,21 @@ import (
 // table lines up columns by cells, so wide characters do not shift them. When
 // it is wider than the screen its widest columns give way first. Text from
 // outside is made printable.
-type table struct{ rows [][]string }
+type table struct {
+	rows [][]string
+	keep map[int]bool
+}
 
 // leastColumn is what a column keeps when the table has to shrink, in cells.
 const leastColumn = 8
 
-func newTable(header []string) *table {
-	t := &table{}
+// newTable begins a table. The columns numbered in keep, times and ids to copy,
+// never give way.
+func newTable(header []string, keep ...int) *table {
+	t := &table{keep: map[int]bool{}}
+	for _, i := range keep {
+		t.keep[i] = true
+	}
 	t.add(header)
 	return t
 }
@@ -42,13 +50,13 @@ func (t *table) columns(width int) []int {
 		total += ws[i]
 	}
 	for ; total > width; total-- {
-		widest := 0
+		widest := -1
 		for i, w := range ws {
-			if w > ws[widest] {
+			if !t.keep[i] && w > leastColumn && (widest < 0 || w > ws[widest]) {
 				widest = i
 			}
 		}
-		if ws[widest] <= leastColumn {
+		if widest < 0 {
 			break
 		}
 		ws[widest]--

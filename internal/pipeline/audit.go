@@ -26,7 +26,7 @@ func Audit(ctx context.Context, store Audited, policies []audit.Policy, w fleet.
 		return audit.Result{}, fmt.Errorf("read the checkpoints: %w", err)
 	}
 	var ledger []fleet.LedgerEntry
-	for e, err := range store.Ledger(ctx, w) {
+	for e, err := range store.Ledger(ctx, awaited(w, policies)) {
 		if err != nil {
 			return audit.Result{}, fmt.Errorf("read the ledger: %w", err)
 		}
@@ -43,4 +43,17 @@ func Audit(ctx context.Context, store Audited, policies []audit.Policy, w fleet.
 		return audit.Result{}, fmt.Errorf("keep the findings: %w", err)
 	}
 	return r, nil
+}
+
+// awaited is the window whose evidence the policies may wait for.
+func awaited(w fleet.Window, policies []audit.Policy) fleet.Window {
+	if w.End.IsZero() {
+		return w
+	}
+	var longest time.Duration
+	for i := range policies {
+		longest = max(longest, policies[i].Wait)
+	}
+	w.End = w.End.Add(longest)
+	return w
 }
