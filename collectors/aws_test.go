@@ -389,6 +389,31 @@ func TestThrottlingIsWaitedOutForAsLongAsItTakes(t *testing.T) {
 	}
 }
 
+func TestStreamedSubsegmentIsRevisedWhenItsSegmentComes(t *testing.T) {
+	alone := `{"trace_id":"` + segmentTrace + `d","id":"aaaaaaaaaaaaaaaa","parent_id":"5cc4a447f5d4d696","type":"subsegment","name":"x","start_time":1595437651.6,"end_time":1595437651.7}`
+	answered := func(docs ...string) answer {
+		var segments []string
+		for _, d := range docs {
+			segments = append(segments, `{"Id":"x","Document":"`+strings.ReplaceAll(d, `"`, `\"`)+`"}`)
+		}
+		return answer{body: `{"Traces":[{"Id":"t","Segments":[` + strings.Join(segments, ",") + `]}]}`}
+	}
+	s := &script{answers: map[string][]answer{
+		"/GetTraceSegmentDestination": classic,
+		"/TraceSummaries":             {summariesAnswer("", "d")},
+		"/Traces":                     {answered(alone), answered(alone, span1)},
+	}}
+	c := scripted(t, s, Options{Sources: []string{SourceXRay}})
+	early := collect(t.Context(), c, lastHour).records
+	late := collect(t.Context(), c, lastHour).records
+	if len(early) != 1 || early[0].Revision != 0 || early[0].Service != "" {
+		t.Errorf("before its segment: %+v", early)
+	}
+	if len(late) != 2 || late[0].ID != early[0].ID || late[0].Revision != 1 || late[0].Service != "orders" {
+		t.Errorf("with its segment: %+v", late)
+	}
+}
+
 func TestTracesAskForFiveAtATime(t *testing.T) {
 	all := strings.Split("0123456789ab", "")
 	s := &script{answers: map[string][]answer{

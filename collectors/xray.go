@@ -22,7 +22,7 @@ const (
 	// xrayOverlap is re-read before each window. Traces are found by when X-Ray
 	// last updated them, so that a segment that was sent late brings its trace
 	// back; what is left to re-read is the minutes that indexing may take.
-	xrayOverlap = 10 * time.Minute
+	xrayOverlap = 5 * time.Minute
 	// xrayReach is how long X-Ray keeps traces.
 	xrayReach = 30 * 24 * time.Hour
 	// xraySlice is the longest window that AWS's own console asks for, and
@@ -213,7 +213,9 @@ func (t *traces) batch(ctx context.Context, ids []string) (b fleet.Batch, unproc
 		unprocessed = append(unprocessed, page.UnprocessedTraceIds...)
 		more, err := p.next(page.NextToken)
 		if err != nil || !more {
-			placeStreamed(b.Records) // a trace may go over pages
+			for _, r := range placeStreamed(b.Records) { // at the end, since a trace may go over pages
+				r.Revision-- // it is read again once its segment has come, and is complete then
+			}
 			slices.Sort(unprocessed)
 			return b, slices.Compact(unprocessed), err
 		}

@@ -179,7 +179,7 @@ func TestCapturesOfTheRealSDK(t *testing.T) {
 	if deep := get(trace, "70f03b55f49ed354"); deep.Seen.Parent != "1414b6bd0702d760" {
 		t.Errorf("nesting must name the parent, not parent_id: %+v", deep.Seen)
 	}
-	if alone := get("1-6b060a20-e4eaaa5b3cc6210946c9054a", "01b7625c579c1d73"); alone.Revision != 0 || alone.Service != "" {
+	if alone := get("1-6b060a20-e4eaaa5b3cc6210946c9054a", "01b7625c579c1d73"); alone.Revision != 1 || alone.Service != "" {
 		t.Errorf("a streamed subsegment without its segment: %+v", alone)
 	}
 }

@@ -3,9 +3,8 @@ package collectors
 import "muster/fleet"
 
 // placeStreamed gives subsegments that were sent alone the service of the
-// segment they belong to. One whose segment has not come yet stays without,
-// at revision 0: its segment is still in progress.
-func placeStreamed(spans []fleet.Record) {
+// segment they belong to, if it is among the spans, and says whose is not.
+func placeStreamed(spans []fleet.Record) (orphans []*fleet.Record) {
 	services := make(map[string]*fleet.Record, len(spans))
 	for i := range spans {
 		services[spans[i].ID] = &spans[i]
@@ -17,9 +16,10 @@ func placeStreamed(spans []fleet.Record) {
 		}
 		r.Service = serviceAbove(services, r)
 		if r.Service == "" {
-			r.Revision = 0
+			orphans = append(orphans, r)
 		}
 	}
+	return orphans
 }
 
 // serviceAbove climbs from a span to the first one that knows its service.
