@@ -200,8 +200,10 @@ func (s *sheet) raw(r *fleet.Record) {
 // findingSheet is everything about a finding but its evidence, in w cells.
 func findingSheet(f *fleet.Finding, w int) []line {
 	s := &sheet{w: w}
-	s.lines = append(s.lines, line{own(plain, " "),
-		foreign(severityRole(f.Severity), shout(f.Severity)), own(plain, "  "), foreign(strong, f.Title)})
+	s.lines = append(s.lines, line{
+		own(plain, " "),
+		foreign(severityRole(f.Severity), shout(f.Severity)), own(plain, "  "), foreign(strong, f.Title),
+	})
 	s.field("message", plain, f.Message)
 	s.field("remedy", plain, f.Remedy)
 	s.lines = append(s.lines, nil)

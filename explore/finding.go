@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -119,7 +120,7 @@ func (f *finding) view(w, h int) []line {
 	if f.err != nil {
 		title = append(title, foreign(bad, "  could not be read: "+f.err.Error()))
 	}
-	out = append(out[:len(out):len(out)], nil, title)
+	out = append(slices.Clip(out), nil, title)
 	from, to := f.at.shown()
 	for i := from; i < to; i++ {
 		out = append(out, f.row(f.found.Evidence[i], w, i == f.at.cursor))

@@ -56,8 +56,6 @@ func sureSign(c fleet.Certainty) string {
 
 // joinCounts says how many records were joined by which rung, and how surely.
 func joinCounts(rs []fleet.Record) line {
-	names := []string{string(fleet.RungSeen), string(fleet.RungTouch), string(fleet.RungRequest),
-		string(fleet.RungMessage), string(fleet.RungTrace), string(fleet.RungSession)}
 	by, inferred, alone := map[string]int{}, 0, 0
 	for i := range rs {
 		l := membership(&rs[i])
@@ -71,9 +69,9 @@ func joinCounts(rs []fleet.Record) line {
 		by[rungName(&rs[i], l)]++
 	}
 	var parts []string
-	for _, n := range names {
-		if by[n] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", by[n], n))
+	for _, rung := range fleet.Rungs() {
+		if n := by[string(rung)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, rung))
 		}
 	}
 	if alone > 0 {

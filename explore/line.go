@@ -98,10 +98,12 @@ func (l line) String() string {
 	return b.String()
 }
 
-// fill makes a block exactly h lines high.
+// fill makes a block exactly h lines high. Appending to what it returns never
+// writes into b.
 func fill(b []line, h int) []line {
+	h = max(h, 0)
 	if len(b) >= h {
-		return b[:max(h, 0)]
+		return b[:h:h]
 	}
 	out := make([]line, h)
 	copy(out, b)

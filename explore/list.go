@@ -205,7 +205,7 @@ type filter struct {
 func parseFilter(s string) filter {
 	var f filter
 	var words []string
-	for _, w := range strings.Fields(s) {
+	for w := range strings.FieldsSeq(s) {
 		name, isService := strings.CutPrefix(w, "service:")
 		switch {
 		case isService:

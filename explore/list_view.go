@@ -81,7 +81,7 @@ func listColumns(w, whenWidth int, when func(time.Time) string) []listColumn {
 		{"TOOK", 7, true, func(s *fleet.Summary) (role, string) { return plain, took(s.Duration) }},
 		{"", 1, false, func(s *fleet.Summary) (role, string) { return bad, failed(s.Errors > 0 || s.Error != "") }},
 		{"SERVICE", serviceWidth, false, func(s *fleet.Summary) (role, string) { return service, s.Service }},
-		{"OPERATION", 0, false, func(s *fleet.Summary) (role, string) { return operation(s) }},
+		{"OPERATION", 0, false, operation},
 		{"●SPN", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Spans, plain) }},
 		{"≡LOG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Logs, plain) }},
 		{"→API", 4, true, func(s *fleet.Summary) (role, string) { return count(s.APICalls, plain) }},

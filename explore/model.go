@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"charm.land/bubbles/v2/key"
@@ -120,11 +121,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // push shows a screen and keeps the one below for the way back.
 func (m *model) push(s screen) {
-	st := append(m.stacks[m.tab], s)
-	if len(st) > mostBack {
-		st = append(st[:1:1], st[2:]...)
+	st := m.stacks[m.tab]
+	if len(st) == mostBack {
+		st = slices.Delete(st, 1, 2) // the oldest but for the tab's own
 	}
-	m.stacks[m.tab] = st
+	m.stacks[m.tab] = append(st, s)
 	m.fit()
 }
 

@@ -171,9 +171,18 @@ func TestTheWheelMovesAndLeavesAPromptAlone(t *testing.T) {
 func TestPromptEditsLikeAShell(t *testing.T) {
 	p := newPrompt(askMsg{label: "x", value: "one two"})
 	for _, k := range []tea.KeyPressMsg{
-		{Code: 'w', Mod: tea.ModCtrl}, {Code: 't', Text: "t"}, {Code: '2', Text: "2"}, {Code: tea.KeyHome},
-		{Code: tea.KeyDelete}, {Code: 'O', Text: "O"}, {Code: tea.KeyEnd}, {Code: tea.KeyBackspace}, {Code: tea.KeyLeft},
-		{Code: '数', Text: "数"}, {Code: tea.KeyRight}, {Code: '!', Text: "!"},
+		{Code: 'w', Mod: tea.ModCtrl},
+		{Code: 't', Text: "t"},
+		{Code: '2', Text: "2"},
+		{Code: tea.KeyHome},
+		{Code: tea.KeyDelete},
+		{Code: 'O', Text: "O"},
+		{Code: tea.KeyEnd},
+		{Code: tea.KeyBackspace},
+		{Code: tea.KeyLeft},
+		{Code: '数', Text: "数"},
+		{Code: tea.KeyRight},
+		{Code: '!', Text: "!"},
 	} {
 		p.press(k)
 	}

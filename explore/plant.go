@@ -63,7 +63,7 @@ func plant(t *fleet.Trace) *forest {
 		nodes[i] = node{rec: &t.Records[i], key: t.Records[i].ID}
 	}
 	p.growSpans(nodes)
-	p.hangById(nodes)
+	p.hangByID(nodes)
 	p.sort()
 	p.hangByTime(nodes)
 	f := &forest{roots: p.headings(t)}
@@ -147,8 +147,8 @@ func (p *planter) offer(n *node) {
 	}
 }
 
-// hangById hangs whatever shares an id with a span, or with an API call, there.
-func (p *planter) hangById(nodes []node) {
+// hangByID hangs whatever shares an id with a span, or with an API call, there.
+func (p *planter) hangByID(nodes []node) {
 	for i := range nodes {
 		n := &nodes[i]
 		if n.rec.Kind == fleet.KindSpan {
