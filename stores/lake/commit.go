@@ -64,7 +64,7 @@ func (l *Lake) Commit(ctx context.Context, c fleet.Commit) error {
 	l.commits.Lock()
 	defer l.commits.Unlock()
 	if err := l.commitEvidence(ctx, &c); err != nil {
-		return fmt.Errorf("commit to lake %s: %w", l.root, err)
+		return fmt.Errorf("commit to lake %s: %w", l.root, explain(err))
 	}
 	if err := l.saveLedger(ctx, c.Ledger); err != nil {
 		return fmt.Errorf("commit ledger to lake %s: %w", l.root, err)
@@ -104,7 +104,7 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) error {
 	}
 	l.remember(tableEvidence, next)
 	l.live.committed(int64(c.Base), snapshotID(next), written)
-	l.maintain(ctx, next)
+	l.maintain(ctx, next, written)
 	return nil
 }
 
@@ -163,8 +163,7 @@ func (l *Lake) write(tbl *table.Table, parts map[partition][]row) ([]writtenFile
 	for key, rows := range parts {
 		sortRows(rows)
 		for _, chunk := range cut(rows) {
-			day := time.Unix(int64(key.day)*24*60*60, 0).UTC().Format(time.DateOnly)
-			name := dataName(tableEvidence, fmt.Sprintf("%s-%s-%s.parquet", fileSafe(key.kind), day, rand.Text()))
+			name := evidenceName(key.dayKey, rand.Text())
 			size, err := writeParquet(l.catalog.files, name, chunk, evidenceOptions()...)
 			if err != nil {
 				return nil, errors.Join(err, l.remove(written))
@@ -173,6 +172,12 @@ func (l *Lake) write(tbl *table.Table, parts map[partition][]row) ([]writtenFile
 		}
 	}
 	return written, nil
+}
+
+// evidenceName is the lake:// name of a data file of a kind and day.
+func evidenceName(key dayKey, unique string) string {
+	date := time.UnixMicro(int64(key.day) * usPerDay).UTC().Format(time.DateOnly)
+	return dataName(tableEvidence, fmt.Sprintf("%s-%s-%s.parquet", fileSafe(key.kind), date, unique))
 }
 
 // fileSafe keeps the letters of a kind that any file system can name.

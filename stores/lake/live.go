@@ -142,9 +142,7 @@ func (d *liveDay) load(f files, p plan) error {
 		if err != nil {
 			return err
 		}
-		index := int32(len(d.paths))
-		d.paths = append(d.paths, file.name)
-		d.loaded[file.identity()] = true
+		index := d.file(file)
 		err = readParquet(f, file.name, func(number int64, r *evidenceID) error {
 			if !deleted[number] {
 				d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: number})
@@ -156,6 +154,13 @@ func (d *liveDay) load(f files, p plan) error {
 		}
 	}
 	return nil
+}
+
+// file takes a file into the day and returns its number.
+func (d *liveDay) file(p planned) int32 {
+	d.paths = append(d.paths, p.name)
+	d.loaded[p.identity()] = true
+	return int32(len(d.paths) - 1)
 }
 
 func (d *liveDay) add(id string, p place) {
@@ -188,24 +193,18 @@ func (x *liveIndex) evict(keep dayKey) {
 	}
 }
 
-// committed takes over an own commit that led from one snapshot to the next:
-// nobody else committed between them, so that only the new files changed.
+// committed takes over the files of an own commit that led from one snapshot
+// to the next.
 func (x *liveIndex) committed(from, to int64, written []writtenFile) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, d := range x.days {
-		if d.snapshot == from {
-			d.snapshot = to
-		}
-	}
+	x.advance(from, to)
 	for _, w := range written {
 		d := x.days[w.key.dayKey]
 		if d == nil || d.snapshot != to {
 			continue
 		}
-		index := int32(len(d.paths))
-		d.paths = append(d.paths, w.name)
-		d.loaded[planned{name: w.name}.identity()] = true
+		index := d.file(planned{name: w.name})
 		for i := range w.rows {
 			r := &w.rows[i]
 			d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)})
@@ -223,10 +222,14 @@ func snapshotID(tbl *table.Table) int64 {
 }
 
 func planDay(ctx context.Context, tbl *table.Table, key dayKey) (plan, error) {
+	return planFiles(ctx, tbl, dayFilter(key))
+}
+
+func dayFilter(key dayKey) iceberg.BooleanExpression {
 	start := int64(key.day) * usPerDay
-	return planFiles(ctx, tbl, iceberg.NewAnd(
+	return iceberg.NewAnd(
 		iceberg.EqualTo(iceberg.Reference(columnKind), key.kind),
 		iceberg.GreaterThanEqual(iceberg.Reference(columnTime), iceberg.Timestamp(start)),
 		iceberg.LessThan(iceberg.Reference(columnTime), iceberg.Timestamp(start+usPerDay)),
-	))
+	)
 }

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
@@ -12,24 +13,49 @@ const (
 	// take seconds; an hour is far beyond them and bounds the metadata, which
 	// every commit writes anew, to some hundred snapshots.
 	snapshotAge = time.Hour
-	// expireEvery is the number of commits between two expiries.
-	expireEvery = 200
+	// expireSlack is how much older than snapshotAge the oldest snapshot gets
+	// before all the old ones go at once: at a commit each 5 seconds, some 200.
+	expireSlack = 15 * time.Minute
+	// compactEvery is the number of commits between two looks for small files.
+	compactEvery = mergeFiles
 )
 
-// maintain expires old snapshots now and then. That it did not work out is no
-// failure of the commit before it: the next round tries again.
-func (l *Lake) maintain(ctx context.Context, tbl *table.Table) {
-	if tbl.Metadata().LastSequenceNumber()%expireEvery != 0 {
-		return
+// maintain keeps a lake of many commits quick, after one of them. That it did
+// not work out is no failure of the commit: the next round tries again.
+func (l *Lake) maintain(ctx context.Context, tbl *table.Table, written []writtenFile) {
+	l.commitCount++
+	if l.commitCount%compactEvery == 0 {
+		if err := l.compact(ctx, tbl, written); err != nil && !errors.Is(err, table.ErrCommitFailed) {
+			l.options.Logger.WarnContext(ctx, "small files not merged", "error", err)
+		}
 	}
-	if err := l.expire(ctx, tbl, snapshotAge); err != nil {
-		l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
+	if snapshotSpan(tbl) > snapshotAge+expireSlack {
+		if err := l.expire(ctx, snapshotAge); err != nil {
+			l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
+		}
 	}
+}
+
+// snapshotSpan is the time between a table's oldest and newest snapshot.
+func snapshotSpan(tbl *table.Table) time.Duration {
+	snapshots := tbl.Metadata().Snapshots()
+	if len(snapshots) == 0 {
+		return 0
+	}
+	oldest, newest := snapshots[0].TimestampMs, snapshots[0].TimestampMs
+	for _, s := range snapshots {
+		oldest, newest = min(oldest, s.TimestampMs), max(newest, s.TimestampMs)
+	}
+	return time.Duration(newest-oldest) * time.Millisecond
 }
 
 // expire forgets the snapshots of the evidence that are older than an age, but
 // not the current one, and removes the files that only they name.
-func (l *Lake) expire(ctx context.Context, tbl *table.Table, age time.Duration) error {
+func (l *Lake) expire(ctx context.Context, age time.Duration) error {
+	tbl, err := l.catalog.LoadTable(ctx, table.Identifier{namespace, tableEvidence})
+	if err != nil {
+		return err
+	}
 	tx := tbl.NewTransaction()
 	if err := tx.ExpireSnapshots(table.WithRetainLast(1), table.WithOlderThan(age)); err != nil {
 		return err

@@ -3,10 +3,10 @@
 package lake
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
-	"github.com/apache/iceberg-go/table"
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
@@ -38,14 +38,11 @@ func TestOldSnapshotsExpireAndRecordsStay(t *testing.T) {
 	for n := range 5 {
 		add(t, l, logLines(n, 1), map[string]time.Time{"s": noon})
 	}
-	tbl, err := l.catalog.LoadTable(t.Context(), table.Identifier{namespace, tableEvidence})
+	if err := l.expire(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	tbl, err := l.head(t.Context(), tableEvidence)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.expire(t.Context(), tbl, 0); err != nil {
-		t.Fatal(err)
-	}
-	if tbl, err = l.head(t.Context(), tableEvidence); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(tbl.Metadata().Snapshots()); n != 1 {
@@ -75,5 +72,72 @@ func TestLedgerFoldsCompleteWindows(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestSmallFilesAreMerged commits often, with revisions and amendments, and
+// sees that files stay few and that nothing else changes.
+func TestSmallFilesAreMerged(t *testing.T) {
+	root := t.TempDir()
+	l, other := openLake(t, root), openLake(t, root)
+	const commits, each = 3 * compactEvery, 5
+	want := logLines(0, commits*each)
+	for n := range commits {
+		rs := want[n*each : (n+1)*each]
+		again := append(rs[:each:each], want[max(0, n-1)*each])
+		again[each].Revision = n // a newer revision of a record of the batch before
+		want[max(0, n-1)*each].Revision = n
+		amended := &want[max(0, n-2)*each+1]
+		amended.Keys.Correlation = fmt.Sprint("C", n)
+		fresh, err := l.Fresh(t.Context(), again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = l.Commit(t.Context(), fleet.Commit{
+			Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised,
+			Amendments: []fleet.Amendment{{Ref: fleet.Ref{ID: amended.ID, Kind: amended.Kind, Time: amended.Time}, Keys: amended.Keys}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := l.planQuery(t.Context(), &fleet.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.files) >= 2*mergeFiles {
+		t.Errorf("%d commits left %d files", commits, len(p.files))
+	}
+	for _, l := range []*Lake{l, other} {
+		got, err := collect(l.Records(t.Context(), fleet.Query{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+		// Both the index that followed and one that reads find every row again.
+		fresh, err := l.Fresh(t.Context(), want)
+		if err != nil || fresh.Dropped != len(want) {
+			t.Errorf("got %d dropped, error %v, want all %d", fresh.Dropped, err, len(want))
+		}
+		var as []fleet.Amendment
+		for i := range want {
+			want[i].Keys.Correlation = "last"
+			as = append(as, fleet.Amendment{Ref: fleet.Ref{ID: want[i].ID, Kind: want[i].Kind, Time: want[i].Time}, Keys: want[i].Keys})
+		}
+		if err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: as}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := collect(l.Records(t.Context(), fleet.Query{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if removed, err := l.Sweep(t.Context(), 0); err != nil || removed != 0 {
+		t.Errorf("sweep removed %d files, error %v: merged files belong to the snapshots before", removed, err)
 	}
 }

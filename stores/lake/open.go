@@ -33,8 +33,9 @@ type Lake struct {
 	catalog *sqlCatalog
 	reader  *reader
 
-	commits sync.Mutex // held during a commit to evidence
-	live    *liveIndex
+	commits     sync.Mutex // held during a commit to evidence
+	commitCount int        // of this handle, under commits
+	live        *liveIndex
 
 	mu    sync.Mutex
 	heads map[string]*table.Table // by table name, as last loaded

@@ -27,6 +27,9 @@ const (
 	maxFileBytes = 128 << 20
 	// bloomBits per value give about one false positive in a hundred.
 	bloomBits = 10
+	// readRowsAtOnce keeps the buffer of a reader of whole rows, of a kilobyte
+	// each beside their text, small against most files.
+	readRowsAtOnce = 64
 	// boundBytes is the longest text kept whole as a bound; record ids and all
 	// keys of AWS are shorter.
 	boundBytes = 256
@@ -87,7 +90,7 @@ func readParquet[T any](f files, name string, fn func(number int64, r *T) error)
 	defer func() { _ = file.Close() }() // only read
 	r := parquet.NewGenericReader[T](file)
 	defer func() { _ = r.Close() }()
-	buf := make([]T, 256)
+	buf := make([]T, readRowsAtOnce)
 	for number := int64(0); ; {
 		clear(buf)
 		n, err := r.Read(buf)

@@ -4,6 +4,7 @@ package lake
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -39,15 +40,12 @@ func newReader(root string) (*reader, error) {
 	if strings.ContainsAny(root, "*?[") {
 		return nil, errors.New("the path has one of * ? [, which the reader takes for a pattern: choose another folder")
 	}
-	temp, err := os.MkdirTemp("", "muster-lake-")
-	if err != nil {
-		return nil, fmt.Errorf("make temporary folder: %w", err)
-	}
+	temp := filepath.Join(os.TempDir(), "muster-lake-"+rand.Text()) // made by DuckDB if it must
 	connector, err := duckdb.NewConnector("", func(c driver.ExecerContext) error {
 		return execAll(c, engineSettings(temp))
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start reader: %w", err), os.RemoveAll(temp))
+		return nil, fmt.Errorf("start reader: %w", err)
 	}
 	r := &reader{files: files{root}, db: sql.OpenDB(connector), temp: temp}
 	r.db.SetMaxOpenConns(engineConnections)

@@ -16,7 +16,7 @@ const (
 	smallTries = 20
 	// foldFiles is how many files a small table may have before an append
 	// writes it anew as one: reading stays at a few milliseconds.
-	foldFiles = 32
+	foldFiles = 8
 )
 
 // smallTable is a table beside the evidence whose rows fit in memory.
