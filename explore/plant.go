@@ -195,13 +195,7 @@ func (p *planter) sort() {
 // headings are the roots: the trees of a single trace as they are, those of
 // several under a heading each, and what is outside every span under its own.
 func (p *planter) headings(t *fleet.Trace) []*node {
-	seen := map[string]bool{}
-	for i := range t.Records {
-		if tr := t.Records[i].Keys.Trace; !seen[tr] {
-			seen[tr] = true
-			p.order = append(p.order, tr)
-		}
-	}
+	p.order = traceOrder(t.Records)
 	var out []*node
 	for _, tr := range p.order {
 		trees, l := p.roots[tr], p.loose[tr]
@@ -223,6 +217,26 @@ func (p *planter) headings(t *fleet.Trace) []*node {
 			name += "  " + trees[0].rec.Service + " " + trees[0].rec.Name
 		}
 		out = append(out, &node{heading: name, trace: tr, key: "trace/" + tr, kids: trees})
+	}
+	return out
+}
+
+// traceOrder are the traces of records in the order of their first spans, since
+// CloudTrail's whole seconds may lie before all of them; those without a span
+// come after, in the order of their first records.
+func traceOrder(rs []fleet.Record) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, spans := range []bool{true, false} {
+		for i := range rs {
+			if spans && rs[i].Kind != fleet.KindSpan {
+				continue
+			}
+			if tr := rs[i].Keys.Trace; !seen[tr] {
+				seen[tr] = true
+				out = append(out, tr)
+			}
+		}
 	}
 	return out
 }

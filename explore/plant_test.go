@@ -176,6 +176,19 @@ func TestADeepTraceKeepsRoomForNames(t *testing.T) {
 	}
 }
 
+func TestTracesAreInTheOrderOfTheirFirstSpans(t *testing.T) {
+	first := &story{trace: "67432b5e9f3a41d7c05be0a1862f44d1", start: noon.Add(100 * ms)}
+	first.span("a", "", "gateway", "POST /orders", 0, 100*ms, "")
+	second := &story{trace: "67432b5e0000000000000000862f44d1", start: noon.Add(500 * ms)}
+	second.span("c", "", "mailer", "receive", 0, 100*ms, "")
+	second.aws("b", "c", "mailer", "s3", "GetObject", "AWS::S3::Bucket/x", "R1", 50*ms, 10*ms) // at noon sharp
+	dossier := fleet.Trace{Records: append(first.records, second.records...)}
+	fleet.Sort(dossier.Records)
+	if got := traceOrder(dossier.Records); !slices.Equal(got, []string{first.trace, second.trace}) {
+		t.Errorf("the traces are in the order %v", got)
+	}
+}
+
 func TestAPICallsAreDrawnWhereTheirSpanBegan(t *testing.T) {
 	s := &story{trace: "67432b5e9f3a41d7c05be0a1862f44d1", start: noon.Add(400 * ms)}
 	s.span("a", "", "gateway", "GET /", 0, 100*ms, "")
