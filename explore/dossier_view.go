@@ -194,15 +194,16 @@ func headJourney(t *fleet.Trace, journey bool, w int) line {
 	return l
 }
 
-// headJoins says how the records were joined, and when it all began where there
-// is room for that.
+// headJoins says how the records were joined, and when it all began as far as
+// there is room for that.
 func headJoins(t *fleet.Trace, from time.Time, w int) line {
 	l := append(line{own(faint, " joined   ")}, joinCounts(t.Records)...)
-	start := text(faint, from.UTC().Format("  Jan 02 15:04:05.000 UTC "))
-	if l.width()+start.width() > w {
-		return l
+	for _, format := range []string{"  Jan 02 15:04:05.000 UTC ", "  Jan 02 15:04:05 ", "  15:04:05 "} {
+		if start := text(faint, from.UTC().Format(format)); l.width()+start.width() <= w {
+			return l.spread(start, w)
+		}
 	}
-	return l.spread(start, w)
+	return l
 }
 
 // tracesIn counts the traces of records.

@@ -152,7 +152,7 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		m.fit()
 		return m.top().load()
 	case key.Matches(msg, m.keys.open):
-		return say(askMsg{label: "open id", then: func(id string) tea.Cmd { return say(openMsg{id: id}) }})
+		return say(askMsg{label: "open id", then: openTyped})
 	case key.Matches(msg, m.keys.reload):
 		return tea.Batch(m.top().load(), m.askStatus())
 	case key.Matches(msg, m.keys.back):
@@ -161,6 +161,14 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		return m.top().press(msg)
 	}
 	return nil
+}
+
+// openTyped opens the id that a person typed, if any.
+func openTyped(id string) tea.Cmd {
+	if id == "" {
+		return nil
+	}
+	return say(openMsg{id: id})
 }
 
 // back closes the innermost thing that is open.

@@ -93,6 +93,22 @@ func TestRefreshOfADossierKeepsCursorFoldsAndScroll(t *testing.T) {
 	}
 }
 
+func TestAnIDIsOpenedFromAnywhere(t *testing.T) {
+	s := newStage(t, sample(), 80, 24, Options{})
+	s.press("tab : enter")
+	if got := s.m.top().title(); got != "findings" {
+		t.Errorf("an empty id opens %s", got)
+	}
+	s.press(": 1-67432b5e-9f3a41d7c05be0a1862f44d1 enter")
+	if got := s.m.top().title(); got != "trace 1-67432b5e…1862f44d1" {
+		t.Errorf("the id opens %s", got)
+	}
+	s.press(": ord-7f3a-1042 esc")
+	if got := s.m.top().title(); got != "trace 1-67432b5e…1862f44d1" || s.m.prompt != nil {
+		t.Errorf("esc at the prompt leads to %s", got)
+	}
+}
+
 func TestARequestOpensWhatSharesIt(t *testing.T) {
 	s := newStage(t, sample(), 80, 24, Options{Start: "67432b1100aa55bb66cc77dd88ee99ff"})
 	s.press("end R")
