@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -54,6 +55,7 @@ type demo struct {
 	faults    []samples.Fault
 	incidents []samples.Incident
 
+	http     *awshttp.BuildableClient // one for all passes, so that connections are used again
 	aws      *localaws.Server
 	fleet    *samples.Fleet
 	recorder *truth.Recorder
@@ -117,6 +119,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: start the AWS stand-in: %w", err)
 	}
+	d.http = awshttp.NewBuildableClient()
 	d.started = time.Now()
 	if d.flags.headless { // it grows with the load, and nobody asks for it in the explorer
 		d.recorder = truth.NewRecorder(d.flags.seed, time.Now)
@@ -148,16 +151,16 @@ func (d *demo) close() error {
 
 func (d *demo) streams(ctx context.Context) ([]fleet.Collector, error) {
 	return collectors.Discover(ctx, collectors.Options{
-		AWS:     localConfig(d.aws.Endpoint()),
+		AWS:     localConfig(d.aws.Endpoint(), d.http),
 		Account: localaws.DefaultAccount, TrailBucket: d.aws.TrailBucket(), Overlap: demoOverlap,
 		Now: time.Now, Logger: d.logger,
 	})
 }
 
 // localConfig is the AWS configuration for the stand-in of this process.
-func localConfig(endpoint string) aws.Config {
+func localConfig(endpoint string, client aws.HTTPClient) aws.Config {
 	return aws.Config{
-		Region: localaws.DefaultRegion, BaseEndpoint: aws.String(endpoint), Credentials: localCredentials(),
+		Region: localaws.DefaultRegion, BaseEndpoint: aws.String(endpoint), Credentials: localCredentials(), HTTPClient: client,
 	}
 }
 

@@ -121,9 +121,13 @@ func source(stream string) string {
 // of their records those in wanted.
 func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, wanted fleet.Window, parts chan<- part) error {
 	for _, s := range plan(c.Stream(), marks, o.Since, o.Until) {
+		var through time.Time
 		for b, err := range c.Collect(ctx, s.window) {
 			if err != nil {
 				return errors.Join(err, unread(ctx, c.Stream(), s.window, err, parts))
+			}
+			if b.Through.After(through) {
+				through = b.Through
 			}
 			b.Records = slices.DeleteFunc(b.Records, func(r fleet.Record) bool { return !wanted.Contains(r.Time) })
 			p := part{stream: c.Stream(), batch: b, marks: s.progress(b.Through)}
@@ -133,8 +137,8 @@ func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o 
 				return ctx.Err()
 			}
 		}
-		if s.done == nil {
-			continue
+		if s.done == nil || through.Before(s.window.End) {
+			continue // nothing to mark, or a part of it could not be read
 		}
 		select {
 		case parts <- part{stream: c.Stream(), marks: s.done}:

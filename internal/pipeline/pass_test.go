@@ -186,3 +186,25 @@ func TestPassLeavesOutWhatHappenedFromUntilOn(t *testing.T) {
 		t.Errorf("%d records; a pass to now leaves nothing out, clocks may differ", len(m.live))
 	}
 }
+
+// refused ends without an error and without having read anything, as a stream
+// whose permission is missing does.
+type refused struct{ stream }
+
+func (r *refused) Collect(context.Context, fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		yield(fleet.Batch{Ledger: []fleet.LedgerEntry{{Coverage: fleet.Partial, Reason: "denied"}}}, nil)
+	}
+}
+
+func TestPassDoesNotMarkARefusedBackfillAsRead(t *testing.T) {
+	m := newMemory()
+	mustPass(t, newLine(m), PassOptions{Since: at(100), Until: at(120)}, &stream{name: "logs/a"})
+	mustPass(t, newLine(m), PassOptions{Since: at(50), Until: at(120)}, &refused{stream{name: "logs/a"}})
+	if got := m.marks[startMark+"logs/a"]; !got.Equal(at(100)) {
+		t.Errorf("the coverage begins at %v, though nothing before 100 was read", got)
+	}
+	if len(m.ledger) != 1 || m.ledger[0].Stream != "logs/a" {
+		t.Errorf("ledger %v", m.ledger)
+	}
+}
