@@ -105,13 +105,32 @@ func TestReceiveWaitsForAMessage(t *testing.T) {
 	s := start(t, Options{})
 	client := sqs.NewFromConfig(client(t, s, "AKIDSENDER"))
 	queue := newTestQueue(t, client, nil)
-	got := make(chan []types.Message)
-	go func() { got <- receive(t, client, queue, 20) }()
-	if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue, MessageBody: aws.String("late")}); err != nil {
+	sent := make(chan error, 1)
+	time.AfterFunc(50*time.Millisecond, func() { // by then the receive waits
+		_, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue, MessageBody: aws.String("late")})
+		sent <- err
+	})
+	messages := receive(t, client, queue, 20)
+	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
-	if messages := <-got; len(messages) != 1 || *messages[0].Body != "late" {
+	if len(messages) != 1 || *messages[0].Body != "late" {
 		t.Errorf("received %v, want the message", messages)
+	}
+}
+
+func TestReceiveWaitsForADelayedMessage(t *testing.T) {
+	s := start(t, Options{})
+	client := sqs.NewFromConfig(client(t, s, "AKIDSENDER"))
+	queue := newTestQueue(t, client, nil)
+	if _, err := client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue, MessageBody: aws.String("slow"), DelaySeconds: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if early := receive(t, client, queue, 0); len(early) != 0 {
+		t.Errorf("received %v before its time", early)
+	}
+	if messages := receive(t, client, queue, 20); len(messages) != 1 {
+		t.Errorf("received %d messages, want the delayed one", len(messages))
 	}
 }
 
@@ -127,6 +146,7 @@ func TestCloseEndsAWaitingReceive(t *testing.T) {
 		defer close(waiting)
 		_, _ = client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue, WaitTimeSeconds: 20})
 	}()
+	<-time.After(50 * time.Millisecond) // by then the receive waits
 	began := time.Now()
 	if err := s.Close(); err != nil {
 		t.Error(err)

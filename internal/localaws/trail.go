@@ -14,8 +14,9 @@ const (
 	// maxLookup bounds the events that LookupEvents can still find: a few hours
 	// of the sample fleet. The oldest go first, as AWS's do after 90 days.
 	maxLookup = 100_000
-	// maxPending bounds what waits for a file: beyond it, what is due is written
-	// without anybody looking.
+	// maxPending is how many events wait before those that are due are written
+	// without anybody looking. What is not due yet waits on: the bound of that is
+	// the delay.
 	maxPending = 5_000
 	// eventsPerFile is small, so that short runs have several files.
 	eventsPerFile = 50

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -52,16 +54,24 @@ func trailEvents(t *testing.T, s *Server) []event {
 // identify makes n calls that are recorded and returns their request ids.
 func identify(t *testing.T, s *Server, n int) []string {
 	t.Helper()
-	caller := sts.NewFromConfig(client(t, s, "AKIDCALLER"))
-	var ids []string
-	for range n {
-		out, err := caller.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, requestID(t, out.ResultMetadata))
+	ids, err := callerIdentities(t.Context(), sts.NewFromConfig(client(t, s, "AKIDCALLER")), n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return ids
+}
+
+func callerIdentities(ctx context.Context, caller *sts.Client, n int) ([]string, error) {
+	var ids []string
+	for range n {
+		out, err := caller.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return ids, err
+		}
+		id, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 func TestTrailFilesComeLateAndHoldEveryEventOnce(t *testing.T) {
@@ -152,5 +162,44 @@ func TestFullTrailWritesWithoutAReader(t *testing.T) {
 	defer s.trail.mu.Unlock()
 	if len(s.trail.pending) != 0 || len(s.trail.files) == 0 {
 		t.Errorf("%d events wait and %d files are written", len(s.trail.pending), len(s.trail.files))
+	}
+}
+
+func TestTrailLosesNothingWhileItIsReadAndDrained(t *testing.T) {
+	s := start(t, Options{Delay: Delay{Trail: 10 * time.Millisecond}, Seed: 2, Trouble: Trouble{Late: 0.3}})
+	const writers, calls = 4, 50
+	type answer struct {
+		ids []string
+		err error
+	}
+	answers := make(chan answer, writers)
+	for range writers {
+		caller := sts.NewFromConfig(client(t, s, "AKIDCALLER"))
+		go func() {
+			ids, err := callerIdentities(t.Context(), caller, calls)
+			answers <- answer{ids, err}
+		}()
+	}
+	var want, got []string
+	for left := writers; left > 0; {
+		trailKeys(t, s)
+		s.Drain()
+		select {
+		case a := <-answers:
+			left--
+			want = append(want, a.ids...)
+			if a.err != nil {
+				t.Error(a.err)
+			}
+		default:
+		}
+	}
+	for _, ev := range trailEvents(t, s) {
+		got = append(got, ev.RequestID)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		t.Errorf("the files hold %d requests, want the %d that were made", len(got), len(want))
 	}
 }
