@@ -140,6 +140,21 @@ func TestScreensSayThatTheyAreReading(t *testing.T) {
 	}
 }
 
+func TestARecordAskedForIsRevealedWhenItComes(t *testing.T) {
+	f := sample()
+	s := newStage(t, f, 80, 24, Options{})
+	s.send(openMsg{id: refusedTrace, record: "late"})
+	s.press("end up up up up left - 2") // fold everything, hide the log lines
+	late := f.records[1]
+	late.ID = "late"
+	f.records = append(f.records, late)
+	s.press("r")
+	d := s.m.top().(*dossier)
+	if got := d.current().key(); got != "late" || len(d.hidden) > 1 {
+		t.Errorf("the cursor is on %s", got)
+	}
+}
+
 func TestCopyingPutsTheWholeIDOnTheClipboard(t *testing.T) {
 	s := newStage(t, sample(), 80, 24, Options{Start: refusedTrace})
 	_, cmd := s.m.Update(copyMsg{"an id"})
