@@ -115,7 +115,11 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.line = d.app.line(d.store, prometheus.NewRegistry())
 	d.line.Logger = d.logger
-	d.aws, err = localaws.Start(ctx, localaws.Options{Seed: d.flags.seed, Now: time.Now, Delay: demoDelay, Logger: d.logger})
+	share := d.flags.trouble
+	d.aws, err = localaws.Start(ctx, localaws.Options{
+		Seed: d.flags.seed, Now: time.Now, Delay: demoDelay, Logger: d.logger,
+		Trouble: localaws.Trouble{Throttle: share, Fail: share, EmptyPage: share, Repeat: share, Late: share},
+	})
 	if err != nil {
 		return fmt.Errorf("demo: start the AWS stand-in: %w", err)
 	}

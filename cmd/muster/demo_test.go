@@ -62,6 +62,16 @@ func TestDemoOfAHealthyFleetFindsNothing(t *testing.T) {
 	}
 }
 
+// TestDemoIsRightThoughItsSourcesAreInTrouble has every tenth read throttled,
+// failing or empty, and every tenth piece of evidence late or there twice.
+func TestDemoIsRightThoughItsSourcesAreInTrouble(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "lake")
+	out := mustMuster(t, "demo", "--headless", "--for", "10s", "--seed", "11", "--trouble", "0.1", "--store", store)
+	if n := count(t, store, "select count(*) - count(distinct id) from records"); n != 0 {
+		t.Errorf("%d records are there twice:\n%s", n, out)
+	}
+}
+
 // TestDemoThatIsWrongSaysSo takes the truth of a run and bends it: a score that
 // cannot fail would be worth nothing.
 func TestDemoThatIsWrongSaysSo(t *testing.T) {

@@ -12,6 +12,9 @@ import (
 	"muster/samples"
 )
 
+// maxTrouble is what the AWS SDK's retries can still bear.
+const maxTrouble = 0.3
+
 // demoFlags shape one run of the demo.
 type demoFlags struct {
 	headless  bool
@@ -20,6 +23,7 @@ type demoFlags struct {
 	faults    []string
 	incidents []string
 	truthFile string
+	trouble   float64
 }
 
 func (a *app) demoCommand() *cobra.Command {
@@ -39,7 +43,8 @@ finding.`,
 		Example: `  muster demo
   muster demo --headless --for 30s --seed 7 --store ./demo-store
   muster demo --fault none --incident none        a healthy fleet
-  muster demo --fault n-plus-one --incident none`,
+  muster demo --fault n-plus-one --incident none
+  muster demo --headless --trouble 0.1            sources that throttle, fail, repeat and are late`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !f.headless && !a.onTerminal() {
@@ -47,6 +52,9 @@ finding.`,
 			}
 			if f.duration <= 0 {
 				return fmt.Errorf("demo: --for %s: give a time above zero", f.duration)
+			}
+			if f.trouble < 0 || f.trouble > maxTrouble {
+				return fmt.Errorf("demo: --trouble %g: give a share from 0 to %g", f.trouble, maxTrouble)
 			}
 			faults, err := choose("--fault", f.faults, samples.Faults())
 			if err != nil {
@@ -69,6 +77,7 @@ finding.`,
 	fs.Uint64Var(&f.seed, "seed", 7, "seed of the load, the faults and the incidents")
 	fs.StringSliceVar(&f.faults, "fault", []string{"all"}, "faults to switch on: all, none, "+names(samples.Faults()))
 	fs.StringSliceVar(&f.incidents, "incident", []string{"all"}, "incidents to switch on: all, none, "+names(samples.Incidents()))
+	fs.Float64Var(&f.trouble, "trouble", 0, "share of reads that are throttled, that fail, whose page is empty, and of evidence that comes late or twice")
 	fs.StringVar(&f.truthFile, "truth", "", "where to write the ground truth; default truth.json in the store")
 	return cmd
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/explore"
-	"muster/fleet"
+	"muster/internal/pipeline"
+	"muster/stores/lake"
 )
 
 // refreshEvery is how often the explorer reads the list again: often enough to
@@ -27,14 +28,37 @@ of ID. Without a terminal it prints the same screen and ends.`,
 			if len(args) > 0 {
 				id = args[0]
 			}
-			return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
-				if !a.onTerminal() {
-					return explore.Print(ctx, a.stdout, r, a.width(), id)
-				}
-				return explore.Run(ctx, r, explore.Options{
-					Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refreshEvery, Start: id,
-				})
+			ctx := cmd.Context()
+			store, err := a.openLake(ctx, true)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if !a.onTerminal() {
+				return explore.Print(ctx, a.stdout, store, a.width(), id)
+			}
+			return explore.Run(ctx, store, explore.Options{
+				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refreshEvery, Start: id,
+				Status: func() string { return freshness(ctx, store) },
 			})
 		},
 	}
+}
+
+// freshness says how far the slowest stream has been read.
+func freshness(ctx context.Context, store *lake.Lake) string {
+	marks, err := store.Checkpoints(ctx)
+	if err != nil {
+		return "checkpoints: " + err.Error()
+	}
+	var slowest time.Time
+	for _, t := range pipeline.Watermarks(marks) {
+		if slowest.IsZero() || t.Before(slowest) {
+			slowest = t
+		}
+	}
+	if slowest.IsZero() {
+		return "imported"
+	}
+	return "complete to " + slowest.UTC().Format("Jan 02 15:04:05")
 }
