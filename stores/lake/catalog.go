@@ -27,9 +27,9 @@ const (
 // sqlCatalog is iceberg-go's SQL catalog with two things put right: tables use
 // the lake's own durable files, and a commit that lost a race says so.
 type sqlCatalog struct {
-	*icesql.Catalog
-	db    *sql.DB
-	files files
+	*icesql.Catalog // does not close db, which it was given
+	db              *sql.DB
+	files           files
 }
 
 // openCatalog opens the catalog's file, creating it unless readOnly.
@@ -55,9 +55,7 @@ func openCatalog(root string, readOnly bool) (*sqlCatalog, error) {
 	return &sqlCatalog{Catalog: inner, db: db, files: files{root}}, nil
 }
 
-func (c *sqlCatalog) close() error {
-	return errors.Join(c.Catalog.Close(), c.db.Close())
-}
+func (c *sqlCatalog) close() error { return errors.Join(c.Close(), c.db.Close()) }
 
 // fs is the file access of every table.
 func (c *sqlCatalog) fs(context.Context) (iceio.IO, error) { return c.files, nil }

@@ -90,7 +90,7 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) error {
 	if len(parts) == 0 && len(c.Checkpoints) == 0 {
 		return nil
 	}
-	written, err := l.write(tbl, parts)
+	written, err := l.write(parts)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func refKey(ref fleet.Ref) batchKey {
 }
 
 // write writes the files of a commit. After an error none of them is left.
-func (l *Lake) write(tbl *table.Table, parts map[partition][]row) ([]writtenFile, error) {
+func (l *Lake) write(parts map[partition][]row) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
 		sortRows(rows)

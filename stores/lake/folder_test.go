@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,6 +157,43 @@ func makeNewerLake(t *testing.T, root string) {
 	}
 	if _, err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestOpenRefusesAPatternForAFolder(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "lake[1]")
+	if _, err := Open(t.Context(), root, Options{}); err == nil || !strings.Contains(err.Error(), "choose another folder") {
+		t.Errorf("got error %v, want one that says what to do", err)
+	}
+	if _, err := os.Stat(root); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder: got error %v, want that it was not made", err)
+	}
+}
+
+func TestSeveralProgramsMayCreateOneLake(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "new", "lake")
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			l, err := Open(t.Context(), root, Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = l.Close() }()
+			for {
+				if err = tryCommit(t, l, logLines(n*5, 10), "s", n); !errors.Is(err, fleet.ErrConflict) {
+					break
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, openLake(t, root)); n != 25 {
+		t.Errorf("got %d records, want 25", n)
 	}
 }
 

@@ -30,7 +30,8 @@ const (
 func playChild(root string) int {
 	ctx := context.Background()
 	l, err := Open(ctx, root, Options{})
-	for n := 0; err == nil; n++ {
+	for err == nil {
+		var n int
 		n, err = commitNext(ctx, l)
 		if err == nil {
 			_, err = fmt.Println(n)

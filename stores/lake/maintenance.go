@@ -16,9 +16,15 @@ const (
 	// expireSlack is how much older than snapshotAge the oldest snapshot gets
 	// before all the old ones go at once: at a commit each 5 seconds, some 200.
 	expireSlack = 15 * time.Minute
+	// orphanAge is how old a file that no snapshot names gets. No commit takes
+	// a day, so that none of them is still being committed.
+	orphanAge = 24 * time.Hour
 	// compactEvery is the number of commits between two looks for small files.
 	compactEvery = mergeFiles
 )
+
+// upkeep says how old things get before they go.
+type upkeep struct{ snapshots, slack, orphans time.Duration }
 
 // maintain keeps a lake of many commits quick, after one of them. That it did
 // not work out is no failure of the commit: the next round tries again.
@@ -29,11 +35,19 @@ func (l *Lake) maintain(ctx context.Context, tbl *table.Table, written []written
 			l.options.Logger.WarnContext(ctx, "small files not merged", "error", err)
 		}
 	}
-	if snapshotSpan(tbl) > snapshotAge+expireSlack {
-		if err := l.expire(ctx, snapshotAge); err != nil {
-			l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
-		}
+	if snapshotSpan(tbl) <= l.upkeep.snapshots+l.upkeep.slack {
+		return
 	}
+	if err := l.expire(ctx, l.upkeep.snapshots); err != nil {
+		l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
+		return
+	}
+	removed, err := l.Sweep(ctx, l.upkeep.orphans)
+	if err != nil {
+		l.options.Logger.WarnContext(ctx, "orphan files not swept", "error", err)
+		return
+	}
+	l.options.Logger.DebugContext(ctx, "old snapshots expired", "orphans", removed)
 }
 
 // snapshotSpan is the time between a table's oldest and newest snapshot.

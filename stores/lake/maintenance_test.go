@@ -3,7 +3,11 @@
 package lake
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,24 +37,34 @@ func TestSweepKeepsYoungAndNamedFiles(t *testing.T) {
 	}
 }
 
-func TestOldSnapshotsExpireAndRecordsStay(t *testing.T) {
+// TestCommitsExpireAndSweep lets nothing grow old.
+func TestCommitsExpireAndSweep(t *testing.T) {
 	l := openLake(t, t.TempDir())
-	for n := range 5 {
-		add(t, l, logLines(n, 1), map[string]time.Time{"s": noon})
-	}
-	if err := l.expire(t.Context(), 0); err != nil {
+	l.upkeep = upkeep{}
+	orphan := dataName(tableEvidence, "log-2026-03-14-orphan.parquet")
+	if _, err := writeParquet(l.catalog.files, orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
 		t.Fatal(err)
+	}
+	const commits = compactEvery + 3 // with one round of merging, whose old files go too
+	for n := range commits {
+		add(t, l, logLines(n, 2), map[string]time.Time{"s": noon})
 	}
 	tbl, err := l.head(t.Context(), tableEvidence)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(tbl.Metadata().Snapshots()); n != 1 {
-		t.Errorf("got %d snapshots, want 1", n)
+	if n := len(tbl.Metadata().Snapshots()); n > 2 {
+		t.Errorf("got %d snapshots, want 1 or 2", n)
 	}
-	add(t, l, logLines(0, 6), nil)
-	if n := count(t, l); n != 6 {
-		t.Errorf("got %d records, want 6", n)
+	if _, err := l.catalog.files.ReadFile(orphan); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the orphan: got error %v, want that it is gone", err)
+	}
+	files, err := filepath.Glob(filepath.Join(l.root, tableEvidence, "data", "*"))
+	if err != nil || len(files) > 4 {
+		t.Errorf("got %d data files, error %v, want the merged one and the last 3", len(files), err)
+	}
+	if n := count(t, l); n != commits+1 {
+		t.Errorf("got %d records, want %d", n, commits+1)
 	}
 	if marks, err := l.Checkpoints(t.Context()); err != nil || len(marks) != 1 {
 		t.Errorf("got checkpoints %v, error %v", marks, err)
@@ -84,7 +98,7 @@ func TestSmallFilesAreMerged(t *testing.T) {
 	want := logLines(0, commits*each)
 	for n := range commits {
 		rs := want[n*each : (n+1)*each]
-		again := append(rs[:each:each], want[max(0, n-1)*each])
+		again := slices.Concat(rs, want[max(0, n-1)*each:][:1])
 		again[each].Revision = n // a newer revision of a record of the batch before
 		want[max(0, n-1)*each].Revision = n
 		amended := &want[max(0, n-2)*each+1]

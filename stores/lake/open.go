@@ -36,6 +36,7 @@ type Lake struct {
 	commits     sync.Mutex // held during a commit to evidence
 	commitCount int        // of this handle, under commits
 	live        *liveIndex
+	upkeep      upkeep
 
 	mu    sync.Mutex
 	heads map[string]*table.Table // by table name, as last loaded
@@ -54,7 +55,10 @@ func Open(ctx context.Context, root string, o Options) (*Lake, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Lake{root: root, options: o, live: newLiveIndex(), heads: map[string]*table.Table{}}
+	l := &Lake{
+		root: root, options: o, live: newLiveIndex(), heads: map[string]*table.Table{},
+		upkeep: upkeep{snapshots: snapshotAge, slack: expireSlack, orphans: orphanAge},
+	}
 	if err := l.open(ctx); err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", root, errors.Join(err, l.Close()))
 	}
@@ -66,11 +70,10 @@ func (l *Lake) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.openTables(ctx, state); err != nil {
-		return explain(err)
+	if l.reader, err = newReader(l.root); err != nil {
+		return err
 	}
-	l.reader, err = newReader(l.root)
-	return err
+	return explain(l.openTables(ctx, state))
 }
 
 func (l *Lake) openTables(ctx context.Context, state folderState) (err error) {

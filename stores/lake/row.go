@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -164,9 +165,7 @@ func (w *row) record() fleet.Record {
 // attributes puts the lifted attributes back into the map; nil when there are none.
 func (w *row) attributes() map[string]string {
 	all := make(map[string]string, len(w.Attributes)+2)
-	for k, v := range w.Attributes {
-		all[k] = v
-	}
+	maps.Copy(all, w.Attributes)
 	for k, v := range w.lifted() {
 		if *v != "" {
 			all[k] = *v
