@@ -180,6 +180,9 @@ func (s *source) collect(t *testing.T, store string, at *moment) bool {
 		}
 	}
 	s.mu.Unlock()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan struct{})
 	var killer sync.WaitGroup
 	killer.Go(func() {
@@ -196,9 +199,6 @@ func (s *source) collect(t *testing.T, store string, at *moment) bool {
 			_ = cmd.Process.Kill() // it may have ended by itself meanwhile: Wait tells
 		}
 	})
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	err := cmd.Wait()
 	close(done)
 	killer.Wait()
