@@ -77,7 +77,7 @@ reads what lies before.`,
 
 // line puts the pipeline together over a store.
 func (a *app) line(store *lake.Lake, reg prometheus.Registerer) *pipeline.Line {
-	return &pipeline.Line{Lake: shim{store}, Now: time.Now, Logger: a.logger(), Metrics: metrics.NewLine(reg)}
+	return &pipeline.Line{Lake: store, Now: time.Now, Logger: a.logger(), Metrics: metrics.NewLine(reg)}
 }
 
 // progress rewrites one line on a terminal, and is silent elsewhere.

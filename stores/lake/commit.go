@@ -51,61 +51,62 @@ func (l *Lake) Checkpoints(ctx context.Context) (map[string]time.Time, error) {
 	return marks, nil
 }
 
-// Commit makes a batch and its checkpoints visible together. It returns
-// fleet.ErrConflict, having changed nothing, when the lake is not at c.Base any
-// more. After any other error the batch may or may not be visible: read the
+// Commit makes a batch and its checkpoints visible together, and returns the
+// snapshot that holds them: what is live in it is c.Base and c, and nothing of
+// another writer. It returns fleet.ErrConflict, having changed nothing, when the
+// lake is not at c.Base any more. After any other error the batch may or may not be visible: read the
 // checkpoints. The ledger's entries follow in a commit of their own: a crash
 // between the two leaves their windows unknown, which judges less and never
 // calls anything clean.
-func (l *Lake) Commit(ctx context.Context, c fleet.Commit) error {
+func (l *Lake) Commit(ctx context.Context, c fleet.Commit) (fleet.Snapshot, error) {
 	if l.options.ReadOnly {
-		return errReadOnly
+		return 0, errReadOnly
 	}
 	l.commits.Lock()
 	defer l.commits.Unlock()
-	if err := l.commitEvidence(ctx, &c); err != nil {
-		return fmt.Errorf("commit to lake %s: %w", l.root, explain(err))
+	next, err := l.commitEvidence(ctx, &c)
+	if err != nil {
+		return 0, fmt.Errorf("commit to lake %s: %w", l.root, explain(err))
 	}
 	if err := l.saveLedger(ctx, c.Ledger); err != nil {
-		return fmt.Errorf("commit ledger to lake %s: %w", l.root, err)
+		return 0, fmt.Errorf("commit ledger to lake %s: %w", l.root, err)
 	}
-	return nil
+	return next, nil
 }
 
 // errReadOnly is returned by everything that writes.
 var errReadOnly = errors.New("the lake was opened for reading only")
 
-func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) error {
+func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snapshot, error) {
 	tbl, err := l.catalog.LoadTable(ctx, table.Identifier{namespace, tableEvidence})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if snapshotID(tbl) != int64(c.Base) {
-		return fleet.ErrConflict
+		return 0, fleet.ErrConflict
 	}
 	parts, err := l.rows(ctx, tbl, c)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(parts) == 0 && len(c.Checkpoints) == 0 {
-		return nil
+		return c.Base, nil
 	}
 	written, err := l.write(parts)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	next, err := l.swap(ctx, tbl, written, c.Checkpoints)
 	if errors.Is(err, table.ErrCommitFailed) {
 		// Nothing was committed, so that nothing names these files.
-		return errors.Join(fleet.ErrConflict, l.remove(written))
+		return 0, errors.Join(fleet.ErrConflict, l.remove(written))
 	}
 	if err != nil {
-		return err // it may have been committed: the sweep decides about the files
+		return 0, err // it may have been committed: the sweep decides about the files
 	}
 	l.remember(tableEvidence, next)
 	l.live.committed(int64(c.Base), snapshotID(next), written)
-	l.maintain(ctx, next, written)
-	return nil
+	return fleet.Snapshot(snapshotID(l.maintain(ctx, next, written))), nil
 }
 
 // rows are the rows of a commit by the part of the table that they belong to.

@@ -44,31 +44,31 @@ type mergeKey struct {
 }
 
 // compact merges small files in the parts of the table that a commit has just
-// written to. The rows stay what they are. When another writer was faster
-// nothing happens: a later commit tries again.
-func (l *Lake) compact(ctx context.Context, tbl *table.Table, written []writtenFile) error {
+// written to, and returns the table afterwards. The rows stay what they are.
+// When another writer was faster nothing happens: a later commit tries again.
+func (l *Lake) compact(ctx context.Context, tbl *table.Table, written []writtenFile) (*table.Table, error) {
 	groups, err := mergeable(ctx, tbl, written)
 	if err != nil || len(groups) == 0 {
-		return err
+		return tbl, err
 	}
 	merged := make([]mergedFile, 0, len(groups))
 	for key, old := range groups {
 		w, err := l.merge(key.partition, old)
 		if err != nil {
-			return errors.Join(err, l.removeMerged(merged))
+			return nil, errors.Join(err, l.removeMerged(merged))
 		}
 		merged = append(merged, mergedFile{w, old})
 	}
 	next, err := replaceFiles(ctx, tbl, merged)
 	if errors.Is(err, table.ErrCommitFailed) {
-		return errors.Join(err, l.removeMerged(merged))
+		return nil, errors.Join(err, l.removeMerged(merged))
 	}
 	if err != nil {
-		return err // it may have been committed: the sweep decides about the files
+		return nil, err // it may have been committed: the sweep decides about the files
 	}
 	l.remember(tableEvidence, next)
 	l.live.merged(snapshotID(tbl), snapshotID(next), merged)
-	return nil
+	return next, nil
 }
 
 // mergedFile is a file with the rows of others.

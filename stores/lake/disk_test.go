@@ -47,7 +47,8 @@ func playFullDisk(role string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println(l.Commit(ctx, fleet.Commit{Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{"s": noon.Add(time.Hour)}}))
+	_, err = l.Commit(ctx, fleet.Commit{Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{"s": noon.Add(time.Hour)}})
+	fmt.Println(err)
 	return 0
 }
 

@@ -79,13 +79,17 @@ func (f files) ReadFile(name string) ([]byte, error) {
 	return os.ReadFile(p)
 }
 
-// Remove implements iceberg's IO.
+// Remove implements iceberg's IO. That another writer was faster is no error:
+// two of them remove the metadata that both have left behind.
 func (f files) Remove(name string) error {
 	p, err := f.path(name)
 	if err != nil {
 		return err
 	}
-	return os.Remove(p)
+	if err := os.Remove(p); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Create implements iceberg's WriteFileIO. The file is durable once it is closed.

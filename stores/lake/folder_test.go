@@ -229,7 +229,7 @@ func TestReadOnlyLakeReadsAndWritesNothing(t *testing.T) {
 	if n := count(t, l); n != 10 {
 		t.Errorf("got %d records, want 10", n)
 	}
-	commitErr := l.Commit(t.Context(), fleet.Commit{Checkpoints: map[string]time.Time{"s": noon}})
+	_, commitErr := l.Commit(t.Context(), fleet.Commit{Checkpoints: map[string]time.Time{"s": noon}})
 	saveErr := l.SaveFindings(t.Context(), fleet.Run{}, nil)
 	_, sweepErr := l.Sweep(t.Context(), 0)
 	for what, err := range map[string]error{"Commit": commitErr, "SaveFindings": saveErr, "Sweep": sweepErr} {

@@ -53,10 +53,11 @@ func commitNext(ctx context.Context, l *Lake) (int, error) {
 		return 0, err
 	}
 	at := noon.Add(time.Duration(n) * time.Second)
-	return n, l.Commit(ctx, fleet.Commit{
+	_, err = l.Commit(ctx, fleet.Commit{
 		Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{killStream: at},
 		Ledger: []fleet.LedgerEntry{{Stream: killStream, Coverage: fleet.Complete, Window: fleet.Window{Start: at.Add(-time.Second), End: at}}},
 	})
+	return n, err
 }
 
 // batchOf is the number of the batch that a checkpoint stands for, -1 for none.

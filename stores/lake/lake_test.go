@@ -47,7 +47,7 @@ func add(t testing.TB, l *Lake, rs []fleet.Record, marks map[string]time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised, Checkpoints: marks})
+	_, err = l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised, Checkpoints: marks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestAmendmentFindsItsRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: as}); err != nil {
+		if _, err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: as}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -26,15 +26,26 @@ const (
 // upkeep says how old things get before they go.
 type upkeep struct{ snapshots, slack, orphans time.Duration }
 
-// maintain keeps a lake of many commits quick, after one of them. That it did
-// not work out is no failure of the commit: the next round tries again.
-func (l *Lake) maintain(ctx context.Context, tbl *table.Table, written []writtenFile) {
+// maintain keeps a lake of many commits quick, after one of them, and returns
+// the table with the same rows as it left it. That it did not work out is no
+// failure of the commit: the next round tries again.
+func (l *Lake) maintain(ctx context.Context, tbl *table.Table, written []writtenFile) *table.Table {
 	l.commitCount++
 	if l.commitCount%compactEvery == 0 {
-		if err := l.compact(ctx, tbl, written); err != nil && !errors.Is(err, table.ErrCommitFailed) {
+		next, err := l.compact(ctx, tbl, written)
+		switch {
+		case err == nil:
+			tbl = next
+		case !errors.Is(err, table.ErrCommitFailed):
 			l.options.Logger.WarnContext(ctx, "small files not merged", "error", err)
 		}
 	}
+	l.tidy(ctx, tbl)
+	return tbl
+}
+
+// tidy expires old snapshots and sweeps orphans, once it is time.
+func (l *Lake) tidy(ctx context.Context, tbl *table.Table) {
 	if snapshotSpan(tbl) <= l.upkeep.snapshots+l.upkeep.slack {
 		return
 	}

@@ -107,7 +107,7 @@ func TestSmallFilesAreMerged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = l.Commit(t.Context(), fleet.Commit{
+		_, err = l.Commit(t.Context(), fleet.Commit{
 			Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised,
 			Amendments: []fleet.Amendment{{Ref: fleet.Ref{ID: amended.ID, Kind: amended.Kind, Time: amended.Time}, Keys: amended.Keys}},
 		})
@@ -140,7 +140,7 @@ func TestSmallFilesAreMerged(t *testing.T) {
 			want[i].Keys.Correlation = "last"
 			as = append(as, fleet.Amendment{Ref: fleet.Ref{ID: want[i].ID, Kind: want[i].Kind, Time: want[i].Time}, Keys: want[i].Keys})
 		}
-		if err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: as}); err != nil {
+		if _, err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: as}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func TestBuildWithoutReaderWritesAndSaysWhatItLacks(t *testing.T) {
 		t.Errorf("Fresh: got %d dropped, error %v, want 10", fresh.Dropped, err)
 	}
 	amendment := fleet.Amendment{Ref: fleet.Ref{ID: rs[3].ID, Kind: rs[3].Kind, Time: rs[3].Time}, Keys: rs[3].Keys}
-	if err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: []fleet.Amendment{amendment}}); err != nil {
+	if _, err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: []fleet.Amendment{amendment}}); err != nil {
 		t.Error(err)
 	}
 	if marks, err := l.Checkpoints(t.Context()); err != nil || !marks["s"].Equal(noon) {

@@ -28,6 +28,7 @@ var macros = []string{
 	"create macro element_at(c, k) as c[k]",
 	"create macro json_extract_scalar(j, p) as json_extract_string(j, p)",
 	"create macro regexp_like(s, p) as regexp_matches(s, p)",
+	"create macro approx_percentile(x, p) as approx_quantile(x, p)",
 }
 
 // relations names the tables as views.sql calls them.

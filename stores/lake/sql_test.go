@@ -43,6 +43,9 @@ func fill(t *testing.T, l *Lake) {
 		r.Kind = k
 		r.Resources = []string{"AWS::S3::Bucket/b"}
 		r.Attributes = map[string]string{"tier": "gold"}
+		if k == fleet.KindSpan {
+			r.Duration = 3 * time.Millisecond
+		}
 		rs = append(rs, r)
 	}
 	add(t, l, rs, nil)
@@ -52,7 +55,7 @@ func fill(t *testing.T, l *Lake) {
 	}
 	keys := rs[1].Keys
 	keys.Correlation = "C"
-	err = l.Commit(t.Context(), fleet.Commit{
+	_, err = l.Commit(t.Context(), fleet.Commit{
 		Base: fresh.Base, Amendments: []fleet.Amendment{{Ref: fleet.Ref{ID: rs[1].ID, Kind: rs[1].Kind, Time: rs[1].Time}, Keys: keys}},
 		Ledger: []fleet.LedgerEntry{{Stream: "s", Coverage: fleet.Complete}},
 	})
@@ -76,7 +79,8 @@ func TestSQLAnswers(t *testing.T) {
 		{"select count(*) from records", [][]any{{int64(5)}}},
 		{"select correlation_id from logs", [][]any{{"C"}}},
 		{"select (select count(*) from spans), (select count(*) from api_calls), (select count(*) from changes), (select count(*) from verdicts)", [][]any{{int64(1), int64(1), int64(1), int64(1)}}},
-		{"select spans, logs, services, duration_us, correlation_id from traces", [][]any{{int64(1), int64(1), []any{"orders"}, int64(4000), "C"}}},
+		{"select approx_percentile(duration_us, 0.99) from spans", [][]any{{int64(3000)}}},
+		{"select spans, logs, services, duration_us, correlation_id from traces", [][]any{{int64(1), int64(1), []any{"orders"}, int64(3000), "C"}}},
 		{"select status from findings", [][]any{{"open"}}},
 		{"select count(*) from runs", [][]any{{int64(1)}}},
 		{"select stream, coverage from ledger;", [][]any{{"s", "complete"}}},

@@ -18,13 +18,15 @@ import (
 const traceReach = 24 * time.Hour
 
 // summarySQL sums up the traces that have a record among the hits. Root is the
-// earliest span without a parent.
+// earliest span without a parent. Spans say when a trace began and ended, if it
+// has any: CloudTrail cuts times to whole seconds, and a change that a trace
+// caused is captured minutes later.
 const summarySQL = `with live as materialized (%s),
 hits as (select distinct trace_id from live where trace_id <> '' and hit)
 select trace_id,
 	coalesce(first(correlation_id order by time_us, id) filter (where correlation_id <> ''), ''),
-	min(time_us) as start_us,
-	max(time_us + duration_us) - min(time_us),
+	coalesce(min(time_us) filter (where kind = 'span'), min(time_us)) as start_us,
+	coalesce(max(time_us + duration_us) filter (where kind = 'span'), max(time_us)) - start_us,
 	coalesce(first(service order by time_us, id) filter (where root), first(service order by time_us, id)),
 	coalesce(first(name order by time_us, id) filter (where root), first(name order by time_us, id)),
 	coalesce(nullif(first(error order by time_us, id) filter (where root), ''),

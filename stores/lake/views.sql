@@ -32,13 +32,15 @@ CREATE VIEW changes AS SELECT * FROM records WHERE kind = 'change';
 CREATE VIEW verdicts AS SELECT * FROM records WHERE kind = 'verdict';
 
 -- traces: one row per trace, named after its earliest span without a parent,
--- or else after its earliest record.
+-- or else after its earliest record. Spans say when it began and ended, if there
+-- are any: CloudTrail cuts times to whole seconds.
 CREATE VIEW traces AS
 SELECT trace_id,
   coalesce(min_by(correlation_id, time_us) FILTER (WHERE correlation_id <> ''), '') AS correlation_id,
-  min("time") AS "time",
-  min(time_us) AS time_us,
-  max(time_us + duration_us) - min(time_us) AS duration_us,
+  coalesce(min("time") FILTER (WHERE kind = 'span'), min("time")) AS "time",
+  coalesce(min(time_us) FILTER (WHERE kind = 'span'), min(time_us)) AS time_us,
+  coalesce(max(time_us + duration_us) FILTER (WHERE kind = 'span') - min(time_us) FILTER (WHERE kind = 'span'),
+    max(time_us) - min(time_us)) AS duration_us,
   coalesce(min_by(service, time_us) FILTER (WHERE kind = 'span' AND parent_id = ''), min_by(service, time_us)) AS service,
   coalesce(min_by(name, time_us) FILTER (WHERE kind = 'span' AND parent_id = ''), min_by(name, time_us)) AS name,
   coalesce(nullif(min_by(error, time_us) FILTER (WHERE kind = 'span' AND parent_id = ''), ''),

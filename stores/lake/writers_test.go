@@ -83,13 +83,14 @@ func tryCommit(t *testing.T, l *Lake, rs []fleet.Record, stream string, n int) e
 		return err
 	}
 	at := noon.Add(time.Duration(n) * time.Second)
-	return l.Commit(t.Context(), fleet.Commit{
+	_, err = l.Commit(t.Context(), fleet.Commit{
 		Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{stream: at},
 		Ledger: []fleet.LedgerEntry{{
 			Stream: stream, Coverage: fleet.Complete, Records: len(fresh.Records),
 			Window: fleet.Window{Start: at.Add(-time.Second), End: at},
 		}},
 	})
+	return err
 }
 
 func TestSameRecordsFromTwoWritersAreKeptOnce(t *testing.T) {

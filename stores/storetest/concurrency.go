@@ -25,7 +25,7 @@ func cancelledContextEnds(t *testing.T, s Store) {
 	if _, err := s.Trace(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Trace: got error %v, want context.Canceled", err)
 	}
-	if err := s.Commit(ctx, fleet.Commit{Records: []fleet.Record{logLine("b", noon, fleet.Keys{})}}); err == nil {
+	if _, err := s.Commit(ctx, fleet.Commit{Records: []fleet.Record{logLine("b", noon, fleet.Keys{})}}); err == nil {
 		t.Error("Commit: got no error from a cancelled context")
 	}
 	same(t, "records", []string{"a"}, ids(records(t, s, fleet.Query{})))

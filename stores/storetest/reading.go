@@ -142,15 +142,15 @@ func tracesAreSummedUp(t *testing.T, s Store) {
 	root.Duration = 500 * time.Millisecond
 	child := span(one, 2, noon.Add(2*time.Millisecond))
 	child.Seen.Parent, child.Keys.Parent, child.Service, child.Error = root.Seen.Span, root.Seen.Span, "payments", "throttle"
-	line := logLine("line", noon, fleet.Keys{Trace: one, Correlation: "C"}) // before the root, by a clock that is ahead
-	call := apiCall("call", noon.Add(3*time.Millisecond), fleet.Keys{Trace: one})
-	moved := change("moved", noon.Add(4*time.Millisecond))
+	line := logLine("line", noon, fleet.Keys{Trace: one, Correlation: "C"}) // before the root, by a clock that is behind
+	call := apiCall("call", noon, fleet.Keys{Trace: one})                   // CloudTrail's whole second
+	moved := change("moved", noon.Add(time.Second))                         // captured later
 	moved.Keys.Trace, moved.Keys.TraceLink = one, fleet.Link{Via: fleet.RungRequest, Sure: fleet.Inferred}
 	rootless := logLine("rootless", noon.Add(time.Minute), fleet.Keys{Trace: two})
 	commit(t, s, []fleet.Record{root, child, line, call, moved, rootless, change("alone", noon)}, fleet.Commit{})
 
 	first := fleet.Summary{
-		Trace: one, Correlation: "C", Start: noon, Duration: 501 * time.Millisecond, Service: "orders", Name: "POST /orders",
+		Trace: one, Correlation: "C", Start: root.Time, Duration: root.Duration, Service: "orders", Name: "POST /orders",
 		Error: "throttle", Services: []string{"dynamodb", "ec2", "orders", "payments"}, Spans: 2, Logs: 1, APICalls: 1, Changes: 1, Errors: 1,
 	}
 	second := fleet.Summary{

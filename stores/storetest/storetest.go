@@ -20,7 +20,7 @@ type Store interface {
 	fleet.Reader
 	Checkpoints(ctx context.Context) (map[string]time.Time, error)
 	Fresh(ctx context.Context, records []fleet.Record) (fleet.Fresh, error)
-	Commit(ctx context.Context, c fleet.Commit) error
+	Commit(ctx context.Context, c fleet.Commit) (fleet.Snapshot, error)
 	SaveFindings(ctx context.Context, run fleet.Run, findings []fleet.Finding) error
 	Ledger(ctx context.Context, w fleet.Window) iter.Seq2[fleet.LedgerEntry, error]
 }
@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"AmendmentReplacesKeys", amendmentReplacesKeys},
 		{"AmendmentOfThisCommitsRecord", amendmentOfThisCommitsRecord},
 		{"AmendmentOfNothingIsRefused", amendmentOfNothingIsRefused},
+		{"CommitNamesItsSnapshot", commitNamesItsSnapshot},
 		{"ConflictChangesNothing", conflictChangesNothing},
 		{"CheckpointsComeWithRecords", checkpointsComeWithRecords},
 		{"LedgerKeepsEntries", ledgerKeepsEntries},
@@ -68,7 +69,7 @@ func commit(t *testing.T, s Store, records []fleet.Record, c fleet.Commit) {
 		t.Fatalf("Fresh: %v", err)
 	}
 	c.Base, c.Records, c.Revised = fresh.Base, fresh.Records, fresh.Revised
-	if err := s.Commit(t.Context(), c); err != nil {
+	if _, err := s.Commit(t.Context(), c); err != nil {
 		t.Fatalf("Commit: %v", err)
 	}
 }

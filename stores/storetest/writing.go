@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -127,7 +128,7 @@ func amendmentOfThisCommitsRecord(t *testing.T, s Store) {
 func amendmentOfNothingIsRefused(t *testing.T, s Store) {
 	r := logLine("a", noon, fleet.Keys{})
 	mark := map[string]time.Time{"s": noon}
-	err := s.Commit(t.Context(), fleet.Commit{
+	_, err := s.Commit(t.Context(), fleet.Commit{
 		Records: []fleet.Record{logLine("b", noon, fleet.Keys{})}, Checkpoints: mark,
 		Amendments: []fleet.Amendment{{Ref: ref(r), Keys: r.Keys}},
 	})
@@ -143,7 +144,7 @@ func conflictChangesNothing(t *testing.T, s Store) {
 		t.Fatal(err)
 	}
 	commit(t, s, []fleet.Record{logLine("quick", noon, fleet.Keys{})}, fleet.Commit{Checkpoints: map[string]time.Time{"s": noon}})
-	err = s.Commit(t.Context(), fleet.Commit{
+	_, err = s.Commit(t.Context(), fleet.Commit{
 		Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{"s": noon.Add(time.Hour)},
 		Ledger: []fleet.LedgerEntry{{Stream: "s", Coverage: fleet.Complete}},
 	})
@@ -193,4 +194,27 @@ func ledgerKeepsEntries(t *testing.T, s Store) {
 	same(t, "one hour", []fleet.LedgerEntry{entries[1]}, all(t, s.Ledger(t.Context(), hour(2))))
 	same(t, "an hour that only touches", []fleet.LedgerEntry{entries[0]}, all(t, s.Ledger(t.Context(), hour(0))))
 	same(t, "before all", []fleet.LedgerEntry{entries[2]}, all(t, s.Ledger(t.Context(), fleet.Window{End: noon.Add(-time.Hour)})))
+}
+
+// commitNamesItsSnapshot has what Commit returns serve as the next commit's
+// base, also after the upkeep that some stores do: only another writer's commit
+// leads to a conflict.
+func commitNamesItsSnapshot(t *testing.T, s Store) {
+	for i := range 30 { // more than any store waits before its upkeep
+		fresh, err := s.Fresh(t.Context(), []fleet.Record{logLine(fmt.Sprintf("line-%d", i), noon, fleet.Keys{})})
+		if err != nil {
+			t.Fatalf("Fresh: %v", err)
+		}
+		next, err := s.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records})
+		if err != nil {
+			t.Fatalf("Commit: %v", err)
+		}
+		again, err := s.Fresh(t.Context(), nil)
+		if err != nil {
+			t.Fatalf("Fresh: %v", err)
+		}
+		if again.Base != next {
+			t.Fatalf("commit %d returned snapshot %d, and the store is at %d", i, next, again.Base)
+		}
+	}
 }
