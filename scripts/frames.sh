@@ -42,26 +42,34 @@ take() { screen | sed 's/[[:space:]]*$//' > "$frames/$1"; echo "took $1"; }
 
 tmux -L "$socket" new-session -d -s explorer -x 80 -y 24 "bin/muster demo --seed 7 --store $store/lake 2>$store/stderr"
 until_shows 'POST /orders' 60
-until_shows '[1-9][0-9]* findings' 60
+until_shows '6 findings' 60
 take list
+
+# The oldest order: its trail files have come, and its payment was slow.
+keys /
+sleep 0.5
+keys 'POST'
 keys Enter
-until_shows 'EVENT' 15
+until_shows 'filter: POST' 15
+sleep 1 # the list is read again
+keys End
+sleep 1
+until_shows 'POST /orders .* [1-9][0-9]* +[1-9][0-9]* +[1-9][0-9]* ' 30
+keys Enter
+until_shows 'JOINED' 15
+until_shows 'API calls' 30
 take dossier
 keys Escape
 until_shows 'POST /orders' 15
-keys Tab
-until_shows 'root' 30
-take findings
-keys Enter
-until_shows 'root' 15
-keys Escape
-until_shows 'SEEN|seen' 15
 sleep 1 # an escape and a key at once would be a key with alt
 keys Tab
-tmux -L "$socket" resize-window -t explorer -x 140 -y 36
+until_shows 'root-console-login' 30
+take findings
+keys Tab
+tmux -L "$socket" resize-window -t explorer -x 140 -y 40
 until_shows 'POST /orders' 15
 keys Enter
-until_shows 'EVENT' 15
+until_shows 'DETAILS' 15
 take wide
 keys q
 for _ in $(seq 50); do
