@@ -40,7 +40,7 @@ func printed(ctx context.Context, r fleet.Reader, width int, id string) ([]line,
 	}
 	t, err := r.Trace(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", id, err)
+		return nil, err // it names the id, and how far was looked
 	}
 	d := &dossier{trace: &t, trees: plant(&t)}
 	out := append(dossierHead(d, width), waterHead(d.trees, width))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -16,15 +17,18 @@ import (
 	"muster/internal/pipeline"
 )
 
+// auditFlags shape an audit.
+type auditFlags struct {
+	window   *windowFlags
+	policies []string
+	format   string
+	failOn   string
+	strict   bool
+	drained  bool
+}
+
 func (a *app) auditCommand() *cobra.Command {
-	var (
-		window   = newWindowFlags(time.Now)
-		policies []string
-		format   string
-		failOn   string
-		strict   bool
-		drained  bool
-	)
+	f := auditFlags{window: newWindowFlags(time.Now)}
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Judge the evidence by policies and keep the findings",
@@ -37,43 +41,47 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 		Example: `  muster audit --since 24h --fail-on high
   muster audit --policies ./policies --format json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			least := fleet.Severity(failOn)
-			if least.Rank() == 0 {
-				return fmt.Errorf("--fail-on %q: give one of %s", failOn, joinSeverities())
-			}
-			ps, err := loadPolicies(policies)
-			if err != nil {
-				return err
-			}
-			if _, err := os.Stat(a.store); err != nil {
-				return fmt.Errorf("store %s: there is nothing to audit yet (%w)", a.store, err)
-			}
-			store, err := a.openLake(ctx, false)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			now := time.Now()
-			r, err := pipeline.Audit(ctx, store, ps, window.window(), now, drained)
-			if err != nil {
-				return err
-			}
-			if err := a.report(format, r); err != nil {
-				return err
-			}
-			return verdict(r, least, strict)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.audit(cmd.Context(), &f) },
 	}
-	cmd.Flags().Var(&window.since, "since", "judge only what happened from then on")
-	cmd.Flags().Var(&window.until, "until", "judge only what happened before then")
-	cmd.Flags().StringArrayVar(&policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
-	cmd.Flags().StringVar(&format, "format", "table", "table or json (one finding a line)")
-	cmd.Flags().StringVar(&failOn, "fail-on", string(fleet.Medium), "least severity that fails: "+joinSeverities())
-	cmd.Flags().BoolVar(&strict, "strict", false, "exit 3 when something could not be judged")
-	cmd.Flags().BoolVar(&drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
+	fs := cmd.Flags()
+	fs.Var(&f.window.since, "since", "judge only what happened from then on")
+	fs.Var(&f.window.until, "until", "judge only what happened before then")
+	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	fs.StringVar(&f.format, "format", "table", "table or json (one finding a line)")
+	fs.StringVar(&f.failOn, "fail-on", string(fleet.Medium), "least severity that fails: "+joinSeverities())
+	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
+	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
 	return cmd
+}
+
+func (a *app) audit(ctx context.Context, f *auditFlags) error {
+	least := fleet.Severity(f.failOn)
+	if least.Rank() == 0 {
+		return fmt.Errorf("--fail-on %q: give one of %s", f.failOn, joinSeverities())
+	}
+	if f.format != "table" && f.format != "json" {
+		return fmt.Errorf("--format %q: give table or json", f.format)
+	}
+	ps, err := loadPolicies(f.policies)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(a.store); err != nil {
+		return fmt.Errorf("store %s: there is nothing to audit yet (%w)", a.store, err)
+	}
+	store, err := a.openLake(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r, err := pipeline.Audit(ctx, store, ps, f.window.window(), time.Now(), f.drained)
+	if err != nil {
+		return err
+	}
+	if err := a.report(f.format, r); err != nil {
+		return err
+	}
+	return verdict(r, least, f.strict)
 }
 
 // report prints what this audit found, resolved findings apart.
@@ -81,24 +89,20 @@ func (a *app) report(format string, r audit.Result) error {
 	standing := slices.DeleteFunc(slices.Clone(r.Findings), func(f fleet.Finding) bool {
 		return f.Status == fleet.StatusResolved
 	})
-	switch format {
-	case "json":
+	if format == "json" {
 		return report.JSON(a.stdout, standing)
-	case "table":
-		if err := report.TableWidth(a.stdout, standing, a.width()); err != nil {
-			return err
-		}
-		for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
-			fmt.Fprintf(a.stdout, "not judged: %s: %s\n", id, fleet.Printable(r.Run.NotJudged[id]))
-		}
-		for _, id := range slices.Sorted(maps.Keys(r.Waiting)) {
-			fmt.Fprintf(a.stdout, "waiting: %s: %d could still be put right by late evidence\n", id, r.Waiting[id])
-		}
-		fmt.Fprintf(a.stdout, "judged by %d policies\n", r.Run.Policies-len(r.Run.NotJudged))
-		return nil
-	default:
-		return fmt.Errorf("--format %q: give table or json", format)
 	}
+	if err := report.TableWidth(a.stdout, standing, a.width()); err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
+		fmt.Fprintf(a.stdout, "not judged: %s: %s\n", id, fleet.Printable(r.Run.NotJudged[id]))
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.Waiting)) {
+		fmt.Fprintf(a.stdout, "waiting: %s: %d could still be put right by late evidence\n", id, r.Waiting[id])
+	}
+	fmt.Fprintf(a.stdout, "judged by %d policies\n", r.Run.Policies-len(r.Run.NotJudged))
+	return nil
 }
 
 // verdict turns an audit into the exit code.

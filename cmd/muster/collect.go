@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -12,15 +13,18 @@ import (
 	"muster/stores/lake"
 )
 
+// collectFlags shape a collection.
+type collectFlags struct {
+	aws         awsFlags
+	window      *windowFlags
+	follow      bool
+	every       time.Duration
+	commit      int
+	commitEvery time.Duration
+}
+
 func (a *app) collectCommand() *cobra.Command {
-	var (
-		flags  awsFlags
-		window = newWindowFlags(time.Now)
-		follow bool
-		every  time.Duration
-		commit int
-		within time.Duration
-	)
+	f := collectFlags{window: newWindowFlags(time.Now)}
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "Read the fleet's evidence from AWS into the store",
@@ -33,46 +37,45 @@ reads what lies before.`,
   muster collect --follow --trail-bucket my-trail --log-group-prefix /ecs/
   muster collect --source xray,logs --since 7d --until 6d`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			cfg, err := flags.config(ctx)
-			if err != nil {
-				return err
-			}
-			store, err := a.openLake(ctx, false)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			line := a.line(store, prometheus.NewRegistry())
-			o := pipeline.PassOptions{
-				Since: window.since.time, Until: window.until.time,
-				CommitRecords: commit, CommitEvery: within, Progress: a.progress("collect"),
-			}
-			if o.Since.IsZero() {
-				o.Since = time.Now().Add(-time.Hour)
-			}
-			list := a.lister(cfg, &flags)
-			if follow {
-				return line.Follow(ctx, list, pipeline.FollowOptions{Pass: o, Every: every})
-			}
-			streams, err := list(ctx)
-			if err != nil {
-				return err
-			}
-			totals, err := line.Pass(ctx, streams, o)
-			a.done("collect", totals)
-			return err
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), &f) },
 	}
-	flags.register(cmd.Flags())
-	cmd.Flags().Var(&window.since, "since", "where a stream without a checkpoint starts (default 1h)")
-	cmd.Flags().Var(&window.until, "until", "end of the window; default now")
-	cmd.Flags().BoolVar(&follow, "follow", false, "go on until interrupted")
-	cmd.Flags().DurationVar(&every, "every", 10*time.Second, "time between passes with --follow")
-	cmd.Flags().IntVar(&commit, "commit-records", 0, "commit at least after so many records; default 100000")
-	cmd.Flags().DurationVar(&within, "commit-every", 0, "commit at least so often while records arrive; default 5s")
+	f.aws.register(cmd.Flags())
+	fs := cmd.Flags()
+	fs.Var(&f.window.since, "since", "where a stream without a checkpoint starts (default 1h)")
+	fs.Var(&f.window.until, "until", "end of the window; default now")
+	fs.BoolVar(&f.follow, "follow", false, "go on until interrupted")
+	fs.DurationVar(&f.every, "every", 10*time.Second, "time between passes with --follow")
+	fs.IntVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
+	fs.DurationVar(&f.commitEvery, "commit-every", 0, "commit at least so often while records arrive; default 5s")
 	return cmd
+}
+
+func (a *app) collect(ctx context.Context, f *collectFlags) error {
+	cfg, err := f.aws.config(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := a.openLake(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	line := a.line(store, prometheus.NewRegistry())
+	o := pipeline.PassOptions{
+		Since: f.window.since.or(time.Hour), Until: f.window.until.time,
+		CommitRecords: f.commit, CommitEvery: f.commitEvery, Progress: a.progress("collect"),
+	}
+	list := a.lister(cfg, &f.aws)
+	if f.follow {
+		return line.Follow(ctx, list, pipeline.FollowOptions{Pass: o, Every: f.every})
+	}
+	streams, err := list(ctx)
+	if err != nil {
+		return err
+	}
+	totals, err := line.Pass(ctx, streams, o)
+	a.done("collect", totals)
+	return err
 }
 
 // line puts the pipeline together over a store.

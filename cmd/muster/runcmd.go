@@ -25,16 +25,19 @@ import (
 // say what it wants; scrapers need milliseconds.
 const headerTimeout = 5 * time.Second
 
+// runFlags shape the daemon.
+type runFlags struct {
+	aws        awsFlags
+	window     *windowFlags
+	every      time.Duration
+	auditEvery time.Duration
+	judge      time.Duration
+	listen     string
+	policies   []string
+}
+
 func (a *app) runCommand() *cobra.Command {
-	var (
-		flags      awsFlags
-		since      = newWindowFlags(time.Now)
-		every      time.Duration
-		auditEvery time.Duration
-		judge      time.Duration
-		listen     string
-		policies   []string
-	)
+	f := runFlags{window: newWindowFlags(time.Now)}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "The daemon: collect, audit on a schedule, and serve metrics",
@@ -44,44 +47,42 @@ has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
 		Example: `  muster run --trail-bucket my-trail --listen 127.0.0.1:9464
   muster run --audit-every 15m --audit-window 24h`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			ps, err := loadPolicies(policies)
-			if err != nil {
-				return err
-			}
-			cfg, err := flags.config(ctx)
-			if err != nil {
-				return err
-			}
-			store, err := a.openLake(ctx, false)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			start := since.since.time
-			if start.IsZero() {
-				start = time.Now().Add(-time.Hour)
-			}
-			reg := prometheus.NewRegistry()
-			reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-			d := &daemon{
-				app: a, store: store, line: a.line(store, reg), policies: ps,
-				auditEvery: auditEvery, judge: judge,
-			}
-			return d.run(ctx, a.lister(cfg, &flags), pipeline.FollowOptions{
-				Pass: pipeline.PassOptions{Since: start}, Every: every, After: d.after,
-			}, listen, reg)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemon(cmd.Context(), &f) },
 	}
-	flags.register(cmd.Flags())
-	cmd.Flags().Var(&since.since, "since", "where a stream without a checkpoint starts (default 1h)")
-	cmd.Flags().DurationVar(&every, "every", 30*time.Second, "time between passes")
-	cmd.Flags().DurationVar(&auditEvery, "audit-every", 5*time.Minute, "time between audits")
-	cmd.Flags().DurationVar(&judge, "audit-window", 24*time.Hour, "how far back each audit judges")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
-	cmd.Flags().StringArrayVar(&policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	f.aws.register(cmd.Flags())
+	fs := cmd.Flags()
+	fs.Var(&f.window.since, "since", "where a stream without a checkpoint starts (default 1h)")
+	fs.DurationVar(&f.every, "every", 30*time.Second, "time between passes")
+	fs.DurationVar(&f.auditEvery, "audit-every", 5*time.Minute, "time between audits")
+	fs.DurationVar(&f.judge, "audit-window", 24*time.Hour, "how far back each audit judges")
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
+	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
 	return cmd
+}
+
+func (a *app) daemon(ctx context.Context, f *runFlags) error {
+	ps, err := loadPolicies(f.policies)
+	if err != nil {
+		return err
+	}
+	cfg, err := f.aws.config(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := a.openLake(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	d := &daemon{
+		app: a, store: store, line: a.line(store, reg), policies: ps,
+		auditEvery: f.auditEvery, judge: f.judge,
+	}
+	return d.run(ctx, a.lister(cfg, &f.aws), pipeline.FollowOptions{
+		Pass: pipeline.PassOptions{Since: f.window.since.or(time.Hour)}, Every: f.every, After: d.after,
+	}, f.listen, reg)
 }
 
 // daemon follows a fleet and audits it on a schedule.

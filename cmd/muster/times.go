@@ -29,6 +29,14 @@ func (v *timeValue) Set(s string) error {
 	return nil
 }
 
+// or is the moment given, or that long ago when none was.
+func (v *timeValue) or(ago time.Duration) time.Time {
+	if v.time.IsZero() {
+		return v.now().Add(-ago)
+	}
+	return v.time
+}
+
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if d, err := parseAgo(s); err == nil {
 		return now.Add(-d), nil
