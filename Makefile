@@ -14,6 +14,7 @@ help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: ## Build bin/muster
+	@[ -x bin/muster ] || echo "building bin/muster: the first time takes a few minutes, most of it for Iceberg and DuckDB"
 	@$(GO) build -o bin/muster ./cmd/muster
 
 demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
