@@ -27,7 +27,8 @@ type Query struct {
 	Errors      bool   // only what went wrong
 	MinSeverity Severity
 	Status      []Status
-	// Limit is the greatest number of answers; zero means all.
+	// Limit is the greatest number of answers, the newest (of findings, the
+	// worst); zero means all.
 	Limit int
 }
 
@@ -40,7 +41,7 @@ type Reader interface {
 	// request id, correlation id, message id, record id (a CloudTrail event id,
 	// a log event id, a span id, a change id), or resource. ErrNotFound.
 	Trace(ctx context.Context, id string) (Trace, error)
-	// Records yields in the order of Compare, newest last.
+	// Records yields in the order of Compare, newest last; a limit keeps the newest.
 	Records(ctx context.Context, q Query) iter.Seq2[Record, error]
 	// Findings yields worst first, then newest first.
 	Findings(ctx context.Context, q Query) iter.Seq2[Finding, error]

@@ -34,7 +34,7 @@ func (a *app) queryFlags(cmd *cobra.Command) *queryFlags {
 	fs.Var(&f.window.until, "until", "only before then")
 	fs.StringVar(&f.query.Service, "service", "", "only of this service")
 	fs.StringVar(&f.query.Text, "text", "", "only with this text in name, message, error or evidence")
-	fs.IntVar(&f.query.Limit, "limit", defaultLimit, "at most so many; 0 for all")
+	fs.IntVar(&f.query.Limit, "limit", defaultLimit, "at most so many, the newest; 0 for all")
 	fs.BoolVar(&f.json, "json", !a.onTerminal(), "one JSON object a line; the default where no terminal is")
 	return f
 }
@@ -79,7 +79,7 @@ func joinSeverities() string {
 }
 
 func (a *app) logsCommand() *cobra.Command {
-	return a.recordsCommand("logs", "Log lines, oldest first", fleet.KindLog,
+	return a.recordsCommand("logs", "Log lines in time order", fleet.KindLog,
 		[]string{"TIME", "SERVICE", "LEVEL", "TRACE", "MESSAGE"},
 		func(r *fleet.Record) []string {
 			return []string{shortTime(r.Time), r.Service, r.Name, fleet.FormatTraceID(r.Keys.Trace), r.Message}
@@ -87,7 +87,7 @@ func (a *app) logsCommand() *cobra.Command {
 }
 
 func (a *app) callsCommand() *cobra.Command {
-	return a.recordsCommand("calls", "API calls that CloudTrail recorded, oldest first", fleet.KindAPICall,
+	return a.recordsCommand("calls", "API calls that CloudTrail recorded, in time order", fleet.KindAPICall,
 		[]string{"TIME", "CALL", "PRINCIPAL", "FROM", "ERROR", "TRACE", "VIA"},
 		func(r *fleet.Record) []string {
 			return []string{
@@ -98,7 +98,7 @@ func (a *app) callsCommand() *cobra.Command {
 }
 
 func (a *app) changesCommand() *cobra.Command {
-	return a.recordsCommand("changes", "Configuration changes, oldest first", fleet.KindChange,
+	return a.recordsCommand("changes", "Configuration changes in time order", fleet.KindChange,
 		[]string{"TIME", "CHANGE", "RESOURCE", "REQUEST", "VIA"},
 		func(r *fleet.Record) []string {
 			return []string{

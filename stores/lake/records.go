@@ -76,7 +76,7 @@ func (t *textMap) Scan(v any) error {
 }
 
 // Records yields the live records that meet a query, in the order of
-// fleet.Compare. A limit keeps the first.
+// fleet.Compare. A limit keeps the newest.
 func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
 		p, err := l.planQuery(ctx, &q)
@@ -100,10 +100,10 @@ func (l *Lake) records(ctx context.Context, p plan, w *where, limit int) iter.Se
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
 			return
 		}
-		text += " order by r.time_us, r.id"
 		if limit > 0 {
-			text += " limit " + strconv.Itoa(limit)
+			text = "from (" + text + " order by r.time_us desc, r.id desc limit " + strconv.Itoa(limit) + ") r"
 		}
+		text += " order by r.time_us, r.id"
 		scan := func(rows *sql.Rows) (fleet.Record, error) {
 			var w row
 			err := rows.Scan(w.targets()...)

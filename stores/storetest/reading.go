@@ -119,7 +119,7 @@ func queryNarrows(t *testing.T, s Store) {
 		{"text is no sql", fleet.Query{Text: "' or true --"}, []string{}},
 		{"errors", fleet.Query{Errors: true}, []string{b.ID}},
 		{"all at once", fleet.Query{Kinds: []fleet.Kind{fleet.KindLog}, Errors: true, Service: "payments", Trace: traceAt(noon, 1)}, []string{b.ID}},
-		{"limit", fleet.Query{Limit: 2}, []string{a.ID, b.ID}},
+		{"limit", fleet.Query{Limit: 2}, []string{c.ID, d.ID}},
 	}
 	for _, tt := range tests {
 		same(t, tt.name, tt.want, ids(records(t, s, tt.q)))
