@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/correlate"
@@ -18,72 +20,179 @@ func (l *Line) forget() {
 	l.resolver, l.base, l.known = nil, 0, fleet.Window{}
 }
 
-// learn makes sure that the resolver knows every live record within the horizon
-// of the fresh ones. Records that this line committed itself are known already.
-//
-// The resolver forgets what is older than twice the horizon behind its newest
-// record, so l.known ends there too. Evidence from before that, or from a time
-// far after it, starts a new resolver about its own time.
-func (l *Line) learn(ctx context.Context, f fleet.Fresh) error {
-	horizon := l.Horizon
-	if horizon == 0 {
-		horizon = DefaultHorizon
+// reach is the horizon in use.
+func (l *Line) reach() time.Duration {
+	if l.Horizon == 0 {
+		return DefaultHorizon
 	}
-	need, ok := around(f, horizon)
-	if !ok {
+	return l.Horizon
+}
+
+// portion is the part of some fresh records that is resolved at once. The
+// resolver forgets what lies further back than it is told to remember, so evidence of many
+// days goes through it in the order of time, in portions of half a horizon.
+type portion struct {
+	first, last time.Time
+	places      []int // in the fresh records; nil when it is all of them
+}
+
+// remembered is how long the resolver must remember for a portion and what lies
+// within the horizon on both sides of it.
+func remembered(horizon time.Duration) time.Duration { return 2*horizon + horizon/2 }
+
+// portions cuts records by their times. The common case, evidence of one time,
+// stays as it is.
+func portions(fresh []fleet.Record, length time.Duration) []portion {
+	if len(fresh) == 0 {
 		return nil
 	}
-	load := need
-	if l.resolver == nil || need.Start.Before(l.known.Start) || need.Start.After(l.known.End) {
-		l.resolver = correlate.NewResolver(2 * horizon)
-		l.base, l.known = f.Base, need
-	} else {
-		load.Start = l.known.End
-	}
-	if load.Start.Before(load.End) && f.Base != 0 {
-		if err := l.load(ctx, load); err != nil {
-			return fmt.Errorf("read back %s to %s for joining: %w",
-				fleet.FormatTime(load.Start), fleet.FormatTime(load.End), err)
+	all := portion{first: fresh[0].Time, last: fresh[0].Time}
+	for i := range fresh {
+		if t := fresh[i].Time; t.Before(all.first) {
+			all.first = t
+		} else if t.After(all.last) {
+			all.last = t
 		}
 	}
-	if need.End.After(l.known.End) {
-		l.known.End = need.End
+	if all.last.Sub(all.first) <= length {
+		return []portion{all}
 	}
-	if oldest := l.known.End.Add(-3 * horizon); oldest.After(l.known.Start) {
+	places := make([]int, len(fresh))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return fresh[a].Time.Compare(fresh[b].Time) })
+	var cut []portion
+	for from := 0; from < len(places); {
+		p := portion{first: fresh[places[from]].Time}
+		n, _ := slices.BinarySearchFunc(places[from:], p.first.Add(length), func(i int, end time.Time) int {
+			return cmp.Or(fresh[i].Time.Compare(end), -1) // the end belongs to it
+		})
+		p.places = places[from : from+n]
+		p.last = fresh[p.places[n-1]].Time
+		cut = append(cut, p)
+		from += n
+	}
+	return cut
+}
+
+// resolve joins fresh records, in place, with each other and with what is live
+// at base within the horizon of each of them, and returns what that changes for
+// live records.
+func (l *Line) resolve(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record) ([]fleet.Amendment, error) {
+	ps := portions(fresh, l.reach()/2)
+	single := len(ps) < 2
+	var amendments []fleet.Amendment
+	for len(ps) > 0 {
+		n := 1 // portions of which each lies near the one before
+		for n < len(ps) && !ps[n].first.After(ps[n-1].last.Add(2*l.reach())) {
+			n++
+		}
+		some, err := l.join(ctx, base, fresh, ps[:n])
+		if err != nil {
+			return nil, err
+		}
+		amendments = append(amendments, some...)
+		ps = ps[n:]
+	}
+	if single {
+		return amendments, nil
+	}
+	return settle(fresh, amendments), nil
+}
+
+// join resolves portions that lie near each other, while it reads the lake
+// about them once, in the order of time. Records that this line committed
+// itself are known already.
+func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record, ps []portion) ([]fleet.Amendment, error) {
+	need := fleet.Window{Start: ps[0].first.Add(-l.reach()), End: l.until(ps[len(ps)-1])}
+	if l.resolver == nil || need.Start.Before(l.known.Start) || need.Start.After(l.known.End) {
+		l.resolver = correlate.NewResolver(remembered(l.reach()))
+		l.base, l.known = base, fleet.Window{Start: need.Start, End: need.Start}
+	}
+	var amendments []fleet.Amendment
+	add := func() {
+		amendments = append(amendments, l.add(fresh, ps[0])...)
+		ps = ps[1:]
+	}
+	load := fleet.Window{Start: l.known.End, End: need.End}
+	if load.Start.Before(load.End) && base != 0 {
+		batch := make([]fleet.Record, 0, loadBatch)
+		for r, err := range l.Lake.Records(ctx, fleet.Query{Window: load}) {
+			if err != nil {
+				return nil, fmt.Errorf("read back %s to %s for joining: %w",
+					fleet.FormatTime(load.Start), fleet.FormatTime(load.End), err)
+			}
+			for len(ps) > 1 && !r.Time.Before(l.until(ps[0])) {
+				l.resolver.Load(batch)
+				batch = batch[:0]
+				add()
+			}
+			r.Raw = nil // joins never look at it
+			if batch = append(batch, r); len(batch) == loadBatch {
+				l.resolver.Load(batch)
+				batch = batch[:0]
+			}
+		}
+		l.resolver.Load(batch)
+	}
+	for len(ps) > 0 {
+		add()
+	}
+	l.know(need.End)
+	return amendments, nil
+}
+
+// until is the end, excluded, of what bears on a portion. Records that lie
+// exactly a horizon apart join, whichever comes first.
+func (l *Line) until(p portion) time.Time { return p.last.Add(l.reach() + time.Microsecond) }
+
+// know says up to when the lake has been read. The resolver forgets what lies
+// further back than remembered, so what is known ends there too: evidence from
+// before that starts a new resolver about its own time.
+func (l *Line) know(end time.Time) {
+	if end.After(l.known.End) {
+		l.known.End = end
+	}
+	if oldest := l.known.End.Add(-remembered(l.reach())); oldest.After(l.known.Start) {
 		l.known.Start = oldest
 	}
-	return nil
 }
 
-func (l *Line) load(ctx context.Context, w fleet.Window) error {
-	batch := make([]fleet.Record, 0, loadBatch)
-	for r, err := range l.Lake.Records(ctx, fleet.Query{Window: w}) {
-		if err != nil {
-			return err
-		}
-		r.Raw = nil // joins never look at it
-		if batch = append(batch, r); len(batch) == loadBatch {
-			l.resolver.Load(batch)
-			batch = batch[:0]
-		}
+// add resolves one portion.
+func (l *Line) add(fresh []fleet.Record, p portion) []fleet.Amendment {
+	if p.places == nil {
+		return l.resolver.Add(fresh)
 	}
-	l.resolver.Load(batch)
-	return nil
+	some := make([]fleet.Record, len(p.places))
+	for i, at := range p.places {
+		some[i] = fresh[at]
+	}
+	amendments := l.resolver.Add(some)
+	for i, at := range p.places {
+		fresh[at].Keys = some[i].Keys
+	}
+	return amendments
 }
 
-// around is the window that the horizon spans about the fresh records.
-func around(f fleet.Fresh, horizon time.Duration) (w fleet.Window, any bool) {
-	for _, rs := range [][]fleet.Record{f.Records, f.Revised} {
-		for i := range rs {
-			t := rs[i].Time
-			if !any || t.Before(w.Start) {
-				w.Start = t
-			}
-			if !any || t.After(w.End) {
-				w.End = t
-			}
-			any = true
+// settle writes what later portions changed for records of earlier ones into
+// these, and returns the rest, each record once with its last answer.
+func settle(fresh []fleet.Record, amendments []fleet.Amendment) []fleet.Amendment {
+	places := make(map[fleet.Ref]int, len(fresh))
+	for i := range fresh {
+		places[fleet.Ref{ID: fresh[i].ID, Kind: fresh[i].Kind, Time: fresh[i].Time.UTC()}] = i
+	}
+	var rest []fleet.Amendment
+	at := map[fleet.Ref]int{}
+	for _, a := range amendments {
+		if i, ok := places[a.Ref]; ok {
+			fresh[i].Keys = a.Keys
+		} else if i, again := at[a.Ref]; again {
+			rest[i] = a
+		} else {
+			at[a.Ref] = len(rest)
+			rest = append(rest, a)
 		}
 	}
-	return fleet.Window{Start: w.Start.Add(-horizon), End: w.End.Add(horizon)}, any
+	return rest
 }

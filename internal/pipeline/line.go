@@ -133,15 +133,14 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	if l.resolver == nil || fresh.Base != l.base {
 		l.forget() // somebody else has written: what the resolver knows is not all
 	}
-	if err := l.learn(ctx, fresh); err != nil {
-		return Totals{}, err
-	}
-
 	n := len(fresh.Records)
-	all := slices.Concat(fresh.Records, fresh.Revised)
-	var amendments []fleet.Amendment
-	if len(all) > 0 {
-		amendments = l.resolver.Add(all)
+	all := fresh.Records
+	if len(fresh.Revised) > 0 {
+		all = slices.Concat(fresh.Records, fresh.Revised)
+	}
+	amendments, err := l.resolve(ctx, fresh.Base, all)
+	if err != nil {
+		return Totals{}, err
 	}
 	c := fleet.Commit{
 		Base:    fresh.Base,
