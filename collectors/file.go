@@ -52,6 +52,10 @@ func (e *FileError) Unwrap() error { return e.Err }
 const (
 	fileBatchRecords = 1000
 	fileBatchBytes   = 8 << 20
+	// heldBytes is how much evidence of a file is held until its end is reached.
+	// CloudTrail's files have a few megabytes; reading those twice took a third
+	// longer.
+	heldBytes = 16 << 20
 )
 
 // ReadFile yields the records of a file in any format of this package, told
@@ -61,37 +65,34 @@ const (
 // snapshots, histories and items. Any of them may be gzipped.
 //
 // The whole file is checked before the first batch, so that a broken one yields
-// a *FileError and nothing else. It is read twice for that, never held.
+// a *FileError and nothing else. A file of up to heldBytes of evidence is read
+// once for that and its records held; of a larger one the rest is read twice.
 // Documents that are whole but cannot be understood are records kept raw, each
 // with a ledger entry.
 func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
+		var h holder
+		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path}
 		err := scanFile(path, func(d document) error {
-			if err := checkDocument(d); err != nil {
-				return err
-			}
-			if err := checkShape(d.body, d.shape); err != nil {
-				return &positionError{d.offset, d.item, err}
-			}
-			return ctx.Err()
-		})
-		if err != nil {
-			yield(fleet.Batch{}, err)
-			return
-		}
-		b := batcher{yield: yield, origin: origin{o.Account, o.Region}, path: path}
-		err = scanFile(path, func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return b.add(d)
+			return h.take(d, &b)
 		})
-		switch {
-		case errors.Is(err, errStopped):
-		case err != nil:
-			yield(fleet.Batch{}, err)
-		default:
+		if err == nil && !h.full {
 			b.flush()
+		}
+		for _, held := range h.batches {
+			if err == nil && !yield(held, nil) {
+				return
+			}
+		}
+		if err == nil && h.full {
+			b.yield = yield
+			err = readRest(ctx, h.documents, &b)
+		}
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(fleet.Batch{}, err)
 		}
 	}
 }

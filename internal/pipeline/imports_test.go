@@ -3,9 +3,11 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,22 +16,20 @@ import (
 
 var errBroken = errors.New("breaks off")
 
-// readNames reads a file whose text is the ids of its records, one a line; the
-// line "BROKEN" is an error.
+// readNames reads a file whose text is the ids of its records, one a line; with
+// a line "BROKEN" it is one that breaks off.
 func readNames(_ context.Context, path string) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
 		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), "BROKEN") {
+			err = errBroken
+		}
 		if err != nil {
 			yield(fleet.Batch{}, err)
 			return
 		}
 		for line := range strings.Lines(string(text)) {
-			id := strings.TrimSpace(line)
-			if id == "BROKEN" {
-				yield(fleet.Batch{}, errBroken)
-				return
-			}
-			r := fleet.Record{ID: id, Kind: fleet.KindLog, Time: at(1)}
+			r := fleet.Record{ID: strings.TrimSpace(line), Kind: fleet.KindLog, Time: at(1)}
 			if !yield(fleet.Batch{Records: []fleet.Record{r}}, nil) {
 				return
 			}
@@ -65,19 +65,28 @@ func TestImportLeavesNothingOfABrokenFile(t *testing.T) {
 	}
 }
 
-func TestImportVerifiesALargeFileFirst(t *testing.T) {
+// More files than are read at a time, and a lake that fails in the middle: the
+// import ends with its error and leaves no reader behind (goleak).
+func TestImportKeepsTheOrderOfFilesAndEndsWithTheLake(t *testing.T) {
 	dir, m := t.TempDir(), newMemory()
-	path := filepath.Join(dir, "large")
-	var b strings.Builder
-	for b.Len() < verifyBytes {
-		b.WriteString(strings.Repeat("x", 1000) + "\n")
+	files, want := map[string]string{}, 5*filesAhead
+	for i := range want {
+		files[fmt.Sprintf("%03d", i)] = fmt.Sprintf("id-%03d\n", i)
 	}
-	write(t, dir, map[string]string{"large": b.String() + "BROKEN\n"})
-	if _, err := newLine(m).Import(t.Context(), []string{path}, readNames, func(ImportProgress) {}); !errors.Is(err, errBroken) {
-		t.Errorf("got %v", err)
+	write(t, dir, files)
+	var order []string
+	p, err := newLine(m).Import(t.Context(), []string{dir}, readNames, func(p ImportProgress) {
+		if p.Files < want {
+			order = append(order, filepath.Base(p.File))
+		}
+	})
+	if err != nil || p.Totals.Stored != want || !slices.IsSorted(order) || len(order) != want {
+		t.Errorf("stored %d, order %v, error %v", p.Totals.Stored, order, err)
 	}
-	if len(m.live) != 0 {
-		t.Errorf("%d records of a file that breaks off", len(m.live))
+	m.fail = errBroken
+	write(t, dir, map[string]string{"000": strings.Repeat("one\n", importRecords)})
+	if _, err := newLine(m).Import(t.Context(), []string{dir}, readNames, func(ImportProgress) {}); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want the lake's error", err)
 	}
 }
 

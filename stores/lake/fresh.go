@@ -18,6 +18,9 @@ func (l *Lake) Fresh(ctx context.Context, records []fleet.Record) (fleet.Fresh, 
 	}
 	fresh := fleet.Fresh{Base: fleet.Snapshot(snapshotID(tbl))}
 	best := bestRevisions(records)
+	// Almost always nearly all are new: copying as they are found, of a kilobyte
+	// each, took a tenth of an import.
+	fresh.Records = make([]fleet.Record, 0, len(records))
 
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()
