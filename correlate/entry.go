@@ -190,7 +190,8 @@ func (e *entry) access() string {
 // before orders entries: the earlier first, then the smaller id.
 func (e *entry) before(o *entry) bool { return order(e, o) < 0 }
 
-// order is fleet.Compare for entries.
+// order is fleet.Compare for entries, and by kind where one id is on records of
+// two kinds.
 func order(a, b *entry) int {
 	switch {
 	case a.timeUS < b.timeUS:
@@ -198,7 +199,29 @@ func order(a, b *entry) int {
 	case a.timeUS > b.timeUS:
 		return 1
 	}
-	return strings.Compare(a.id, b.id)
+	if c := strings.Compare(a.id, b.id); c != 0 {
+		return c
+	}
+	return strings.Compare(string(a.kind), string(b.kind))
+}
+
+// identity is what a record is known by: its id among those of its kind and UTC
+// day, as in the stores. A revision that says another day is another record.
+type identity struct {
+	id   string
+	kind fleet.Kind
+	day  int32
+}
+
+// dayUS is a day in microseconds.
+const dayUS = 24 * 60 * 60 * 1_000_000
+
+func (e *entry) identity() identity {
+	return identity{e.id, e.kind, int32(floorDiv(e.timeUS, dayUS))}
+}
+
+func identityOf(r *fleet.Record) identity {
+	return identity{r.ID, r.Kind, int32(floorDiv(r.TimeUS(), dayUS))}
 }
 
 // earlier is the first of two entries, of which a may be nil.

@@ -89,7 +89,7 @@ func (r *Resolver) forget() {
 		swept = true
 		delete(r.ages.steps, step)
 		for _, e := range es {
-			if e.due == step && r.entries[e.id] == e {
+			if e.due == step && r.entries[e.identity()] == e {
 				r.dropAround(e, cutoff)
 			}
 		}
@@ -126,7 +126,7 @@ func (r *Resolver) dropAround(e *entry, cutoff int64) {
 }
 
 func (r *Resolver) drop(e *entry) {
-	delete(r.entries, e.id)
+	delete(r.entries, e.identity())
 	r.index.leave(e)
 	r.forgotten++
 }

@@ -43,7 +43,8 @@ var (
 
 // Resolve climbs the ladder with all the records there are and writes Keys in
 // place. It reads nothing but what was seen: not Keys, not the order. IDs must
-// be unique: of several revisions of a record, hand in the newest.
+// be unique among the records of a kind and UTC day: of several revisions of a
+// record, hand in the newest.
 func Resolve(rs []fleet.Record) {
 	es := make([]*entry, len(rs))
 	issuers := issuers{}

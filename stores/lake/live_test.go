@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"muster/fleet"
 )
 
@@ -63,6 +65,43 @@ func TestAmendmentFindsItsRow(t *testing.T) {
 		if got[i].ID != want[i].ID || got[i].Keys.Correlation != want[i].Keys.Correlation {
 			t.Errorf("got %s of %q, want %s of %q", got[i].ID, got[i].Keys.Correlation, want[i].ID, want[i].Keys.Correlation)
 		}
+	}
+}
+
+// TestOneIDOnTwoDaysIsTwoRecords: what is amended of one leaves the other alone,
+// whoever asks.
+func TestOneIDOnTwoDaysIsTwoRecords(t *testing.T) {
+	l := openLake(t, t.TempDir())
+	rs := append(logLines(0, 1), logLines(0, 1)...)
+	rs[1].Time = rs[1].Time.Add(24 * time.Hour)
+	add(t, l, rs, nil)
+	fresh, err := l.Fresh(t.Context(), rs)
+	if err != nil || fresh.Dropped != 2 {
+		t.Fatalf("%d of 2 known again, error %v", fresh.Dropped, err)
+	}
+	keys := rs[0].Keys
+	keys.Correlation = "amended"
+	a := fleet.Amendment{Ref: fleet.Ref{ID: rs[0].ID, Kind: rs[0].Kind, Time: rs[0].Time}, Keys: keys}
+	if _, err := l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Amendments: []fleet.Amendment{a}}); err != nil {
+		t.Fatal(err)
+	}
+	var got [][]any
+	for r, err := range l.Records(t.Context(), fleet.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, []any{r.TimeUS(), r.Keys.Correlation})
+	}
+	want := [][]any{{rs[0].TimeUS(), "amended"}, {rs[1].TimeUS(), ""}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records, want (-) and got (+):\n%s", diff)
+	}
+	asked, err := ask(t, l, "select time_us, correlation_id from records order by time_us")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Errorf("view records, want (-) and got (+):\n%s", diff)
 	}
 }
 

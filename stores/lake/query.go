@@ -162,7 +162,8 @@ func (l *Lake) liveSQL(columns []string, p plan, w *where) (string, error) {
 		return "", err
 	}
 	return text + fmt.Sprintf(` and not exists (select 1 from %s a where a.kind = r.kind and a.id = r.id
-		and (a.revision > r.revision or a.revision = r.revision and a.amendment > r.amendment))`, amends), nil
+		and a.time_us - a.time_us %% %d = r.time_us - r.time_us %% %d
+		and (a.revision > r.revision or a.revision = r.revision and a.amendment > r.amendment))`, amends, int64(usPerDay), int64(usPerDay)), nil
 }
 
 // planQuery plans the files for a query.

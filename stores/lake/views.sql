@@ -4,7 +4,8 @@
 
 -- records: every piece of evidence once. A row that amends replaces the rows of
 -- the same record with a smaller version, which is its revision and then the
--- number of the commit that amended it.
+-- number of the commit that amended it. A record is an id among those of its
+-- kind and UTC day (86,400,000,000 microseconds).
 CREATE VIEW records AS
 SELECT r.id, r.revision, r.kind, r."time", r.time_us, r.duration_us, r.account, r.region, r.service, r.name,
   r.resources, r.principal, r.error, r.message, r.trace_id, r.span_id, r.parent_id, r.request_id, r.request_scope,
@@ -14,11 +15,12 @@ SELECT r.id, r.revision, r.kind, r."time", r.time_us, r.duration_us, r.account, 
   r.http_status, r.log_group, r.attributes, r.raw
 FROM evidence r
 LEFT JOIN (
-  SELECT kind, id, max(CAST(revision AS BIGINT) * 1000000000000 + amendment) AS version
+  SELECT kind, id, time_us - time_us % 86400000000 AS day_us,
+    max(CAST(revision AS BIGINT) * 1000000000000 + amendment) AS version
   FROM evidence
   WHERE amends
-  GROUP BY kind, id
-) a ON a.kind = r.kind AND a.id = r.id
+  GROUP BY kind, id, time_us - time_us % 86400000000
+) a ON a.kind = r.kind AND a.id = r.id AND a.day_us = r.time_us - r.time_us % 86400000000
 WHERE a.version IS NULL OR a.version = CAST(r.revision AS BIGINT) * 1000000000000 + r.amendment;
 
 CREATE VIEW spans AS SELECT * FROM records WHERE kind = 'span';
