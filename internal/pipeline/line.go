@@ -29,6 +29,10 @@ const DefaultHorizon = 24 * time.Hour
 // something else is wrong.
 const conflictAttempts = 20
 
+// clockSkew is how far clocks may differ before a record counts as one from the
+// future; what synchronises them keeps them within seconds.
+const clockSkew = 10 * time.Minute
+
 // A Lake keeps resolved records. Fresh and Commit together are a compare and
 // swap: a Commit based on a snapshot that is no longer the newest changes
 // nothing and returns fleet.ErrConflict. Commit returns the snapshot that it
@@ -51,6 +55,8 @@ type Line struct {
 	resolver *correlate.Resolver
 	base     fleet.Snapshot // the state of the lake that the resolver knows
 	known    fleet.Window   // the part of the lake that the resolver has read
+
+	warned map[string]bool // of what is missing, by stream and reason
 }
 
 // Step is what one commit is made of: records as collected, and the marks and
@@ -68,6 +74,8 @@ type Totals struct {
 	Revised int // records replaced by a newer revision
 	Amended int // earlier records whose joins changed
 	Dropped int // records that were there already
+	Ahead   int // of Stored, records from the future: kept, and reported
+	Failed  int // streams of a pass that could not be read to their end
 	Commits int
 	ByKind  map[fleet.Kind]int // of Stored
 }
@@ -78,6 +86,8 @@ func (t *Totals) add(o Totals) {
 	t.Revised += o.Revised
 	t.Amended += o.Amended
 	t.Dropped += o.Dropped
+	t.Ahead += o.Ahead
+	t.Failed += o.Failed
 	t.Commits += o.Commits
 	for k, n := range o.ByKind {
 		if t.ByKind == nil {
@@ -99,7 +109,11 @@ func (t Totals) String() string {
 	if len(kinds) > 0 {
 		s += " (" + strings.Join(kinds, ", ") + ")"
 	}
-	return s + fmt.Sprintf(", %d revised, %d joins amended, %d known already", t.Revised, t.Amended, t.Dropped)
+	s += fmt.Sprintf(", %d revised, %d joins amended, %d known already", t.Revised, t.Amended, t.Dropped)
+	if t.Ahead > 0 {
+		s += fmt.Sprintf(", %d from the future: is a clock wrong?", t.Ahead)
+	}
+	return s
 }
 
 // Take is the line itself: it drops what is live, resolves the rest, and
@@ -149,7 +163,7 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	}
 	t := Totals{
 		Read: len(s.Records), Stored: n, Revised: len(all) - n, Amended: len(amendments), Dropped: fresh.Dropped,
-		ByKind: countKinds(all[:n]),
+		ByKind: countKinds(all[:n]), Ahead: l.ahead(all[:n]),
 	}
 	if c.Empty() {
 		return t, nil
@@ -159,6 +173,17 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	}
 	t.Commits = 1
 	return t, nil
+}
+
+// ahead counts the records that cannot have happened yet.
+func (l *Line) ahead(rs []fleet.Record) int {
+	latest, n := l.Now().Add(clockSkew), 0
+	for i := range rs {
+		if rs[i].Time.After(latest) {
+			n++
+		}
+	}
+	return n
 }
 
 func countKinds(rs []fleet.Record) map[fleet.Kind]int {

@@ -81,8 +81,8 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 		for _, c := range streams {
 			readers.Go(func() error {
 				if err := read(rctx, c, marks, o, w, parts); err != nil {
-					if ctx.Err() != nil {
-						return ctx.Err()
+					if rctx.Err() != nil { // told to stop, or the lake failed: no fault of the stream
+						return rctx.Err()
 					}
 					l.Metrics.StreamErrors.WithLabelValues(source(c.Stream())).Inc()
 					failed <- &StreamError{Stream: c.Stream(), Err: err}
@@ -97,6 +97,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	err = g.Wait()
 	close(failed)
 	for e := range failed {
+		totals.Failed++
 		err = errors.Join(err, e)
 	}
 	return totals, err
@@ -184,6 +185,7 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 			return err
 		}
 		totals.add(t)
+		l.warn(ctx, s.Ledger)
 		s = Step{}
 		if o.Progress != nil {
 			o.Progress(*totals)
@@ -208,6 +210,27 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 		if err := flush(); err != nil {
 			return err
 		}
+	}
+}
+
+// warn says once what is missing of which stream, so that a source that is
+// denied does not look like one in which nothing happened. A failed stream is an
+// error of the pass, and a sampled one is as its owner wants it.
+func (l *Line) warn(ctx context.Context, entries []fleet.LedgerEntry) {
+	for i := range entries {
+		e := &entries[i]
+		if e.Coverage == fleet.Complete || e.Reason == "failed" || e.Reason == "sampled" {
+			continue
+		}
+		what := e.Stream + " " + e.Reason
+		if l.warned[what] {
+			continue
+		}
+		if l.warned == nil {
+			l.warned = map[string]bool{}
+		}
+		l.warned[what] = true
+		l.Logger.WarnContext(ctx, "evidence is missing", "stream", e.Stream, "reason", e.Reason, "detail", e.Detail)
 	}
 }
 

@@ -1,9 +1,12 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,5 +209,69 @@ func TestPassDoesNotMarkARefusedBackfillAsRead(t *testing.T) {
 	}
 	if len(m.ledger) != 1 || m.ledger[0].Stream != "logs/a" {
 		t.Errorf("ledger %v", m.ledger)
+	}
+}
+
+// A lake that fails stops the streams; they are not to blame for it.
+func TestPassBlamesNoStreamForTheLake(t *testing.T) {
+	m := newMemory()
+	m.fail = errors.New("disk full")
+	var streams []fleet.Collector
+	for _, name := range []string{"logs/a", "logs/b", "logs/c"} {
+		streams = append(streams, &stream{name: name})
+	}
+	totals, err := newLine(m).Pass(t.Context(), streams, PassOptions{Since: at(0), Until: at(50_000), CommitRecords: 10})
+	var s *StreamError
+	if !errors.Is(err, m.fail) || errors.As(err, &s) || totals.Failed != 0 {
+		t.Errorf("got %v and %d failed streams, want the lake's error alone", err, totals.Failed)
+	}
+}
+
+// gapped is a stream of which nothing may be read.
+type gapped struct{ stream }
+
+func (g *gapped) Collect(_ context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		yield(fleet.Batch{Ledger: []fleet.LedgerEntry{
+			{Window: w, Coverage: fleet.Partial, Reason: "denied", Detail: "allow logs:FilterLogEvents"},
+			{Window: w, Coverage: fleet.Partial, Reason: "sampled"},
+			{Window: w, Coverage: fleet.Complete},
+		}}, nil)
+	}
+}
+
+func TestPassSaysOnceWhatItMayNotRead(t *testing.T) {
+	l := newLine(newMemory())
+	var log bytes.Buffer
+	l.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for range 3 {
+		mustPass(t, l, PassOptions{Since: at(0), Until: at(30)}, &gapped{stream{name: "logs/a"}})
+	}
+	if n := strings.Count(log.String(), "allow logs:FilterLogEvents"); n != 1 || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("said %d times, want once and nothing else:\n%s", n, log.String())
+	}
+}
+
+func TestPassCountsStreamsThatFailed(t *testing.T) {
+	totals, err := newLine(newMemory()).Pass(t.Context(), []fleet.Collector{
+		&stream{name: "logs/bad", failAt: at(3)}, &stream{name: "logs/good"},
+	}, PassOptions{Since: at(0), Until: at(30)})
+	if err == nil || totals.Failed != 1 {
+		t.Errorf("%d failed, want 1 (%v)", totals.Failed, err)
+	}
+}
+
+func TestTakeReportsWhatIsFromTheFuture(t *testing.T) {
+	l := newLine(newMemory()) // its clock stands at 1000 s
+	totals, err := l.Take(t.Context(), Step{Records: []fleet.Record{
+		{ID: "now", Kind: fleet.KindLog, Time: at(1000)},
+		{ID: "skewed", Kind: fleet.KindLog, Time: at(1000 + 600)},
+		{ID: "ahead", Kind: fleet.KindLog, Time: at(1000 + 601)},
+	}})
+	if err != nil || totals.Stored != 3 || totals.Ahead != 1 || !strings.Contains(totals.String(), "1 from the future") {
+		t.Errorf("got %+v (%s), want all kept and one reported: %v", totals, totals, err)
+	}
+	if strings.Contains(Totals{}.String(), "future") {
+		t.Error("speaks of the future though nothing is from there")
 	}
 }
