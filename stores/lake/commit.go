@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +25,7 @@ type writtenFile struct {
 	key  partition
 	name string // lake://
 	size int64
-	rows []row // as they lie in the file
+	rows []*row // as they lie in the file
 }
 
 // Checkpoints returns the mark of every stream that was committed.
@@ -110,10 +108,11 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 }
 
 // rows are the rows of a commit by the part of the table that they belong to.
-func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map[partition][]row, error) {
+// They lie in one slice, of a kilobyte each, and are sorted and cut as pointers:
+// moving the rows themselves took longer than compressing them.
+func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map[partition][]*row, error) {
 	seq := tbl.Metadata().LastSequenceNumber() + 1
-	inBatch := map[batchKey]*row{}
-	all := make([]row, len(c.Records)+len(c.Revised), len(c.Records)+len(c.Revised)+len(c.Amendments))
+	all := make([]row, len(c.Records)+len(c.Revised))
 	for i := range all {
 		if i < len(c.Records) {
 			all[i] = newRow(&c.Records[i])
@@ -121,23 +120,8 @@ func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map
 			all[i] = newRow(&c.Revised[i-len(c.Records)])
 			all[i].Amends, all[i].Amendment = true, seq
 		}
-		inBatch[batchKey{newDayKey(fleet.Kind(all[i].Kind), all[i].TimeUS), hashID(all[i].ID)}] = &all[i]
 	}
-	var later []fleet.Amendment
-	at := map[batchKey]int{} // in later: of two amendments of one record the last counts
-	for _, a := range c.Amendments {
-		k := refKey(a.Ref)
-		i, again := at[k]
-		switch r := inBatch[k]; {
-		case r != nil:
-			r.setKeys(&a.Keys)
-		case again:
-			later[i] = a
-		default:
-			at[k] = len(later)
-			later = append(later, a)
-		}
-	}
+	later := amendInBatch(all, c.Amendments)
 	amended, err := l.liveRows(ctx, tbl, later)
 	if err != nil {
 		return nil, err
@@ -146,26 +130,24 @@ func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map
 		amended[i].setKeys(&later[i].Keys)
 		amended[i].Amends, amended[i].Amendment = true, seq
 	}
-	parts := map[partition][]row{}
-	for _, r := range append(all, amended...) {
-		p := partition{newDayKey(fleet.Kind(r.Kind), r.TimeUS), r.Amends}
-		parts[p] = append(parts[p], r)
+	parts := map[partition][]*row{}
+	for _, rows := range [][]row{all, amended} {
+		for i := range rows {
+			p := partition{newDayKey(fleet.Kind(rows[i].Kind), rows[i].TimeUS), rows[i].Amends}
+			parts[p] = append(parts[p], &rows[i])
+		}
 	}
 	return parts, nil
 }
 
-func refKey(ref fleet.Ref) batchKey {
-	return batchKey{newDayKey(ref.Kind, ref.Time.UnixMicro()), hashID(text(ref.ID))}
-}
-
 // write writes the files of a commit. After an error none of them is left.
-func (l *Lake) write(parts map[partition][]row) ([]writtenFile, error) {
+func (l *Lake) write(parts map[partition][]*row) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
 		sortRows(rows)
 		for _, chunk := range cut(rows) {
 			name := evidenceName(key.dayKey, rand.Text())
-			size, err := writeParquet(l.catalog.files, name, chunk, evidenceOptions()...)
+			size, err := writeEvidence(l.catalog.files, name, chunk)
 			if err != nil {
 				return nil, errors.Join(err, l.remove(written))
 			}
@@ -245,45 +227,4 @@ func (l *Lake) remove(written []writtenFile) error {
 		errs = append(errs, l.catalog.files.Remove(w.name))
 	}
 	return errors.Join(errs...)
-}
-
-// liveRows reads the live row of each amendment's record, in their order.
-func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []fleet.Amendment) ([]row, error) {
-	type want struct {
-		number int64
-		index  int
-	}
-	l.live.mu.Lock()
-	defer l.live.mu.Unlock()
-	byFile := map[string][]want{}
-	for i, a := range amendments {
-		k := refKey(a.Ref)
-		day, err := l.live.at(ctx, l.catalog.files, tbl, k.dayKey)
-		if err != nil {
-			return nil, err
-		}
-		p, ok := day.ids[k.id]
-		if !ok {
-			return nil, fmt.Errorf("amend %s %s of %s: it is not in the lake", a.Ref.Kind, a.Ref.ID, fleet.FormatTime(a.Ref.Time))
-		}
-		name := day.paths[p.file]
-		byFile[name] = append(byFile[name], want{p.number, i})
-	}
-	out := make([]row, len(amendments))
-	for _, name := range slices.Sorted(maps.Keys(byFile)) {
-		wants := byFile[name]
-		slices.SortFunc(wants, func(a, b want) int { return int(a.number - b.number) })
-		numbers := make([]int64, len(wants))
-		for i, w := range wants {
-			numbers[i] = w.number
-		}
-		rows, err := readRows(l.catalog.files, name, numbers)
-		if err != nil {
-			return nil, err
-		}
-		for i, w := range wants {
-			out[w.index] = rows[i]
-		}
-	}
-	return out, nil
 }

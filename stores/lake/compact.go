@@ -139,10 +139,11 @@ func mergeable(ctx context.Context, tbl *table.Table, written []writtenFile) (ma
 
 // merge writes the rows of files of one part of the table to one new file.
 func (l *Lake) merge(key partition, old []iceberg.DataFile) (writtenFile, error) {
-	var rows []row
+	var rows []*row
 	for _, f := range old {
 		err := readParquet(l.catalog.files, f.FilePath(), func(_ int64, r *row) error {
-			rows = append(rows, *r)
+			own := *r
+			rows = append(rows, &own)
 			return nil
 		})
 		if err != nil {
@@ -151,7 +152,7 @@ func (l *Lake) merge(key partition, old []iceberg.DataFile) (writtenFile, error)
 	}
 	sortRows(rows)
 	name := evidenceName(key.dayKey, rand.Text())
-	size, err := writeParquet(l.catalog.files, name, rows, evidenceOptions()...)
+	size, err := writeEvidence(l.catalog.files, name, rows)
 	return writtenFile{key, name, size, rows}, err
 }
 
@@ -177,7 +178,7 @@ func (d *liveDay) move(m mergedFile) {
 	}
 	index := d.file(planned{name: m.name})
 	for i := range m.rows {
-		r, h := &m.rows[i], hashID(m.rows[i].ID)
+		r, h := m.rows[i], hashID(m.rows[i].ID)
 		p := place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)}
 		before, ok := d.ids[h]
 		if ok && before.revision == p.revision && before.amendment == p.amendment && gone[d.paths[before.file]] {

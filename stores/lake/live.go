@@ -205,8 +205,7 @@ func (x *liveIndex) committed(from, to int64, written []writtenFile) {
 			continue
 		}
 		index := d.file(planned{name: w.name})
-		for i := range w.rows {
-			r := &w.rows[i]
+		for i, r := range w.rows {
 			d.add(r.ID, place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)})
 		}
 		x.evict(w.key.dayKey)

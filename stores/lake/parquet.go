@@ -30,6 +30,8 @@ const (
 	// readRowsAtOnce keeps the buffer of a reader of whole rows, of a kilobyte
 	// each beside their text, small against most files.
 	readRowsAtOnce = 64
+	// writeRowsAtOnce is how many rows are handed to the writer at a time.
+	writeRowsAtOnce = 256
 	// boundBytes is the longest text kept whole as a bound; record ids and all
 	// keys of AWS are shorter.
 	boundBytes = 256
@@ -48,6 +50,30 @@ func evidenceOptions() []parquet.WriterOption {
 // writeParquet writes rows to a new file, which is durable when it returns, and
 // returns its size in bytes. What could not be written whole is removed.
 func writeParquet[T any](f files, name string, rows []T, options ...parquet.WriterOption) (size int64, err error) {
+	return writeFile(f, name, options, func(w *parquet.GenericWriter[T]) error {
+		_, err := w.Write(rows)
+		return err
+	})
+}
+
+// writeEvidence is writeParquet for the rows of a file of evidence.
+func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
+	return writeFile(f, name, evidenceOptions(), func(w *parquet.GenericWriter[row]) error {
+		buf := make([]row, 0, writeRowsAtOnce)
+		for chunk := range slices.Chunk(rows, writeRowsAtOnce) {
+			buf = buf[:0]
+			for _, r := range chunk {
+				buf = append(buf, *r)
+			}
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func writeFile[T any](f files, name string, options []parquet.WriterOption, write func(*parquet.GenericWriter[T]) error) (size int64, err error) {
 	file, err := f.Create(name)
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
@@ -55,7 +81,7 @@ func writeParquet[T any](f files, name string, rows []T, options ...parquet.Writ
 	counted := &countingWriter{w: bufio.NewWriterSize(file, 1<<20)}
 	options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy("muster", "1", ""))
 	w := parquet.NewGenericWriter[T](counted, options...)
-	_, err = w.Write(rows)
+	err = write(w)
 	if err = errors.Join(err, w.Close()); err == nil {
 		err = counted.w.Flush()
 	}
@@ -140,15 +166,15 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 }
 
 // sortRows orders rows as they lie in a file.
-func sortRows(rows []row) {
-	slices.SortFunc(rows, func(a, b row) int {
+func sortRows(rows []*row) {
+	slices.SortFunc(rows, func(a, b *row) int {
 		return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
 	})
 }
 
 // cut splits rows into the files that they are written to.
-func cut(rows []row) [][]row {
-	var out [][]row
+func cut(rows []*row) [][]*row {
+	var out [][]*row
 	start, size := 0, 0
 	for i := range rows {
 		n := len(rows[i].Raw) + len(rows[i].Message)
@@ -169,26 +195,27 @@ type bounds struct {
 	nulls        map[int]int64
 }
 
-// boundedColumns are the columns that queries prune by.
-func boundedColumns(r *row) map[string]string {
-	return map[string]string{
-		"id": r.ID, columnKind: r.Kind, "service": r.Service, "trace_id": r.Trace, "correlation_id": r.Correlation,
-	}
+// boundedColumns names the columns that queries prune by, in the order of
+// boundedValues.
+var boundedColumns = [...]string{"id", columnKind, "service", "trace_id", "correlation_id"}
+
+func boundedValues(r *row) [len(boundedColumns)]string {
+	return [...]string{r.ID, r.Kind, r.Service, r.Trace, r.Correlation}
 }
 
-func newBounds(tbl *table.Table, rows []row) bounds {
+func newBounds(tbl *table.Table, rows []*row) bounds {
 	b := bounds{map[int][]byte{}, map[int][]byte{}, map[int]int64{}, map[int]int64{}}
-	low, high := boundedColumns(&rows[0]), boundedColumns(&rows[0])
+	low, high := boundedValues(rows[0]), boundedValues(rows[0])
 	first, last := rows[0].TimeUS, rows[0].TimeUS
-	for i := range rows {
-		first, last = min(first, rows[i].TimeUS), max(last, rows[i].TimeUS)
-		for column, v := range boundedColumns(&rows[i]) {
-			low[column], high[column] = min(low[column], v), max(high[column], v)
+	for _, r := range rows {
+		first, last = min(first, r.TimeUS), max(last, r.TimeUS)
+		for i, v := range boundedValues(r) {
+			low[i], high[i] = min(low[i], v), max(high[i], v)
 		}
 	}
-	for column, v := range low {
-		if len(v) <= boundBytes && len(high[column]) <= boundBytes {
-			b.set(tbl.Schema(), column, []byte(v), []byte(high[column]), len(rows))
+	for i, column := range boundedColumns {
+		if len(low[i]) <= boundBytes && len(high[i]) <= boundBytes {
+			b.set(tbl.Schema(), column, []byte(low[i]), []byte(high[i]), len(rows))
 		}
 	}
 	amends := []byte{0} // a file's rows all amend or all do not

@@ -1,15 +1,16 @@
 package lake
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestCutBoundsFiles(t *testing.T) {
 	megabyte := strings.Repeat("x", 1<<20)
-	rows := make([]row, 300)
+	rows := make([]*row, 300)
 	for i := range rows {
-		rows[i].Raw = megabyte
+		rows[i] = &row{Raw: megabyte}
 	}
 	rows[17].Raw = strings.Repeat(megabyte, 2*maxFileBytes>>20) // alone larger than a file may be
 	total := 0
@@ -26,7 +27,7 @@ func TestCutBoundsFiles(t *testing.T) {
 	if total != len(rows) {
 		t.Errorf("got %d rows in all, want %d", total, len(rows))
 	}
-	if n := len(cut(make([]row, 2*maxFileRows+1))); n != 3 {
+	if n := len(cut(slices.Repeat([]*row{{}}, 2*maxFileRows+1))); n != 3 {
 		t.Errorf("got %d files of %d rows, want 3", n, 2*maxFileRows+1)
 	}
 }

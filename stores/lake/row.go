@@ -98,11 +98,10 @@ func (w *row) setKeys(k *fleet.Keys) {
 // column could not give back stays in the map.
 func (w *row) setAttributes(all map[string]string) {
 	w.Attributes = make(map[string]string, len(all))
-	lifted := w.lifted()
 	for k, v := range all {
-		column, ok := lifted[k]
+		column := w.lifted(k)
 		switch {
-		case ok && v != "" && utf8.ValidString(v):
+		case column != nil && v != "" && utf8.ValidString(v):
 			*column = v
 		case k == fleet.AttrReadOnly && v == "true":
 			w.ReadOnly = true
@@ -115,13 +114,29 @@ func (w *row) setAttributes(all map[string]string) {
 	}
 }
 
-// lifted are the text columns that attributes are lifted to.
-func (w *row) lifted() map[string]*string {
-	return map[string]*string{
-		fleet.AttrEventSource: &w.EventSource, fleet.AttrEventName: &w.EventName,
-		fleet.AttrSourceIP: &w.SourceIP, fleet.AttrUserAgent: &w.UserAgent,
-		fleet.AttrHTTPMethod: &w.HTTPMethod, fleet.AttrLogGroup: &w.LogGroup,
+// liftedText names the attributes that have a text column.
+var liftedText = []string{
+	fleet.AttrEventSource, fleet.AttrEventName, fleet.AttrSourceIP, fleet.AttrUserAgent,
+	fleet.AttrHTTPMethod, fleet.AttrLogGroup,
+}
+
+// lifted is the text column that an attribute is lifted to, nil for none.
+func (w *row) lifted(name string) *string {
+	switch name {
+	case fleet.AttrEventSource:
+		return &w.EventSource
+	case fleet.AttrEventName:
+		return &w.EventName
+	case fleet.AttrSourceIP:
+		return &w.SourceIP
+	case fleet.AttrUserAgent:
+		return &w.UserAgent
+	case fleet.AttrHTTPMethod:
+		return &w.HTTPMethod
+	case fleet.AttrLogGroup:
+		return &w.LogGroup
 	}
+	return nil
 }
 
 // canonicalStatus reports whether a status comes back the same from a number
@@ -166,9 +181,9 @@ func (w *row) record() fleet.Record {
 func (w *row) attributes() map[string]string {
 	all := make(map[string]string, len(w.Attributes)+2)
 	maps.Copy(all, w.Attributes)
-	for k, v := range w.lifted() {
-		if *v != "" {
-			all[k] = *v
+	for _, k := range liftedText {
+		if v := *w.lifted(k); v != "" {
+			all[k] = v
 		}
 	}
 	if w.ReadOnly {
@@ -184,7 +199,12 @@ func (w *row) attributes() map[string]string {
 }
 
 // text is s as an engine can read it.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func text(s string) string {
+	if utf8.ValidString(s) { // several times as fast as what follows
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
 
 // texts never returns nil: the columns are required.
 func texts(in []string) []string {
