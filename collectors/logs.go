@@ -53,7 +53,7 @@ func (l *logs) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batc
 func (l *logs) collect(ctx context.Context, read fleet.Window, out *output) error {
 	for s := newSlicer(read, logsLeastSlice, logsMostSlice); s.more(); {
 		pages, err := l.slice(ctx, s.slice(), out)
-		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone {
+		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && len(l.LogGroups) == 0 {
 			return nil // deleted between listing and reading: nothing to collect
 		}
 		if err != nil {

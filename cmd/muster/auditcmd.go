@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,19 +64,23 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if f.format != "table" && f.format != "json" {
 		return fmt.Errorf("--format %q: give table or json", f.format)
 	}
+	w, err := f.window.window()
+	if err != nil {
+		return err
+	}
 	ps, err := loadPolicies(f.policies)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(a.store); err != nil {
-		return fmt.Errorf("store %s: there is nothing to audit yet (%w)", a.store, err)
+	if err := a.storeExists(); err != nil {
+		return err
 	}
 	store, err := a.openLake(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	r, err := pipeline.Audit(ctx, store, ps, f.window.window(), time.Now(), f.drained)
+	r, err := pipeline.Audit(ctx, store, ps, w, time.Now(), f.drained)
 	if err != nil {
 		return err
 	}
@@ -82,6 +88,22 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 		return err
 	}
 	return verdict(r, least, f.strict)
+}
+
+// storeExists reports that there is nothing to audit, before an empty store is
+// made and found clean.
+func (a *app) storeExists() error {
+	if strings.Contains(a.store, "://") {
+		return nil // opening it says more
+	}
+	entries, err := os.ReadDir(a.store)
+	if err == nil && len(entries) > 0 {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("the folder is empty")
+	}
+	return fmt.Errorf("store %s: there is nothing to audit yet: collect or import into it, or name another with --store (%w)", a.store, err)
 }
 
 // report prints what this audit found, resolved findings apart.
@@ -159,7 +181,11 @@ func loadPolicies(dirs []string) ([]audit.Policy, error) {
 
 func (a *app) policiesCommand() *cobra.Command {
 	var dirs []string
-	cmd := &cobra.Command{Use: "policies", Short: "The catalogue of policies and its unit tests"}
+	cmd := &cobra.Command{
+		Use: "policies", Short: "The catalogue of policies and its unit tests",
+		Args: cobra.NoArgs, // else a misspelled verb would print the help and succeed
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.PersistentFlags().StringArrayVar(&dirs, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
 	cmd.AddCommand(
 		&cobra.Command{

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/pflag"
 
@@ -32,12 +35,31 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.groupPrefix, "log-group-prefix", "", "only log groups that begin so")
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
-	fs.DurationVar(&f.overlap, "overlap", 0, "how much is read again before each checkpoint; default each source's own")
+	atLeast(fs, &f.overlap, "overlap", 0, 0, "how much is read again before each checkpoint; default each source's own")
+}
+
+// Bounds on one call. AWS answers in seconds or not at all; the SDK tries again,
+// and says in the end that it was time that ran out.
+const (
+	// answerTimeout is how long the head of an answer may take.
+	answerTimeout = 20 * time.Second
+	// callTimeout is how long a whole answer may take: a trail's file of 50 MB
+	// over a line of 200 KB a second.
+	callTimeout = 5 * time.Minute
+)
+
+// httpClient gives up on an endpoint that accepts calls and never answers.
+func httpClient(answer, call time.Duration) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(call).
+		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answer })
 }
 
 // config loads the AWS configuration of the environment.
 func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
-	var opts []func(*awsconfig.LoadOptions) error
+	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(httpClient(answerTimeout, callTimeout))}
+	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return aws.Config{}, fmt.Errorf("--endpoint-url %q: give a URL such as http://127.0.0.1:4566", f.endpoint)
+	}
 	if f.region != "" {
 		opts = append(opts, awsconfig.WithRegion(f.region))
 	}

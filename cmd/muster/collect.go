@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,13 +14,17 @@ import (
 	"muster/stores/lake"
 )
 
+// leastEvery is the shortest time between passes: a shorter one would only use
+// up the quota of AWS's calls.
+const leastEvery = 100 * time.Millisecond
+
 // collectFlags shape a collection.
 type collectFlags struct {
 	aws         awsFlags
 	window      *windowFlags
 	follow      bool
 	every       time.Duration
-	commit      int
+	commit      uint
 	commitEvery time.Duration
 }
 
@@ -44,13 +49,20 @@ reads what lies before.`,
 	fs.Var(&f.window.since, "since", "where a stream without a checkpoint starts (default 1h)")
 	fs.Var(&f.window.until, "until", "end of the window; default now")
 	fs.BoolVar(&f.follow, "follow", false, "go on until interrupted")
-	fs.DurationVar(&f.every, "every", 10*time.Second, "time between passes with --follow")
-	fs.IntVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
-	fs.DurationVar(&f.commitEvery, "commit-every", 0, "commit at least so often while records arrive; default 5s")
+	atLeast(fs, &f.every, "every", leastEvery, 10*time.Second, "time between passes with --follow")
+	fs.UintVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
+	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
 	return cmd
 }
 
 func (a *app) collect(ctx context.Context, f *collectFlags) error {
+	if f.follow && f.window.until.text != "" {
+		return errors.New("--follow has no end: leave out --until")
+	}
+	w, err := f.window.from(f.window.since.or(time.Hour))
+	if err != nil {
+		return err
+	}
 	cfg, err := f.aws.config(ctx)
 	if err != nil {
 		return err
@@ -62,8 +74,8 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	defer store.Close()
 	line := a.line(store, prometheus.NewRegistry())
 	o := pipeline.PassOptions{
-		Since: f.window.since.or(time.Hour), Until: f.window.until.time,
-		CommitRecords: f.commit, CommitEvery: f.commitEvery, Progress: a.progress("collect"),
+		Since: w.Start, Until: w.End,
+		CommitRecords: int(f.commit), CommitEvery: f.commitEvery, Progress: a.progress("collect"),
 	}
 	list := a.lister(cfg, &f.aws)
 	if f.follow {

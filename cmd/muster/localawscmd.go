@@ -23,6 +23,9 @@ everything in memory and checks no signature: it is for trying things out.`,
   muster local-aws --throttle 0.1 --seed 3      a tenth of the reads is throttled`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := shares(o.Trouble); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			o.Logger = a.logger()
 			s, err := localaws.Start(ctx, o)
@@ -52,4 +55,19 @@ everything in memory and checks no signature: it is for trying things out.`,
 	fs.Float64Var(&o.Trouble.Repeat, "repeat", 0, "share of evidence that is delivered twice, 0 to 1")
 	fs.Float64Var(&o.Trouble.Late, "late", 0, "share of evidence that is late, 0 to 1")
 	return cmd
+}
+
+// shares says which share is none.
+func shares(t localaws.Trouble) error {
+	for _, s := range []struct {
+		flag  string
+		value float64
+	}{
+		{"throttle", t.Throttle}, {"fail", t.Fail}, {"empty-page", t.EmptyPage}, {"repeat", t.Repeat}, {"late", t.Late},
+	} {
+		if !(s.value >= 0 && s.value <= 1) { // no NaN either
+			return fmt.Errorf("--%s %g: give a share from 0 to 1", s.flag, s.value)
+		}
+	}
+	return nil
 }

@@ -8,18 +8,22 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"muster/fleet"
 )
 
 // Exit codes that scripts can rely on.
 const (
-	exitOK         = 0
-	exitFindings   = 1 // findings at or above --fail-on; a demo that was not right
-	exitFailure    = 2
-	exitNotJudged  = 3 // audit --strict: something could not be judged
-	exitCancelled  = 130
-	cancelledByInt = "interrupted: what was committed stays, and the next run goes on from there"
+	exitOK        = 0
+	exitFindings  = 1 // findings at or above --fail-on; a demo that was not right
+	exitFailure   = 2
+	exitNotJudged = 3 // audit --strict: something could not be judged
+	exitCancelled = 130
 )
+
+const interrupted = "interrupted: what was committed stays, and the next run goes on from there"
 
 // exitError is an outcome that is no failure to run: it carries its exit code.
 type exitError struct {
@@ -51,10 +55,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		}
 		return exit.code
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "muster: "+cancelledByInt)
+		fmt.Fprintln(stderr, "muster: "+interrupted)
 		return exitCancelled
 	default:
-		fmt.Fprintf(stderr, "muster: %v\n", err)
+		complain(stderr, err)
 		return exitFailure
+	}
+}
+
+// complain prints an error, which may be several, one a line. What they quote
+// of ids, names and answers comes from outside and cannot move the cursor.
+func complain(stderr io.Writer, err error) {
+	for line := range strings.SplitSeq("muster: "+err.Error(), "\n") {
+		fmt.Fprintln(stderr, fleet.Printable(line))
 	}
 }

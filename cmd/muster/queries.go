@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -53,7 +54,13 @@ func (f *queryFlags) recordFlags(cmd *cobra.Command) {
 // resolve turns the flags into the query.
 func (f *queryFlags) resolve() (fleet.Query, error) {
 	q := f.query
-	q.Window = f.window.window()
+	var err error
+	if q.Window, err = f.window.window(); err != nil {
+		return q, err
+	}
+	if q.Limit < 0 {
+		return q, fmt.Errorf("--limit %d: give how many, or 0 for all", q.Limit)
+	}
 	if f.trace != "" {
 		id, ok := fleet.ParseTraceID(f.trace)
 		if !ok {
@@ -198,6 +205,9 @@ correlation id opens the whole journey.`,
   muster trace order-4711 --json | jq '.records[].kind'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return errors.New("trace: the id is empty: give any id that the evidence shows")
+			}
 			return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
 				if !asJSON {
 					return explore.Print(ctx, a.stdout, r, a.width(), args[0])

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -13,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"muster/internal/localaws"
+	"muster/internal/pipeline"
 )
 
 // output is what a running program has said so far. Safe for concurrent use.
@@ -118,12 +122,51 @@ func TestCollectGoesOnWhereItIsDenied(t *testing.T) {
 	aws := standIn(t, localaws.Options{Deny: []string{"xray:GetTraceSummaries"}})
 	signIn(t, aws)
 	store := filepath.Join(t.TempDir(), "lake")
-	mustMuster(t, "collect", "--store", store, "--endpoint-url", aws.Endpoint(), "--region", localaws.DefaultRegion)
+	_, stderr, code := muster(t, "collect", "--store", store, "--endpoint-url", aws.Endpoint(), "--region", localaws.DefaultRegion)
+	if code != exitOK || !strings.Contains(stderr, "allow xray:GetTraceSummaries") {
+		t.Errorf("exit %d without a word on the permission that is missing: %s", code, stderr)
+	}
 	if n := count(t, store, "select count(*) from api_calls where event_name = 'ConsoleLogin'"); n != 1 {
 		t.Errorf("%d logins read beside the denied source", n)
 	}
 	if n := count(t, store, "select count(*) from ledger where reason = 'denied' and detail like '%xray:GetTraceSummaries%'"); n == 0 {
 		t.Errorf("the ledger does not say what is missing:\n%s", mustMuster(t, "sql", "--store", store, "select * from ledger"))
+	}
+}
+
+// A group that was named and is not there is a mistake, not an empty group.
+func TestCollectNamesTheLogGroupThatIsNotThere(t *testing.T) {
+	aws := standIn(t, localaws.Options{})
+	_, stderr, code := muster(t, "collect", "--store", filepath.Join(t.TempDir(), "lake"), "--endpoint-url", aws.Endpoint(),
+		"--region", localaws.DefaultRegion, "--log-group", "/muster/misspelled")
+	if code != exitFailure || !strings.Contains(stderr, "read log group /muster/misspelled") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
+// Ready means that every source was read to its end: not while one fails.
+func TestDaemonIsNotReadyWhileAStreamFails(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "lake")
+	a := &app{store: store, stderr: io.Discard}
+	l, err := a.openLake(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, l.Close) })
+	d := &daemon{app: a, store: l, line: a.line(l, prometheus.NewRegistry()), auditEvery: time.Hour, audited: time.Now()}
+	if err := d.after(t.Context(), pipeline.Totals{Failed: 1}); err != nil || d.ready.Load() {
+		t.Errorf("ready is %t after a pass in which a stream failed: %v", d.ready.Load(), err)
+	}
+	if err := d.after(t.Context(), pipeline.Totals{}); err != nil || !d.ready.Load() {
+		t.Errorf("ready is %t after a whole pass: %v", d.ready.Load(), err)
+	}
+}
+
+func TestComplaintsCannotMoveTheCursor(t *testing.T) {
+	var b bytes.Buffer
+	complain(&b, errors.Join(errors.New("open a\x1b[31mb"), errors.New("second")))
+	if want := "muster: open a\\x1b[31mb\nsecond\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
 

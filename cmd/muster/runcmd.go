@@ -52,9 +52,9 @@ has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
 	f.aws.register(cmd.Flags())
 	fs := cmd.Flags()
 	fs.Var(&f.window.since, "since", "where a stream without a checkpoint starts (default 1h)")
-	fs.DurationVar(&f.every, "every", 30*time.Second, "time between passes")
-	fs.DurationVar(&f.auditEvery, "audit-every", 5*time.Minute, "time between audits")
-	fs.DurationVar(&f.judge, "audit-window", 24*time.Hour, "how far back each audit judges")
+	atLeast(fs, &f.every, "every", leastEvery, 30*time.Second, "time between passes")
+	atLeast(fs, &f.auditEvery, "audit-every", 0, 5*time.Minute, "time between audits")
+	atLeast(fs, &f.judge, "audit-window", time.Second, 24*time.Hour, "how far back each audit judges")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
 	return cmd
@@ -108,7 +108,7 @@ func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Co
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !d.ready.Load() {
-			http.Error(w, "the first pass over the sources is not done", http.StatusServiceUnavailable)
+			http.Error(w, "no pass has read every source to its end yet", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
@@ -136,8 +136,10 @@ func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Co
 }
 
 // after runs between passes: it notes the watermarks and audits when it is time.
-func (d *daemon) after(ctx context.Context, _ pipeline.Totals) error {
-	d.ready.Store(true)
+func (d *daemon) after(ctx context.Context, t pipeline.Totals) error {
+	if t.Failed == 0 {
+		d.ready.Store(true)
+	}
 	marks, err := d.store.Checkpoints(ctx)
 	if err != nil {
 		return err

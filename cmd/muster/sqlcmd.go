@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,20 +62,38 @@ nothing else. TEXT "-" reads it from standard input.`,
 	return cmd
 }
 
+// writeJSON prints one object a row, its members in the order of the columns.
 func writeJSON(w io.Writer, rows *lake.Rows) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	columns := rows.Columns()
+	names := rows.Columns()
+	var b strings.Builder
 	for rows.Next() {
-		obj := make(map[string]any, len(columns))
+		b.Reset()
 		for i, v := range rows.Values() {
-			obj[columns[i]] = jsonValue(v)
+			name, err := jsonText(names[i])
+			if err != nil {
+				return err
+			}
+			value, err := jsonText(jsonValue(v))
+			if err != nil {
+				return fmt.Errorf("column %s: %w", name, err)
+			}
+			b.WriteByte("{,"[min(i, 1)])
+			b.WriteString(name + ":" + value)
 		}
-		if err := enc.Encode(obj); err != nil {
+		b.WriteString("}\n")
+		if _, err := io.WriteString(w, b.String()); err != nil {
 			return err
 		}
 	}
 	return rows.Err()
+}
+
+func jsonText(v any) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func writeCSV(w io.Writer, rows *lake.Rows) error {
@@ -120,13 +140,11 @@ func sqlText(v any) string {
 	case string:
 		return v
 	case []any, map[string]any:
-		var b strings.Builder
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(v); err != nil {
+		text, err := jsonText(v)
+		if err != nil {
 			return fmt.Sprint(v)
 		}
-		return strings.TrimSpace(b.String())
+		return text
 	default:
 		return fmt.Sprint(v)
 	}
@@ -137,6 +155,16 @@ func jsonValue(v any) any {
 	switch v := v.(type) {
 	case time.Time:
 		return fleet.FormatTime(v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return strconv.FormatFloat(v, 'g', -1, 64) // JSON has no number for them
+		}
+		return v
+	case float32:
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return jsonValue(f)
+		}
+		return v
 	case []byte:
 		return fleet.EncodeRaw(v)
 	case []any:

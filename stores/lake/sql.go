@@ -61,7 +61,15 @@ func (l *Lake) SQL(ctx context.Context, text string) (*Rows, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sql: %w", err), rows.Close(), db.Close())
 	}
-	return &Rows{rows: rows, columns: columns, done: func() error { return errors.Join(rows.Close(), db.Close()) }}, nil
+	kinds, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sql: %w", err), rows.Close(), db.Close())
+	}
+	types := make([]string, len(kinds))
+	for i, k := range kinds {
+		types[i] = k.DatabaseTypeName()
+	}
+	return &Rows{rows: rows, columns: columns, types: types, done: func() error { return errors.Join(rows.Close(), db.Close()) }}, nil
 }
 
 // onlyQuery refuses a text that would do anything but answer. DuckDB's own
@@ -167,6 +175,8 @@ func plain(v any) any {
 		return v
 	case duckdb.Decimal:
 		return v.Float64()
+	case duckdb.Interval:
+		return fmt.Sprintf("%d months %d days %s", v.Months, v.Days, time.Duration(v.Micros)*time.Microsecond)
 	case fmt.Stringer:
 		return v.String()
 	default:

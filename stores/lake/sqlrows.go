@@ -1,11 +1,16 @@
 package lake
 
-import "database/sql"
+import (
+	"database/sql"
+	"encoding/hex"
+	"time"
+)
 
 // Rows are the answer to a text of SQL. Not for several goroutines at once.
 type Rows struct {
 	rows    *sql.Rows
 	columns []string
+	types   []string // the engine's, by column
 	values  []any
 	err     error
 	done    func() error
@@ -28,9 +33,29 @@ func (r *Rows) Next() bool {
 		return false
 	}
 	for i, v := range r.values {
-		r.values[i] = plain(v)
+		r.values[i] = ofType(r.types[i], plain(v))
 	}
 	return true
+}
+
+// ofType spells what Go's types have no room for: a day without a time, a time
+// without a day, an id of 16 bytes.
+func ofType(name string, v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		switch name {
+		case "DATE":
+			return v.Format(time.DateOnly)
+		case "TIME":
+			return v.Format("15:04:05.000000")
+		}
+	case []byte:
+		if name == "UUID" && len(v) == 16 {
+			h := hex.EncodeToString(v)
+			return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+		}
+	}
+	return v
 }
 
 // Values are the row that Next read: nil, bool, numbers, string, []byte,
