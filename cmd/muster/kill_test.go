@@ -168,6 +168,7 @@ func (s *source) collect(t *testing.T, store string, at *moment) bool {
 	cmd.Env = append(os.Environ(), asMuster+"=1",
 		"AWS_ACCESS_KEY_ID="+localaws.BootstrapKey, "AWS_SECRET_ACCESS_KEY="+localaws.BootstrapSecret,
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	cmd.Stderr = t.Output()
 	reached := make(chan struct{})
 	s.mu.Lock()
 	s.requests, s.reached = 0, nil

@@ -38,3 +38,8 @@ func (*Lake) Trace(context.Context, string) (fleet.Trace, error) { return fleet.
 func (*Lake) SQL(context.Context, string) (*Rows, error) { return nil, errNoReader }
 
 func plain(v any) any { return v }
+
+// Recompute is not in this build.
+func (*Lake) Recompute(context.Context, Recompute) (Recomputed, error) {
+	return Recomputed{}, errNoReader
+}
