@@ -203,7 +203,7 @@ func TestLogsReadToTheEndOfTheirPages(t *testing.T) {
 		"server's fault":    {[]answer{failing(500, "ServiceUnavailable"), logPage("", "a")}, "a", "through 12:00, complete"},
 		"denied":            {[]answer{denied()}, "", "partial denied"},
 		"denied on the way": {[]answer{logPage("1", "a"), denied()}, "a", "partial denied"},
-		"group is gone":     {[]answer{failing(400, "ResourceNotFoundException")}, "", ""},
+		"no such group":     {[]answer{failing(400, "ResourceNotFoundException")}, "", "error"},
 		"bad request":       {[]answer{failing(400, "InvalidParameterException")}, "", "error"},
 		"a token for ever":  {[]answer{logPage("1", "a"), logPage("1", "b")}, "a b", "error"},
 	} {
