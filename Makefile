@@ -33,8 +33,9 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-bench: ## Go benchmarks of the line's parts
-	$(GO) test -run '^$$' -bench . -benchmem ./correlate ./collectors ./audit ./stores/lake
+bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB (about 3 minutes)
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
+	$(GO) run ./bench $(ARGS)
 
 frames: build ## Take the README's pictures of the explorer anew (needs tmux)
 	@scripts/frames.sh
