@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -12,29 +13,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/dashboards"
 	"muster/fleet"
 	"muster/stores/lake"
 )
 
 func (a *app) sqlCommand() *cobra.Command {
 	var asJSON, asCSV bool
+	var saved string
 	cmd := &cobra.Command{
-		Use:   "sql TEXT",
+		Use:   "sql {TEXT | --saved NAME}",
 		Short: "Ask the lake in SQL",
 		Long: `Run SQL over the lake: the views records, spans, logs, api_calls, changes, verdicts
 and traces, and the tables findings, runs and ledger. It can read the lake and
-nothing else. TEXT "-" reads it from standard input.`,
+nothing else. TEXT "-" reads it from standard input. --saved runs one of the
+queries that muster ships: ` + strings.Join(dashboards.Queries(), ", ") + `.`,
 		Example: `  muster sql "select kind, count(*) from records group by kind order by 1"
-  muster sql --csv "select * from traces limit 10"`,
-		Args: cobra.ExactArgs(1),
+  muster sql --csv "select * from traces limit 10"
+  muster sql --saved slowest-operations`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text := args[0]
-			if text == "-" {
-				in, err := io.ReadAll(a.stdin)
-				if err != nil {
-					return fmt.Errorf("read the query from standard input: %w", err)
-				}
-				text = string(in)
+			text, err := a.queryText(saved, args)
+			if err != nil {
+				return err
 			}
 			store, err := a.openLake(cmd.Context(), true)
 			if err != nil {
@@ -58,8 +59,30 @@ nothing else. TEXT "-" reads it from standard input.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "CSV with a header")
+	cmd.Flags().StringVar(&saved, "saved", "", "`name` of a shipped query to run instead of TEXT")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
+	if err := cmd.RegisterFlagCompletionFunc("saved", cobra.FixedCompletions(dashboards.Queries(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is defined above
+	}
 	return cmd
+}
+
+// queryText is the query that the arguments mean: one of the shipped ones, the
+// text itself, or what standard input holds.
+func (a *app) queryText(saved string, args []string) (string, error) {
+	switch {
+	case saved != "" && len(args) > 0, saved == "" && len(args) == 0:
+		return "", errors.New("give either the text of a query or --saved with a name")
+	case saved != "":
+		return dashboards.Query(saved)
+	case args[0] != "-":
+		return args[0], nil
+	}
+	in, err := io.ReadAll(a.stdin)
+	if err != nil {
+		return "", fmt.Errorf("read the query from standard input: %w", err)
+	}
+	return string(in), nil
 }
 
 // writeJSON prints one object a row, its members in the order of the columns.
