@@ -43,6 +43,7 @@ func (e *logEvent) record(o origin) fleet.Record {
 	set(s.attributes, "log_stream", e.Stream)
 	if !ok {
 		s.attributes[fleet.AttrUnreadable] = "timestamp is no time"
+		at = unknownTime()
 	}
 	r := fleet.Record{
 		ID: clean(e.EventID), Kind: fleet.KindLog, Time: finer(at, s.when),

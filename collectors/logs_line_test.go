@@ -3,6 +3,7 @@ package collectors
 import (
 	"encoding/csv"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -179,4 +180,18 @@ func csvRows(t *testing.T, path string) []map[string]string {
 		out = append(out, m)
 	}
 	return out
+}
+
+// A line whose time is none is kept where stores and the ledger have room for it.
+func TestLogLineWithoutATimeIsKeptAtTheEpoch(t *testing.T) {
+	for _, ms := range []int64{-1, math.MinInt64, math.MaxInt64} {
+		e := logEvent{EventID: "1", Group: "/muster/orders", Timestamp: ms, Message: "hello"}
+		r := e.record(origin{})
+		if !r.Time.Equal(time.UnixMicro(0)) || r.Attributes[fleet.AttrUnreadable] == "" {
+			t.Errorf("timestamp %d: got %s, %v", ms, r.Time, r.Attributes)
+		}
+		if w := unreadableEntry(&r, "").Window; !w.Start.Before(w.End) {
+			t.Errorf("timestamp %d: the ledger's window %v is empty", ms, w)
+		}
+	}
 }

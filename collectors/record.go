@@ -46,7 +46,7 @@ func unreadable(kind fleet.Kind, id string, at time.Time, doc []byte, o origin, 
 	doc = compact(doc)
 	id += hashID("!", string(doc))
 	if at.IsZero() {
-		at = time.UnixMicro(0).UTC() // unknown; stores have no room for the year 1
+		at = unknownTime()
 	}
 	return fleet.Record{
 		ID: id, Kind: kind, Time: at, Account: o.account, Region: o.region,
@@ -55,6 +55,10 @@ func unreadable(kind fleet.Kind, id string, at time.Time, doc []byte, o origin, 
 		Raw:        doc,
 	}
 }
+
+// unknownTime stands for a time that evidence does not say. Stores have no room
+// for the year 1, and a ledger's window that begins there is open.
+func unknownTime() time.Time { return time.UnixMicro(0).UTC() }
 
 // unreadableEntry is the ledger's word on such a document.
 func unreadableEntry(r *fleet.Record, detail string) fleet.LedgerEntry {
