@@ -27,6 +27,9 @@ type Query struct {
 	Errors      bool   // only what went wrong
 	MinSeverity Severity
 	Status      []Status
+	// Lean leaves Raw out, the larger part of most records. A store that has
+	// nothing to gain from it may hand Raw over all the same.
+	Lean bool
 	// Limit is the greatest number of answers, the newest (of findings, the
 	// worst); zero means all.
 	Limit int

@@ -121,7 +121,7 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	load := fleet.Window{Start: l.known.End, End: need.End}
 	if load.Start.Before(load.End) && base != 0 {
 		batch := make([]fleet.Record, 0, loadBatch)
-		for r, err := range l.Lake.Records(ctx, fleet.Query{Window: load}) {
+		for r, err := range l.Lake.Records(ctx, fleet.Query{Window: load, Lean: true}) {
 			if err != nil {
 				return nil, fmt.Errorf("read back %s to %s for joining: %w",
 					fleet.FormatTime(load.Start), fleet.FormatTime(load.End), err)
@@ -131,7 +131,7 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 				batch = batch[:0]
 				add()
 			}
-			r.Raw = nil // joins never look at it
+			r.Raw = nil // joins never look at it, and a store may hand it over
 			if batch = append(batch, r); len(batch) == loadBatch {
 				l.resolver.Load(batch)
 				batch = batch[:0]

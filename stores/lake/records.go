@@ -15,14 +15,17 @@ import (
 	"muster/fleet"
 )
 
-// recordColumns are the columns of row, in its order.
-func recordColumns() []string {
+// recordColumns are the columns of row, in its order; lean ones have no evidence.
+func recordColumns(lean bool) []string {
 	fields := parquet.SchemaOf(row{}).Fields()
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = f.Name()
-		if f.Name() == columnTime {
+		switch {
+		case f.Name() == columnTime:
 			names[i] = "epoch_us(time)" // row holds it as a number
+		case f.Name() == "raw" && lean:
+			names[i] = "''::blob"
 		}
 	}
 	return names
@@ -84,7 +87,7 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
 			return
 		}
-		for r, err := range l.records(ctx, p, conditions(&q), q.Limit) {
+		for r, err := range l.records(ctx, p, &q) {
 			if !yield(r, err) || err != nil {
 				return
 			}
@@ -92,16 +95,17 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 	}
 }
 
-// records yields the live rows of planned files that meet a condition.
-func (l *Lake) records(ctx context.Context, p plan, w *where, limit int) iter.Seq2[fleet.Record, error] {
+// records yields the live rows of planned files that meet a query.
+func (l *Lake) records(ctx context.Context, p plan, q *fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
-		text, err := l.liveSQL(recordColumns(), p, w)
+		w := conditions(q)
+		text, err := l.liveSQL(recordColumns(q.Lean), p, w)
 		if err != nil {
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
 			return
 		}
-		if limit > 0 {
-			text = "from (" + text + " order by r.time_us desc, r.id desc limit " + strconv.Itoa(limit) + ") r"
+		if q.Limit > 0 {
+			text = "from (" + text + " order by r.time_us desc, r.id desc limit " + strconv.Itoa(q.Limit) + ") r"
 		}
 		text += " order by r.time_us, r.id"
 		scan := func(rows *sql.Rows) (fleet.Record, error) {
