@@ -23,8 +23,9 @@ demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
 test: ## All tests that need nothing but Go and a C compiler, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
-test-engines: ## Tests against second clients and real engines (needs python3)
+test-engines: ## Tests against second clients and real engines (needs python3, mvn, unzip, Java 21)
 	$(GO) test -tags engines -timeout 20m -count=1 -v ./internal/localaws/engines/
+	$(GO) test -tags engines -timeout 10m -count=1 -v ./stores/opensearch/
 
 lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go mod tidy
 	$(GO) mod tidy -diff

@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/explore"
+	"muster/fleet"
 	"muster/internal/pipeline"
 	"muster/stores/lake"
+	"muster/stores/opensearch"
 )
 
 // refreshEvery is how often the explorer reads the list again: often enough to
@@ -29,7 +31,7 @@ of ID. Without a terminal it prints the same screen and ends.`,
 				id = args[0]
 			}
 			ctx := cmd.Context()
-			store, err := a.openLake(ctx, true)
+			store, err := a.openReader(ctx)
 			if err != nil {
 				return err
 			}
@@ -45,8 +47,20 @@ of ID. Without a terminal it prints the same screen and ends.`,
 	}
 }
 
-// freshness says how far the slowest stream has been read.
-func freshness(ctx context.Context, store *lake.Lake) string {
+// freshness says how far a store goes.
+func freshness(ctx context.Context, store fleet.Reader) string {
+	switch s := store.(type) {
+	case *lake.Lake:
+		return completeTo(ctx, s)
+	case *opensearch.Store:
+		return followedTo(ctx, s)
+	default:
+		return ""
+	}
+}
+
+// completeTo says how far the slowest stream has been read.
+func completeTo(ctx context.Context, store *lake.Lake) string {
 	marks, err := store.Checkpoints(ctx)
 	if err != nil {
 		return "checkpoints: " + err.Error()

@@ -226,7 +226,7 @@ correlation id opens the whole journey.`,
 
 // read opens the store for reading, and closes it after f.
 func (a *app) read(ctx context.Context, f func(context.Context, fleet.Reader) error) error {
-	store, err := a.openLake(ctx, true)
+	store, err := a.openReader(ctx)
 	if err != nil {
 		return err
 	}

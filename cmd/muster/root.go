@@ -15,6 +15,7 @@ import (
 
 	"muster/internal/config"
 	"muster/stores/lake"
+	"muster/stores/opensearch"
 )
 
 // app is what every verb shares: the world outside and the flags of all.
@@ -25,6 +26,8 @@ type app struct {
 
 	configFile string
 	store      string
+	authority  string              // file with the authorities to trust for OpenSearch
+	copy       *opensearch.Address // of the store, when it is an OpenSearch; then store holds no password
 	verbose    bool
 }
 
@@ -47,7 +50,10 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 			if a.configFile == "" {
 				a.configFile = a.getenv(config.Variable("config"))
 			}
-			return config.Apply(cmd.Flags(), a.configFile, a.getenv, knownFlags(cmd.Root()))
+			if err := config.Apply(cmd.Flags(), a.configFile, a.getenv, knownFlags(cmd.Root())); err != nil {
+				return err
+			}
+			return a.nameStore()
 		},
 	}
 	root.SetIn(a.stdin)
@@ -55,7 +61,8 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 	root.SetErr(a.stderr)
 	pf := root.PersistentFlags()
 	pf.StringVar(&a.configFile, "config", "", "YAML `file` with settings")
-	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`")
+	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`, or to read its copy opensearch+https://user@host:port")
+	pf.StringVar(&a.authority, "opensearch-ca", "", "PEM `file` with the authorities to trust for OpenSearch, instead of the system's")
 	pf.BoolVarP(&a.verbose, "verbose", "v", false, "say more on standard error")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
@@ -64,7 +71,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 		a.demoCommand(), a.collectCommand(), a.importCommand(), a.runCommand(),
 		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
 		a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(),
-		a.sqlCommand(), a.resolveCommand(), a.localAWSCommand(),
+		a.sqlCommand(), a.openSearchCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)
 	return root
 }
@@ -100,6 +107,9 @@ func (a *app) logger() *slog.Logger {
 
 // openLake opens the store, making it if it is not there and readOnly is not set.
 func (a *app) openLake(ctx context.Context, readOnly bool) (*lake.Lake, error) {
+	if a.copy != nil {
+		return nil, fmt.Errorf("store %s: this verb needs the lake itself and OpenSearch holds its copy: give --store the folder", a.store)
+	}
 	if scheme, _, ok := strings.Cut(a.store, "://"); ok {
 		return nil, fmt.Errorf("store %s: this release keeps its evidence in a folder and does not read %s:// yet: give --store a folder", a.store, scheme)
 	}

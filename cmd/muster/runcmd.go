@@ -19,6 +19,7 @@ import (
 	"muster/fleet"
 	"muster/internal/pipeline"
 	"muster/stores/lake"
+	"muster/stores/opensearch"
 )
 
 // headerTimeout bounds how long a client of the operations port may take to
@@ -34,6 +35,7 @@ type runFlags struct {
 	judge      time.Duration
 	listen     string
 	policies   []string
+	openSearch string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -57,6 +59,7 @@ has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
 	atLeast(fs, &f.judge, "audit-window", time.Second, 24*time.Hour, "how far back each audit judges")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
+	fs.StringVar(&f.openSearch, "opensearch", "", "`address` of an OpenSearch to follow the lake: https://user@host:port")
 	return cmd
 }
 
@@ -74,10 +77,17 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 		return err
 	}
 	defer store.Close()
+	var sink *opensearch.Store
+	if f.openSearch != "" {
+		if sink, err = a.openSink(f.openSearch, ""); err != nil {
+			return err
+		}
+		defer sink.Close()
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d := &daemon{
-		app: a, store: store, line: a.line(store, reg), policies: ps,
+		app: a, store: store, sink: sink, line: a.line(store, reg), policies: ps,
 		auditEvery: f.auditEvery, judge: f.judge,
 	}
 	return d.run(ctx, a.lister(cfg, &f.aws), pipeline.FollowOptions{
@@ -89,6 +99,7 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 type daemon struct {
 	app        *app
 	store      *lake.Lake
+	sink       *opensearch.Store // follows store; nil for none
 	line       *pipeline.Line
 	policies   []audit.Policy
 	auditEvery time.Duration
@@ -128,6 +139,9 @@ func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Co
 		<-ctx.Done()
 		return server.Close()
 	})
+	if d.sink != nil {
+		g.Go(func() error { return d.sink.Follow(ctx, d.store, followEvery) })
+	}
 	g.Go(func() error {
 		defer stop()
 		return d.line.Follow(ctx, list, o)

@@ -17,9 +17,10 @@ var errEqualityDeletes = errors.New("the lake has equality deletes or deletion v
 
 // planned is a data file to read, and the position deletes that apply to it.
 type planned struct {
-	name    string // lake://
-	amends  bool
-	deletes []string
+	name     string // lake://
+	amends   bool
+	sequence int64 // of the commit that wrote its rows here; 0 when unknown
+	deletes  []string
 }
 
 // identity changes when the live rows of the file do.
@@ -50,6 +51,9 @@ func planFiles(ctx context.Context, tbl *table.Table, filter iceberg.BooleanExpr
 		seen[name] = true
 		f := planned{name: name}
 		f.amends, _ = t.File.Partition()[partitionAmends].(bool)
+		if t.DataSequenceNumber != nil {
+			f.sequence = *t.DataSequenceNumber
+		}
 		for _, d := range t.DeleteFiles {
 			f.deletes = append(f.deletes, d.FilePath())
 		}

@@ -1,0 +1,135 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/apache/iceberg-go"
+
+	"muster/fleet"
+)
+
+const (
+	// followRows bounds a batch of changes in records.
+	followRows = 10_000
+	// followBytes bounds a batch by its evidence, in bytes.
+	followBytes = 16 << 20
+)
+
+// errStopped ends a read that nobody wants the rest of.
+var errStopped = errors.New("stopped")
+
+// Identity names the lake: it stays the same for its whole life, wherever its
+// folder is moved to.
+func (l *Lake) Identity(ctx context.Context) (string, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil {
+		return "", err
+	}
+	return tbl.Metadata().TableUUID().String(), nil
+}
+
+// Changes yields what was written after a mark, oldest commit first, in batches.
+// A mark is the sequence number that Iceberg gives to a commit and to the files
+// in it. A merge of small files writes the rows again with its own, so that
+// some states come again and none is lost, however many snapshots expired in
+// between. Of a record several states may come, in any order within a commit.
+// Rows that another engine deleted are left out; nothing says that they were
+// there.
+func (l *Lake) Changes(ctx context.Context, after int64) iter.Seq2[fleet.Changes, error] {
+	return func(yield func(fleet.Changes, error) bool) {
+		if err := l.changes(ctx, after, yield); err != nil && !errors.Is(err, errStopped) {
+			yield(fleet.Changes{}, fmt.Errorf("read changes of lake %s: %w", l.root, err))
+		}
+	}
+}
+
+func (l *Lake) changes(ctx context.Context, after int64, yield func(fleet.Changes, error) bool) error {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil {
+		return err
+	}
+	snapshot := tbl.CurrentSnapshot()
+	switch {
+	case snapshot == nil || snapshot.SequenceNumber == after:
+		return nil
+	case snapshot.SequenceNumber < after:
+		after = 0 // the folder was set back to an older state: the mark is about another history
+	}
+	p, err := planFiles(ctx, tbl, iceberg.AlwaysTrue{})
+	if err != nil {
+		return err
+	}
+	fs := slices.DeleteFunc(p.files, func(f planned) bool { return f.sequence <= after })
+	slices.SortStableFunc(fs, func(a, b planned) int { return cmp.Compare(a.sequence, b.sequence) })
+	b := changeBatch{yield: yield}
+	for i, f := range fs {
+		if err := b.read(ctx, l.catalog.files, f); err != nil {
+			return err
+		}
+		if i+1 < len(fs) && fs[i+1].sequence > f.sequence {
+			b.through = f.sequence
+		}
+	}
+	b.through = snapshot.SequenceNumber // commits without files count too
+	return b.flush()
+}
+
+// changeBatch gathers rows until they are worth handing over.
+type changeBatch struct {
+	yield   func(fleet.Changes, error) bool
+	rows    []fleet.Change
+	bytes   int
+	through int64 // the last mark that was read to its end
+}
+
+func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
+	deleted, err := file.deletedRows(f)
+	if err != nil {
+		return err
+	}
+	return readParquet(f, file.name, func(number int64, r *row) error {
+		if deleted[number] {
+			return nil
+		}
+		if len(b.rows) >= followRows || b.bytes >= followBytes {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+		b.rows = append(b.rows, fleet.Change{Record: r.record(), Amendment: r.Amendment})
+		b.bytes += len(r.Raw) + len(r.Message)
+		return ctx.Err()
+	})
+}
+
+func (b *changeBatch) flush() error {
+	batch := fleet.Changes{Changes: b.rows, Through: b.through}
+	b.rows, b.bytes, b.through = nil, 0, 0
+	if !b.yield(batch, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// ChangedFindings are the findings whose state was saved after a mark, and the
+// mark to go on from. Findings have marks of their own.
+func (l *Lake) ChangedFindings(ctx context.Context, after int64) ([]fleet.Finding, int64, error) {
+	rows, err := l.findings().rows(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read findings: %w", err)
+	}
+	var changed []fleet.Finding
+	through := after
+	for _, r := range l.findings().fold(rows) {
+		if r.Saved > after {
+			changed = append(changed, r.finding())
+			through = max(through, r.Saved)
+		}
+	}
+	return changed, through, nil
+}

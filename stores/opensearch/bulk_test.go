@@ -1,0 +1,261 @@
+package opensearch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// standIn is an OpenSearch that answers bulk requests as a test says.
+type standIn struct {
+	// answer gives the status of an item, by its id and how often it came before,
+	// and the type of its error.
+	answer func(id string, before int) (int, string)
+
+	mu   sync.Mutex
+	sent map[string]int
+}
+
+func (f *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	lines := bufio.NewScanner(r.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var action struct {
+			Index struct {
+				ID string `json:"_id"`
+			} `json:"index"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &action); err != nil || !lines.Scan() {
+			http.Error(w, "not a bulk request", http.StatusTeapot)
+			return
+		}
+		status, kind := f.answer(action.Index.ID, f.sent[action.Index.ID])
+		f.sent[action.Index.ID]++
+		out = append(out, fmt.Sprintf(`{"index":{"status":%d,"error":{"type":%q,"reason":"because"}}}`, status, kind))
+	}
+	fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(out, ","))
+}
+
+func newStandIn(answer func(id string, before int) (int, string)) *standIn {
+	return &standIn{answer: answer, sent: map[string]int{}}
+}
+
+// openAt is a store on a server of the test's own.
+func openAt(t *testing.T, h http.Handler) *Store {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	s, err := Open(Options{
+		Address: Address{URL: server.URL}, Refused: filepath.Join(t.TempDir(), "refused.ndjson"), Pause: time.Microsecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func items(ids ...string) []item {
+	out := make([]item, len(ids))
+	for i, id := range ids {
+		out[i] = item{index: "i", id: id, version: 1, document: []byte(`{"id":"` + id + `"}`)}
+	}
+	return out
+}
+
+// refusedIDs are the ids in the file of refused documents.
+func refusedIDs(t *testing.T, s *Store) []string {
+	t.Helper()
+	text, err := os.ReadFile(s.refused.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var out []string
+	for line := range bytes.Lines(text) {
+		var r refusal
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		if string(r.Document) != `{"id":"`+r.ID+`"}` || r.Error == "" || r.Index != "i" {
+			t.Errorf("refused: got %+v, want the document and the reason", r)
+		}
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+func TestWriteGivesEachItemItsFate(t *testing.T) {
+	always := func(status int, kind string) func(string, int) (int, string) {
+		return func(id string, _ int) (int, string) {
+			if id == "odd" {
+				return status, kind
+			}
+			return http.StatusCreated, ""
+		}
+	}
+	tests := []struct {
+		name    string
+		answer  func(string, int) (int, string)
+		err     string // a part of it; "" for none
+		refused []string
+		sent    int // how often the odd one was sent
+	}{
+		{"written", always(http.StatusOK, ""), "", nil, 1},
+		{"there in a newer state", always(http.StatusConflict, "version_conflict_engine_exception"), "", nil, 1},
+		{"mapping does not fit", always(http.StatusBadRequest, "mapper_parsing_exception"), "", []string{"odd"}, 1},
+		{"too many shards", always(http.StatusBadRequest, "validation_exception"), "because", nil, 1},
+		{"forbidden", always(http.StatusForbidden, "security_exception"), "403 security_exception: because", nil, 1},
+		{"read-only index", always(http.StatusForbidden, "cluster_block_exception"), "index i", nil, 1},
+		{"no such index", always(http.StatusNotFound, "index_not_found_exception"), "404", nil, 1},
+		{"always busy", always(http.StatusTooManyRequests, "rejected_execution_exception"), "8 times", nil, bulkTries},
+		{"busy twice", func(id string, before int) (int, string) {
+			if id == "odd" && before < 2 {
+				return http.StatusTooManyRequests, "rejected_execution_exception"
+			}
+			return http.StatusCreated, ""
+		}, "", nil, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			engine := newStandIn(tt.answer)
+			s := openAt(t, engine)
+			w, err := s.write(t.Context(), items("a", "odd", "b"))
+			if got := fmt.Sprint(err); (tt.err == "") != (err == nil) || !strings.Contains(got, tt.err) {
+				t.Errorf("got error %v, want one with %q", err, tt.err)
+			}
+			if diff := cmp.Diff(tt.refused, refusedIDs(t, s)); diff != "" || w.Refused != len(tt.refused) {
+				t.Errorf("refused %d (-want +got):\n%s", w.Refused, diff)
+			}
+			if diff := cmp.Diff(map[string]int{"a": 1, "odd": tt.sent, "b": 1}, engine.sent); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRefusedDocumentIsNeverDropped(t *testing.T) {
+	s := openAt(t, newStandIn(func(string, int) (int, string) { return http.StatusBadRequest, "mapper_parsing_exception" }))
+	s.refused.path = ""
+	if _, err := s.write(t.Context(), items("a")); !errors.Is(err, errNoRefusedFile) {
+		t.Errorf("without a file: got error %v, want %v", err, errNoRefusedFile)
+	}
+	s.refused.path = filepath.Join(t.TempDir(), "no", "such", "folder")
+	if _, err := s.write(t.Context(), items("a")); err == nil {
+		t.Error("with a file that cannot be written: got no error")
+	}
+}
+
+// failing answers a number of whole requests with a status before it goes well.
+func failing(status, times int, then http.Handler) http.Handler {
+	var mu sync.Mutex
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		times--
+		fail := times >= 0
+		mu.Unlock()
+		if fail {
+			_, _ = io.Copy(io.Discard, r.Body)
+			http.Error(w, `{"error":{"type":"some_exception","reason":"because"}}`, status)
+			return
+		}
+		then.ServeHTTP(w, r)
+	})
+}
+
+func TestWriteSurvivesRequestsThatFail(t *testing.T) {
+	tests := []struct {
+		name          string
+		status, times int
+		err           string
+	}{
+		{"busy", http.StatusTooManyRequests, 2, ""},
+		{"restarting", http.StatusServiceUnavailable, 3, ""},
+		{"behind a proxy that finds nobody", http.StatusBadGateway, 1, ""},
+		{"too large twice", http.StatusRequestEntityTooLarge, 2, ""},
+		{"the wrong password", http.StatusUnauthorized, 1, "MUSTER_OPENSEARCH_PASSWORD"},
+		{"forbidden", http.StatusForbidden, 1, "some_exception: because"},
+		{"always restarting", http.StatusServiceUnavailable, bulkTries, "8 times"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			engine := newStandIn(func(string, int) (int, string) { return http.StatusCreated, "" })
+			s := openAt(t, failing(tt.status, tt.times, engine))
+			_, err := s.write(t.Context(), items("a", "b", "c", "d"))
+			if got := fmt.Sprint(err); (tt.err == "") != (err == nil) || !strings.Contains(got, tt.err) {
+				t.Errorf("got error %v, want one with %q", err, tt.err)
+			}
+			want := map[string]int{}
+			if tt.err == "" {
+				want = map[string]int{"a": 1, "b": 1, "c": 1, "d": 1}
+			}
+			if diff := cmp.Diff(want, engine.sent); diff != "" || refusedIDs(t, s) != nil {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDocumentThatIsTooLargeAloneIsRefused(t *testing.T) {
+	s := openAt(t, failing(http.StatusRequestEntityTooLarge, 100, nil))
+	if _, err := s.write(t.Context(), items("a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, refusedIDs(t, s)); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriteEndsWithItsContext(t *testing.T) {
+	s := openAt(t, failing(http.StatusServiceUnavailable, 1<<30, nil))
+	s.pause = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.write(ctx, items("a")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got error %v, want that the time is up", err)
+	}
+}
+
+func TestCutBoundsRequests(t *testing.T) {
+	big := make([]byte, bulkBytes/2)
+	many := make([]item, bulkItems+1)
+	tests := []struct {
+		name  string
+		items []item
+		want  []int
+	}{
+		{"none", nil, nil},
+		{"by count", many, []int{bulkItems, 1}},
+		{"by bytes", []item{{document: big}, {document: big}, {document: big}}, []int{1, 1, 1}},
+		{"one that is too large goes alone", []item{{}, {document: make([]byte, 2*bulkBytes)}, {}}, []int{1, 1, 1}},
+	}
+	for _, tt := range tests {
+		var got []int
+		for _, c := range cut(tt.items) {
+			got = append(got, len(c))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package opensearch
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"muster/fleet"
+)
+
+// spanDocument is a span in the shape that OpenSearch's Trace Analytics reads.
+type spanDocument struct {
+	Muster     row         `json:"muster"`
+	Timestamp  string      `json:"@timestamp,omitempty"`
+	Trace      string      `json:"traceId"`
+	Span       string      `json:"spanId"`
+	Parent     string      `json:"parentSpanId"` // "" tells a root
+	Name       string      `json:"name"`
+	Kind       string      `json:"kind"`
+	Service    string      `json:"serviceName"`
+	Start      string      `json:"startTime,omitempty"`
+	End        string      `json:"endTime,omitempty"`
+	Nanos      int64       `json:"durationInNanos"`
+	Status     spanStatus  `json:"status"`
+	Group      string      `json:"traceGroup"`
+	GroupField groupFields `json:"traceGroupFields"`
+	Attributes attributes  `json:"attributes"`
+	Resource   resource    `json:"resource"`
+}
+
+type spanStatus struct {
+	Code    int    `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+// groupFields are what Trace Analytics filters and sums traces by: those of the root.
+type groupFields struct {
+	End   string `json:"endTime,omitempty"`
+	Nanos int64  `json:"durationInNanos"`
+	Code  int    `json:"statusCode"`
+}
+
+type attributes struct {
+	HTTPMethod string `json:"http.request.method,omitempty"`
+	HTTPStatus int    `json:"http.response.status_code,omitempty"`
+	LogGroup   string `json:"aws.log.group.name,omitempty"`
+}
+
+type resource struct {
+	Attributes struct {
+		Service string `json:"service.name,omitempty"`
+		Account string `json:"cloud.account.id,omitempty"`
+		Region  string `json:"cloud.region,omitempty"`
+	} `json:"attributes"`
+}
+
+// OpenTelemetry's status codes.
+const (
+	statusUnset = 0
+	statusError = 2
+)
+
+// logDocument is a log line in the shape of OpenSearch's OpenTelemetry logs.
+type logDocument struct {
+	Muster     row        `json:"muster"`
+	Timestamp  string     `json:"@timestamp,omitempty"`
+	Time       string     `json:"time,omitempty"`
+	Trace      string     `json:"traceId,omitempty"`
+	Span       string     `json:"spanId,omitempty"`
+	Service    string     `json:"serviceName,omitempty"`
+	Severity   severity   `json:"severity"`
+	Body       string     `json:"body"`
+	Attributes attributes `json:"attributes"`
+	Resource   resource   `json:"resource"`
+}
+
+type severity struct {
+	Text string `json:"text,omitempty"`
+}
+
+// eventDocument is an API call, a change or a verdict, with names of the Elastic
+// Common Schema, flat as dashboards read them.
+type eventDocument struct {
+	Muster    row      `json:"muster"`
+	Timestamp string   `json:"@timestamp,omitempty"`
+	Action    string   `json:"event.action,omitempty"`
+	Provider  string   `json:"event.provider,omitempty"`
+	Outcome   string   `json:"event.outcome"`
+	Account   string   `json:"cloud.account.id,omitempty"`
+	Region    string   `json:"cloud.region,omitempty"`
+	Service   string   `json:"service.name,omitempty"`
+	User      string   `json:"user.name,omitempty"`
+	Source    string   `json:"source.address,omitempty"`
+	Agent     string   `json:"user_agent.original,omitempty"`
+	Error     string   `json:"error.code,omitempty"`
+	Trace     string   `json:"trace.id,omitempty"`
+	Message   string   `json:"message,omitempty"`
+	Resources []string `json:"resources,omitempty"`
+}
+
+// newDocument is a record as it is indexed; g is the group of a span's trace.
+func newDocument(r *fleet.Record, g group) ([]byte, error) {
+	var d any
+	switch r.Kind {
+	case fleet.KindSpan:
+		d = newSpanDocument(r, g)
+	case fleet.KindLog:
+		d = newLogDocument(r)
+	default:
+		d = newEventDocument(r)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // evidence is full of < and &: each would take six bytes
+	err := enc.Encode(d)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
+func newSpanDocument(r *fleet.Record, g group) spanDocument {
+	return spanDocument{
+		Muster: newRow(r), Timestamp: dateNanos(r.Time),
+		Trace: r.Keys.Trace, Span: r.Seen.Span, Parent: r.Seen.Parent, Name: r.Name, Kind: spanKind(r), Service: r.Service,
+		Start: dateNanos(r.Time), End: dateNanos(r.End()), Nanos: r.Duration.Nanoseconds(),
+		Status: spanStatus{spanCode(r.Error), r.Error},
+		Group:  g.Name, GroupField: g.fields(),
+		Attributes: newAttributes(r), Resource: newResource(r),
+	}
+}
+
+func newLogDocument(r *fleet.Record) logDocument {
+	return logDocument{
+		Muster: newRow(r), Timestamp: dateNanos(r.Time), Time: dateNanos(r.Time),
+		Trace: r.Keys.Trace, Span: r.Seen.Span, Service: r.Service,
+		Severity: severity{r.Name}, Body: r.Message, Attributes: newAttributes(r), Resource: newResource(r),
+	}
+}
+
+func newEventDocument(r *fleet.Record) eventDocument {
+	outcome := "success"
+	if r.Error != "" {
+		outcome = "failure"
+	}
+	return eventDocument{
+		Muster: newRow(r), Timestamp: dateNanos(r.Time), Action: r.Name, Provider: r.Attributes[fleet.AttrEventSource],
+		Outcome: outcome, Account: r.Account, Region: r.Region, Service: r.Service, User: r.Principal,
+		Source: r.Attributes[fleet.AttrSourceIP], Agent: r.Attributes[fleet.AttrUserAgent], Error: r.Error,
+		Trace: r.Keys.Trace, Message: r.Message, Resources: r.Resources,
+	}
+}
+
+func newAttributes(r *fleet.Record) attributes {
+	status, _ := strconv.Atoi(r.Attributes[fleet.AttrHTTPStatus]) // what is no number is in "muster" as it is
+	return attributes{r.Attributes[fleet.AttrHTTPMethod], status, r.Attributes[fleet.AttrLogGroup]}
+}
+
+func newResource(r *fleet.Record) (out resource) {
+	out.Attributes.Service, out.Attributes.Account, out.Attributes.Region = r.Service, r.Account, r.Region
+	return out
+}
+
+func spanCode(err string) int {
+	if err != "" {
+		return statusError
+	}
+	return statusUnset
+}
+
+func spanKind(r *fleet.Record) string {
+	switch {
+	case r.Attributes[fleet.AttrSpanType] == "segment":
+		return "SPAN_KIND_SERVER"
+	case r.Attributes[fleet.AttrNamespace] != "":
+		return "SPAN_KIND_CLIENT"
+	default:
+		return "SPAN_KIND_INTERNAL"
+	}
+}
+
+// The years that the type date_nanos can hold whole; other times are left to time_us.
+const (
+	firstNanosYear = 1970
+	lastNanosYear  = 2261
+)
+
+// dateNanos is a time for a field of type date_nanos, "" where that cannot hold it.
+func dateNanos(t time.Time) string {
+	t = t.UTC()
+	if t.Year() < firstNanosYear || t.Year() > lastNanosYear {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
