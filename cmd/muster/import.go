@@ -32,6 +32,11 @@ position; the others go on. Importing again changes nothing.`,
   muster import --account 111122223333 --region us-east-1 logs.ndjson segments/`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, path := range args { // before a store is made for nothing
+				if _, err := os.Stat(path); err != nil {
+					return fmt.Errorf("import: %w", err)
+				}
+			}
 			ctx := cmd.Context()
 			store, err := a.openLake(ctx, false)
 			if err != nil {
@@ -49,8 +54,8 @@ position; the others go on. Importing again changes nothing.`,
 				fmt.Fprintf(a.stdout, "import: %d of %d files; %s\n", p.Files-p.FilesFailed, p.TotalFiles, p.Totals)
 			}
 			if p.Unreadable > 0 {
-				fmt.Fprintf(a.stderr, "muster: %d documents could not be understood and are kept raw: muster sql \"select id, attributes from records where element_at(attributes, '%s') is not null\"\n",
-					p.Unreadable, fleet.AttrUnreadable)
+				fmt.Fprintf(a.stderr, "muster: %d documents could not be understood and are kept raw: muster sql --store '%s' \"select id, attributes from records where element_at(attributes, '%s') is not null\"\n",
+					p.Unreadable, a.store, fleet.AttrUnreadable)
 			}
 			return err
 		},
