@@ -45,6 +45,7 @@ type testRecord struct {
 	Span       string            `yaml:"span_id"`
 	Parent     string            `yaml:"parent_id"`
 	Request    string            `yaml:"request_id"`
+	Scope      string            `yaml:"request_scope"` // default, where there is a request: aws
 	Journey    string            `yaml:"correlation_id"`
 	Source     string            `yaml:"event_source"`
 	Event      string            `yaml:"event_name"`
@@ -173,6 +174,9 @@ func (t *testRecord) record(on Subject) (fleet.Record, error) {
 			Correlation: t.Journey, Origin: t.Origin,
 		},
 		Attributes: t.attributes(),
+	}
+	if t.Request != "" {
+		r.Keys.Scope = cmp.Or(fleet.Scope(t.Scope), fleet.ScopeAWS)
 	}
 	if t.Raw == nil {
 		return r, nil

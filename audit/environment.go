@@ -14,11 +14,12 @@ const (
 	recordVariable  = "r"
 	traceVariable   = "t"
 	journeyVariable = "j"
+	requestVariable = "q"
 	elementVariable = "it"
 )
 
 // reserved names cannot be defined by a policy.
-var reserved = []string{recordVariable, traceVariable, journeyVariable, elementVariable}
+var reserved = []string{recordVariable, traceVariable, journeyVariable, requestVariable, elementVariable}
 
 var (
 	recordType = cel.ObjectType("audit.record")
@@ -32,6 +33,8 @@ func variableOf(on Subject) (string, *cel.Type) {
 		return traceVariable, storyType
 	case OnJourney:
 		return journeyVariable, storyType
+	case OnRequest:
+		return requestVariable, storyType
 	default:
 		return recordVariable, recordType
 	}

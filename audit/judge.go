@@ -71,8 +71,7 @@ type run struct {
 	cover      *coverage
 	judgements []*judgement
 	byRecord   index
-	traces     *grouper // nil when no policy is on traces
-	journeys   *grouper
+	stories    []*grouper // of the subjects made of many records that a policy is on
 }
 
 func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
@@ -89,17 +88,30 @@ func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
 			r.byRecord.add(j)
 		}
 	}
-	if js := on[OnTrace]; js != nil {
-		r.traces = newGrouper(gap, func(rec *fleet.Record) string { return rec.Keys.Trace }, r.tell(js))
-	}
-	if js := on[OnJourney]; js != nil {
-		r.journeys = newGrouper(gap, journeyOf, r.tell(js))
+	for subject, key := range map[Subject]func(*fleet.Record) string{
+		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest,
+	} {
+		if js := on[subject]; js != nil {
+			r.stories = append(r.stories, newGrouper(gap, key, r.tell(js)))
+		}
 	}
 	return r
 }
 
-// journeyOf is the journey of a record: a trace without one is its own.
-func journeyOf(rec *fleet.Record) string { return cmp.Or(rec.Keys.Correlation, rec.Keys.Trace) }
+func ofTrace(rec *fleet.Record) string { return rec.Keys.Trace }
+
+// ofJourney is the journey of a record: a trace without one is its own.
+func ofJourney(rec *fleet.Record) string { return cmp.Or(rec.Keys.Correlation, rec.Keys.Trace) }
+
+// ofRequest is the request id of an AWS service that a span shows. Such an id is
+// handed out once, which other scopes do not promise: a client that tries again
+// may send the header that it sent before.
+func ofRequest(rec *fleet.Record) string {
+	if rec.Kind != fleet.KindSpan || rec.Keys.Scope != fleet.ScopeAWS {
+		return ""
+	}
+	return rec.Keys.Request
+}
 
 // tell is where a grouper hands over a story that is over.
 func (r *run) tell(js []*judgement) func(g *group) {
@@ -122,8 +134,8 @@ func (r *run) read(ctx context.Context) error {
 	if len(q.Kinds) == 0 {
 		return nil
 	}
-	if g := cmp.Or(r.traces, r.journeys); g != nil {
-		q.Window = widen(r.in.Window, g.gap)
+	if len(r.stories) > 0 {
+		q.Window = widen(r.in.Window, r.stories[0].gap) // one for all
 	}
 	for rec, err := range r.in.Reader.Records(ctx, q) {
 		if err != nil {
@@ -134,10 +146,8 @@ func (r *run) read(ctx context.Context) error {
 		}
 		r.take(&rec)
 	}
-	for _, g := range []*grouper{r.traces, r.journeys} {
-		if g != nil {
-			g.closeAll()
-		}
+	for _, g := range r.stories {
+		g.closeAll()
 	}
 	return nil
 }
@@ -152,16 +162,14 @@ func (r *run) take(rec *fleet.Record) {
 			j.record(rec, v)
 		})
 	}
-	for _, g := range []*grouper{r.traces, r.journeys} {
-		if g != nil {
-			g.add(rec)
-		}
+	for _, g := range r.stories {
+		g.add(rec)
 	}
 }
 
 // kinds are the kinds of records that the policies look at.
 func (r *run) kinds() []fleet.Kind {
-	if r.traces != nil || r.journeys != nil {
+	if len(r.stories) > 0 {
 		return []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindAPICall, fleet.KindChange}
 	}
 	var out []fleet.Kind

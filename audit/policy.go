@@ -15,19 +15,21 @@ import (
 type Subject string
 
 // The subjects. A journey is the records of one correlation id, or of one trace
-// where there is none.
+// where there is none. A request is the spans that show one request id of an
+// AWS service, whatever their traces.
 const (
 	OnAPICall Subject = "api_call"
 	OnChange  Subject = "change"
 	OnTrace   Subject = "trace"
 	OnJourney Subject = "journey"
+	OnRequest Subject = "request"
 )
 
 // Subjects lists every Subject.
-func Subjects() []Subject { return []Subject{OnAPICall, OnChange, OnTrace, OnJourney} }
+func Subjects() []Subject { return []Subject{OnAPICall, OnChange, OnTrace, OnJourney, OnRequest} }
 
 // story reports whether the subject is made of many records.
-func (s Subject) story() bool { return s == OnTrace || s == OnJourney }
+func (s Subject) story() bool { return s == OnTrace || s == OnJourney || s == OnRequest }
 
 // Policy is one compiled rule. It is immutable, and may be used by several
 // goroutines at once.

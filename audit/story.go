@@ -9,13 +9,16 @@ import (
 	"muster/fleet"
 )
 
-// story is a trace or a journey as expressions see it. All lists are in the
+// story is a trace, a journey or a request as expressions see it. All lists are in the
 // order of time.
 type story struct {
-	// ID is the trace id, or the id of the journey.
-	ID       string    `cel:"id"`
-	TraceIDs []string  `cel:"trace_ids"`
-	Start    time.Time `cel:"start"`
+	// ID is the trace id, or the id of the journey or the request.
+	ID       string   `cel:"id"`
+	TraceIDs []string `cel:"trace_ids"`
+	// CorrelationIDs are all there are: in a trace more than one only when its
+	// records show more than one.
+	CorrelationIDs []string  `cel:"correlation_ids"`
+	Start          time.Time `cel:"start"`
 	// Seconds is from the start of the first span to the end of the last, or of
 	// the first record to the last where there are no spans.
 	Seconds float64 `cel:"seconds"`
@@ -74,6 +77,8 @@ func newStory(id string, rs []*fleet.Record) *story {
 	}
 	slices.Sort(s.TraceIDs)
 	s.TraceIDs = slices.Compact(s.TraceIDs)
+	slices.Sort(s.CorrelationIDs)
+	s.CorrelationIDs = slices.Compact(s.CorrelationIDs)
 	slices.Sort(s.Services)
 	s.Services = slices.Compact(s.Services)
 	s.extent(rs)
@@ -103,6 +108,9 @@ func (s *story) add(v *record) {
 	}
 	if v.TraceID != "" {
 		s.TraceIDs = append(s.TraceIDs, v.TraceID)
+	}
+	if v.CorrelationID != "" {
+		s.CorrelationIDs = append(s.CorrelationIDs, v.CorrelationID)
 	}
 	if v.Service != "" {
 		s.Services = append(s.Services, v.Service)
