@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -37,7 +38,7 @@ of ID. Without a terminal it prints the same screen and ends.`,
 			}
 			defer store.Close()
 			if !a.onTerminal() {
-				return explore.Print(ctx, a.stdout, store, a.width(), id)
+				return explore.Print(ctx, a.stdout, store, cmp.Or(a.width(), pageWidth), id)
 			}
 			return explore.Run(ctx, store, explore.Options{
 				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refreshEvery, Start: id,
@@ -46,6 +47,9 @@ of ID. Without a terminal it prints the same screen and ends.`,
 		},
 	}
 }
+
+// pageWidth is how many cells a screen has that is printed to no terminal.
+const pageWidth = 120
 
 // freshness says how far a store goes.
 func freshness(ctx context.Context, store fleet.Reader) string {

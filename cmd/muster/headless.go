@@ -29,13 +29,13 @@ func (d *demo) headless(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := d.drain(ctx); err != nil {
+	file, err := d.drain(ctx)
+	if err != nil {
 		return err
 	}
 	if err := d.audit(ctx, true); err != nil {
 		return err
 	}
-	file := d.recorder.File()
 	path := d.flags.truthFile
 	if path == "" {
 		path = filepath.Join(d.app.store, "truth.json")
@@ -57,35 +57,37 @@ func (d *demo) headless(ctx context.Context) error {
 	return nil
 }
 
-// drain makes all evidence visible and reads until nothing new comes.
-func (d *demo) drain(ctx context.Context) error {
+// drain makes all evidence visible, reads until nothing new comes, and returns
+// the truth about it: what the fleet's pollers still do is in neither.
+func (d *demo) drain(ctx context.Context) (*truth.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	d.say("draining the fleet and its sources")
 	if err := d.fleet.Drain(ctx); err != nil {
-		return fmt.Errorf("drain the fleet: %w", err)
+		return nil, fmt.Errorf("drain the fleet: %w", err)
 	}
+	file := d.recorder.File()
 	// CloudTrail's times are whole seconds. From the next one on only muster's
 	// own reading goes on, and it is left out.
 	until := time.Now().Truncate(time.Second).Add(time.Second)
 	if err := sleep(ctx, time.Until(until)); err != nil {
-		return err
+		return nil, err
 	}
 	d.aws.Drain()
 	for range drainPasses {
 		streams, err := d.streams(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		t, err := d.line.Pass(ctx, streams, pipeline.PassOptions{Since: d.started, Until: until})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if t.Stored == 0 && t.Revised == 0 {
-			return nil
+			return file, nil
 		}
 	}
-	return fmt.Errorf("drain: something new came in each of %d passes: is the fleet still running?", drainPasses)
+	return nil, fmt.Errorf("drain: something new came in each of %d passes: is the fleet still running?", drainPasses)
 }
 
 // sleep waits for a while, or for ctx to end.

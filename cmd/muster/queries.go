@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -210,7 +211,7 @@ correlation id opens the whole journey.`,
 			}
 			return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
 				if !asJSON {
-					return explore.Print(ctx, a.stdout, r, a.width(), args[0])
+					return explore.Print(ctx, a.stdout, r, cmp.Or(a.width(), pageWidth), args[0])
 				}
 				t, err := r.Trace(ctx, args[0])
 				if err != nil {

@@ -127,12 +127,12 @@ func (a *app) onTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// width is that of the terminal, or 120 cells where there is none.
+// width is that of the terminal, or 0 where there is none: then nothing is cut.
 func (a *app) width() int {
 	if f, ok := a.stdout.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}
 	}
-	return 120
+	return 0
 }

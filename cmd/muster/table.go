@@ -39,7 +39,8 @@ func (t *table) add(cells []string) {
 	t.rows = append(t.rows, row)
 }
 
-// columns are the widths of the columns in a table of width cells.
+// columns are the widths of the columns in a table of width cells; a width of 0
+// cuts nothing.
 func (t *table) columns(width int) []int {
 	ws := make([]int, len(t.rows[0]))
 	total := 2 * (len(ws) - 1)
@@ -49,7 +50,7 @@ func (t *table) columns(width int) []int {
 		}
 		total += ws[i]
 	}
-	for ; total > width; total-- {
+	for ; width > 0 && total > width; total-- {
 		widest := -1
 		for i, w := range ws {
 			if !t.keep[i] && w > leastColumn && (widest < 0 || w > ws[widest]) {
