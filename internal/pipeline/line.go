@@ -53,8 +53,9 @@ type Line struct {
 	Metrics *metrics.Line
 
 	resolver *correlate.Resolver
-	base     fleet.Snapshot // the state of the lake that the resolver knows
-	known    fleet.Window   // the part of the lake that the resolver has read
+	base     fleet.Snapshot       // the state of the lake that the resolver knows
+	known    fleet.Window         // the part of the lake that the resolver has read
+	marks    map[string]time.Time // as last read or moved by this line
 
 	warned map[string]bool // of what is missing, by stream and reason
 }
@@ -152,6 +153,12 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	if len(fresh.Revised) > 0 {
 		all = slices.Concat(fresh.Records, fresh.Revised)
 	}
+	marks := s.Checkpoints
+	if len(marks) > 0 && fresh.Base != l.base {
+		if marks, err = l.ours(ctx, marks); err != nil {
+			return Totals{}, err
+		}
+	}
 	amendments, err := l.resolve(ctx, fresh.Base, all)
 	if err != nil {
 		return Totals{}, err
@@ -159,7 +166,7 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	c := fleet.Commit{
 		Base:    fresh.Base,
 		Records: all[:n], Revised: all[n:], Amendments: amendments,
-		Checkpoints: s.Checkpoints, Ledger: s.Ledger,
+		Checkpoints: marks, Ledger: s.Ledger,
 	}
 	t := Totals{
 		Read: len(s.Records), Stored: n, Revised: len(all) - n, Amended: len(amendments), Dropped: fresh.Dropped,
@@ -172,6 +179,7 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 		return Totals{}, fmt.Errorf("commit %d records: %w", len(all), err)
 	}
 	t.Commits = 1
+	l.moved(marks)
 	return t, nil
 }
 

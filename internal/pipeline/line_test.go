@@ -119,3 +119,36 @@ func TestTotalsSayWhatHappened(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestTakeLeavesTheMarksThatAnotherWorkerMoved has two workers on a stream that
+// nobody has read before, with different starts: the slower one's plan must not
+// claim what lies between.
+func TestTakeLeavesTheMarksThatAnotherWorkerMoved(t *testing.T) {
+	m := newMemory()
+	late, early := newLine(m), newLine(m)
+	for _, l := range []*Line{late, early} {
+		mustPass(t, l, PassOptions{Since: at(0), Until: at(0)}) // reads the marks: there are none
+	}
+	step := func(from, to int) Step {
+		return Step{
+			Records:     []fleet.Record{callWith("r", at(to))},
+			Checkpoints: map[string]time.Time{"s": at(to), startMark + "s": at(from)},
+		}
+	}
+	if _, err := late.Take(t.Context(), step(100, 120)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := early.Take(t.Context(), step(0, 20)); err != nil { // 20 to 100 is read by nobody
+		t.Fatal(err)
+	}
+	want := map[string]time.Time{"s": at(120), startMark + "s": at(100)}
+	if diff := cmp.Diff(want, m.marks); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := late.Take(t.Context(), step(100, 140)); err != nil {
+		t.Fatal(err)
+	}
+	if !m.marks["s"].Equal(at(140)) {
+		t.Errorf("the worker that is first does not go on: mark %v", m.marks["s"])
+	}
+}

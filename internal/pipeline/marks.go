@@ -1,6 +1,9 @@
 package pipeline
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -88,4 +91,38 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// ours are the marks of a step that may still be set: those of streams that
+// nobody else has moved since this line read them. A stream that another worker
+// reads too is left to its marks; what this line planned from the old ones
+// could claim a gap as read. The records stand either way.
+func (l *Line) ours(ctx context.Context, marks map[string]time.Time) (map[string]time.Time, error) {
+	current, err := l.Lake.Checkpoints(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoints again: %w", err)
+	}
+	kept := make(map[string]time.Time, len(marks))
+	for k, t := range marks {
+		stream := strings.TrimPrefix(k, startMark)
+		if same(current, l.marks, stream) && same(current, l.marks, startMark+stream) {
+			kept[k] = t
+		}
+	}
+	return kept, nil
+}
+
+// same reports whether a mark is absent from both or equal in both.
+func same(a, b map[string]time.Time, key string) bool {
+	x, inA := a[key]
+	y, inB := b[key]
+	return inA == inB && x.Equal(y)
+}
+
+// moved notes the marks that this line has set.
+func (l *Line) moved(marks map[string]time.Time) {
+	if l.marks == nil {
+		l.marks = map[string]time.Time{}
+	}
+	maps.Copy(l.marks, marks)
 }

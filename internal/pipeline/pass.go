@@ -65,6 +65,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	if err != nil {
 		return Totals{}, fmt.Errorf("read the checkpoints: %w", err)
 	}
+	l.marks = maps.Clone(marks)
 	w := fleet.Window{End: o.Until}
 	if o.Until.IsZero() {
 		o.Until = l.Now()
