@@ -99,6 +99,9 @@ func expand(paths []string) ([]importFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("import: %w", err)
 		}
+		if !info.IsDir() && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("import %s: neither a file nor a folder: a large file is read twice, so put what a pipe gives into a file", path)
+		}
 		if !info.IsDir() {
 			add(filepath.Clean(path), info.Size())
 			continue

@@ -110,3 +110,10 @@ func TestImportNamesWhatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestImportRefusesWhatIsNoFile(t *testing.T) {
+	_, err := newLine(newMemory()).Import(t.Context(), []string{os.DevNull}, readNames, func(ImportProgress) {})
+	if err == nil || !strings.Contains(err.Error(), os.DevNull) {
+		t.Errorf("got %v, want an error that names %s", err, os.DevNull)
+	}
+}
