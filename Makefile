@@ -21,6 +21,7 @@ demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
 	@bin/muster demo $(ARGS)
 
 test: ## All tests that need nothing but Go and a C compiler, with the race detector
+	@[ -d "$${MUSTER_CORPUS:-../shared/data}" ] || echo "NOTE: the recorded data is not here (MUSTER_CORPUS names its folder): the tests that need it are SKIPPED"
 	$(GO) test -race -timeout 20m ./...
 
 test-engines: ## Tests against second clients and real engines (needs python3, mvn, unzip, Java 21)

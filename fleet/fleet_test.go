@@ -150,3 +150,21 @@ func TestSeverityRankOrders(t *testing.T) {
 		t.Error("severities are out of order")
 	}
 }
+
+func TestNewTraceGoesByItsKind(t *testing.T) {
+	records := []Record{{ID: "a"}, {ID: "b", Keys: Keys{Trace: "t1", Correlation: "c1"}}, {ID: "c", Keys: Keys{Trace: "t2"}}}
+	for _, tc := range []struct {
+		name, id          string
+		q                 Query
+		trace, journeyWas string
+	}{
+		{"a trace", "t1", Query{Trace: "t1"}, "t1", "c1"},
+		{"a journey", "", Query{Correlation: "c9"}, "t1", "c9"},
+		{"a resource", "", Query{Resource: "AWS::S3::Bucket/b"}, "", ""},
+	} {
+		got := NewTrace(tc.id, tc.q, records)
+		if got.ID != tc.trace || got.Correlation != tc.journeyWas || len(got.Records) != len(records) {
+			t.Errorf("%s: trace %q of journey %q", tc.name, got.ID, got.Correlation)
+		}
+	}
+}

@@ -77,3 +77,20 @@ type Trace struct {
 	// Related are the other traces of the same journey, earliest first.
 	Related []string
 }
+
+// NewTrace is the dossier of the records that a query gave, in the order of
+// Compare, without findings and related traces. A trace goes by its own id, a
+// journey by its earliest trace; what is opened by a resource has no journey.
+func NewTrace(id string, q Query, records []Record) Trace {
+	t := Trace{ID: id, Correlation: q.Correlation, Records: records}
+	for i := range records {
+		k := &records[i].Keys
+		if t.ID == "" && q.Correlation != "" {
+			t.ID = k.Trace
+		}
+		if t.Correlation == "" && q.Resource == "" {
+			t.Correlation = k.Correlation
+		}
+	}
+	return t
+}

@@ -158,19 +158,10 @@ func (l *Lake) openTrace(ctx context.Context, trace string, w fleet.Window) (fle
 // dossier gathers the records of a query, what was found about them, and the
 // other traces of the journey.
 func (l *Lake) dossier(ctx context.Context, trace string, q fleet.Query) (fleet.Trace, error) {
-	t := fleet.Trace{ID: trace, Correlation: q.Correlation}
-	var err error
-	if t.Records, err = collect(l.Records(ctx, q)); err != nil || len(t.Records) == 0 {
+	records, err := collect(l.Records(ctx, q))
+	t := fleet.NewTrace(trace, q, records)
+	if err != nil || len(records) == 0 {
 		return t, err
-	}
-	for i := range t.Records {
-		k := &t.Records[i].Keys
-		if t.ID == "" && q.Correlation != "" {
-			t.ID = k.Trace // a journey goes by its earliest trace
-		}
-		if t.Correlation == "" && q.Resource == "" {
-			t.Correlation = k.Correlation
-		}
 	}
 	if t.Related, err = l.related(ctx, &t); err != nil {
 		return t, err
