@@ -71,7 +71,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 		a.demoCommand(), a.collectCommand(), a.importCommand(), a.runCommand(),
 		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
 		a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(),
-		a.sqlCommand(), a.openSearchCommand(), a.resolveCommand(), a.localAWSCommand(),
+		a.sqlCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)
 	return root
 }

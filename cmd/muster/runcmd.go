@@ -90,6 +90,7 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 		app: a, store: store, sink: sink, line: a.line(store, reg), policies: ps,
 		auditEvery: f.auditEvery, judge: f.judge,
 	}
+	d.line.Metrics.Audits(d.auditEvery, time.Now())
 	return d.run(ctx, a.lister(cfg, &f.aws), pipeline.FollowOptions{
 		Pass: pipeline.PassOptions{Since: f.window.since.or(time.Hour)}, Every: f.every, After: d.after,
 	}, f.listen, reg)
@@ -168,6 +169,6 @@ func (d *daemon) after(ctx context.Context, t pipeline.Totals) error {
 	if err != nil {
 		return err
 	}
-	d.line.Metrics.Audited(r.Findings)
+	d.line.Metrics.Audited(now, r.Findings, len(r.Run.NotJudged))
 	return nil
 }

@@ -24,6 +24,9 @@ type Line struct {
 	StreamErrors *prometheus.CounterVec // by source
 	Watermark    *prometheus.GaugeVec   // by source, the oldest of its streams
 	Findings     *prometheus.GaugeVec   // by severity
+	AuditTime    prometheus.Gauge
+	AuditEvery   prometheus.Gauge
+	NotJudged    prometheus.Gauge
 }
 
 // NewLine registers the pipeline's metrics.
@@ -58,6 +61,15 @@ func NewLine(reg prometheus.Registerer) *Line {
 		Findings: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "muster_findings", Help: "Findings of the last audit that are not resolved.",
 		}, []string{"severity"}),
+		AuditTime: f.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_audit_timestamp_seconds", Help: "When the last audit that came to its end began; at first, when muster started.",
+		}),
+		AuditEvery: f.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_audit_interval_seconds", Help: "Time from one audit to the next, as configured.",
+		}),
+		NotJudged: f.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_audit_not_judged", Help: "Policies that the last audit could not judge.",
+		}),
 	}
 	for _, k := range fleet.Kinds() {
 		m.Records.WithLabelValues(string(k))
@@ -76,8 +88,17 @@ func (m *Line) Committed(byKind map[fleet.Kind]int, revised, amended, dropped in
 	m.CommitTime.Observe(took.Seconds())
 }
 
-// Audited notes the findings that stand after an audit.
-func (m *Line) Audited(fs []fleet.Finding) {
+// Audits notes how often audits run, and when the counting of them began.
+func (m *Line) Audits(every time.Duration, from time.Time) {
+	m.AuditEvery.Set(every.Seconds())
+	m.AuditTime.Set(float64(from.UnixMicro()) / 1e6)
+}
+
+// Audited notes an audit that began at a time: the findings that stand after
+// it, and how many policies it could not judge.
+func (m *Line) Audited(began time.Time, fs []fleet.Finding, notJudged int) {
+	m.AuditTime.Set(float64(began.UnixMicro()) / 1e6)
+	m.NotJudged.Set(float64(notJudged))
 	counts := map[fleet.Severity]int{}
 	for i := range fs {
 		if fs[i].Status != fleet.StatusResolved {
