@@ -27,6 +27,11 @@ type Query struct {
 	Errors      bool   // only what went wrong
 	MinSeverity Severity
 	Status      []Status
+	// Filter narrows Traces to those that meet it and Records to those of such
+	// traces; nil asks for nothing. A trace is judged by its spans within a day
+	// of the window, whatever else the query asks of records. Findings are not
+	// judged by it.
+	Filter Filter
 	// Lean leaves Raw out, the larger part of most records. A store that has
 	// nothing to gain from it may hand Raw over all the same.
 	Lean bool
