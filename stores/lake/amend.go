@@ -53,7 +53,7 @@ func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []flee
 	byFile := map[string][]want{}
 	for i, a := range amendments {
 		k := refKey(a.Ref)
-		day, err := l.live.at(ctx, l.catalog.files, tbl, k.dayKey)
+		day, err := l.live.at(ctx, l.files(ctx), tbl, k.dayKey)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []flee
 		for i, w := range wants {
 			numbers[i] = w.number
 		}
-		rows, err := readRows(l.catalog.files, name, numbers)
+		rows, err := readRows(l.files(ctx), name, numbers)
 		if err != nil {
 			return nil, err
 		}

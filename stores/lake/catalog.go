@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
 	icesql "github.com/apache/iceberg-go/catalog/sql"
 	iceio "github.com/apache/iceberg-go/io"
 	"github.com/apache/iceberg-go/table"
@@ -24,12 +25,27 @@ const (
 	busyWait = "10000" // milliseconds
 )
 
+// tables is the catalog of a lake: it knows where each table's metadata lies,
+// and moves it from one state to the next. CommitTable of it returns
+// table.ErrCommitFailed when another writer was faster and nothing was
+// committed; after any other error the commit may be there or not.
+type tables interface {
+	table.CatalogIO
+	// create makes a table that is not there; one that is stays as it is.
+	create(ctx context.Context, l layout) error
+	// pointer is the name of a table's metadata now.
+	pointer(ctx context.Context, tableName string) (string, error)
+	// files are those of the tables, as long as ctx lives.
+	files(ctx context.Context) files
+	close() error
+}
+
 // sqlCatalog is iceberg-go's SQL catalog with two things put right: tables use
 // the lake's own durable files, and a commit that lost a race says so.
 type sqlCatalog struct {
 	*icesql.Catalog // does not close db, which it was given
 	db              *sql.DB
-	files           files
+	folder          folder
 }
 
 // openCatalog opens the catalog's file, creating it unless readOnly.
@@ -52,13 +68,28 @@ func openCatalog(root string, readOnly bool) (*sqlCatalog, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read catalog: %w", err), db.Close())
 	}
-	return &sqlCatalog{Catalog: inner, db: db, files: files{root}}, nil
+	return &sqlCatalog{Catalog: inner, db: db, folder: folder{root}}, nil
 }
 
 func (c *sqlCatalog) close() error { return errors.Join(c.Close(), c.db.Close()) }
 
+func (c *sqlCatalog) files(context.Context) files { return c.folder }
+
 // fs is the file access of every table.
-func (c *sqlCatalog) fs(context.Context) (iceio.IO, error) { return c.files, nil }
+func (c *sqlCatalog) fs(context.Context) (iceio.IO, error) { return c.folder, nil }
+
+func (c *sqlCatalog) create(ctx context.Context, l layout) error {
+	if err := c.CreateNamespace(ctx, table.Identifier{namespace}, nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
+		return fmt.Errorf("create namespace: %w", err)
+	}
+	schema, spec := l.iceberg()
+	_, err := c.CreateTable(ctx, table.Identifier{namespace, l.name}, schema,
+		catalog.WithLocation(location(scheme, l.name)), catalog.WithProperties(tableProperties()), catalog.WithPartitionSpec(spec))
+	if errors.Is(err, catalog.ErrTableAlreadyExists) {
+		return nil
+	}
+	return err
+}
 
 // LoadTable implements catalog.Catalog.
 func (c *sqlCatalog) LoadTable(ctx context.Context, id table.Identifier) (*table.Table, error) {

@@ -90,14 +90,14 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 	if len(parts) == 0 && len(c.Checkpoints) == 0 {
 		return c.Base, nil
 	}
-	written, err := l.write(parts)
+	written, err := l.write(ctx, parts)
 	if err != nil {
 		return 0, err
 	}
 	next, err := l.swap(ctx, tbl, written, c.Checkpoints)
 	if errors.Is(err, table.ErrCommitFailed) {
 		// Nothing was committed, so that nothing names these files.
-		return 0, errors.Join(fleet.ErrConflict, l.remove(written))
+		return 0, errors.Join(fleet.ErrConflict, l.remove(ctx, written))
 	}
 	if err != nil {
 		return 0, err // it may have been committed: the sweep decides about the files
@@ -141,15 +141,15 @@ func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map
 }
 
 // write writes the files of a commit. After an error none of them is left.
-func (l *Lake) write(parts map[partition][]*row) ([]writtenFile, error) {
+func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
 		sortRows(rows)
 		for _, chunk := range cut(rows) {
-			name := evidenceName(key.dayKey, rand.Text())
-			size, err := writeEvidence(l.catalog.files, name, chunk)
+			name := evidenceName(l.base, key.dayKey, rand.Text())
+			size, err := writeEvidence(l.files(ctx), name, chunk)
 			if err != nil {
-				return nil, errors.Join(err, l.remove(written))
+				return nil, errors.Join(err, l.remove(ctx, written))
 			}
 			written = append(written, writtenFile{key, name, size, chunk})
 		}
@@ -157,10 +157,10 @@ func (l *Lake) write(parts map[partition][]*row) ([]writtenFile, error) {
 	return written, nil
 }
 
-// evidenceName is the lake:// name of a data file of a kind and day.
-func evidenceName(key dayKey, unique string) string {
+// evidenceName is the name of a data file of a kind and day.
+func evidenceName(base string, key dayKey, unique string) string {
 	date := time.UnixMicro(int64(key.day) * usPerDay).UTC().Format(time.DateOnly)
-	return dataName(tableEvidence, fmt.Sprintf("%s-%s-%s.parquet", fileSafe(key.kind), date, unique))
+	return dataName(base, tableEvidence, fmt.Sprintf("%s-%s-%s.parquet", fileSafe(key.kind), date, unique))
 }
 
 // fileSafe keeps the letters of a kind that any file system can name.
@@ -221,10 +221,10 @@ func (w *writtenFile) dataFile(tbl *table.Table) (iceberg.DataFile, error) {
 }
 
 // remove removes files that no snapshot names.
-func (l *Lake) remove(written []writtenFile) error {
+func (l *Lake) remove(ctx context.Context, written []writtenFile) error {
 	var errs []error
 	for _, w := range written {
-		errs = append(errs, l.catalog.files.Remove(w.name))
+		errs = append(errs, l.files(ctx).Remove(w.name))
 	}
 	return errors.Join(errs...)
 }

@@ -53,15 +53,15 @@ func (l *Lake) compact(ctx context.Context, tbl *table.Table, written []writtenF
 	}
 	merged := make([]mergedFile, 0, len(groups))
 	for key, old := range groups {
-		w, err := l.merge(key.partition, old)
+		w, err := l.merge(ctx, key.partition, old)
 		if err != nil {
-			return nil, errors.Join(err, l.removeMerged(merged))
+			return nil, errors.Join(err, l.removeMerged(ctx, merged))
 		}
 		merged = append(merged, mergedFile{w, old})
 	}
 	next, err := replaceFiles(ctx, tbl, merged)
 	if errors.Is(err, table.ErrCommitFailed) {
-		return nil, errors.Join(err, l.removeMerged(merged))
+		return nil, errors.Join(err, l.removeMerged(ctx, merged))
 	}
 	if err != nil {
 		return nil, err // it may have been committed: the sweep decides about the files
@@ -77,10 +77,10 @@ type mergedFile struct {
 	old []iceberg.DataFile
 }
 
-func (l *Lake) removeMerged(merged []mergedFile) error {
+func (l *Lake) removeMerged(ctx context.Context, merged []mergedFile) error {
 	var errs []error
 	for _, m := range merged {
-		errs = append(errs, l.catalog.files.Remove(m.name))
+		errs = append(errs, l.files(ctx).Remove(m.name))
 	}
 	return errors.Join(errs...)
 }
@@ -138,10 +138,10 @@ func mergeable(ctx context.Context, tbl *table.Table, written []writtenFile) (ma
 }
 
 // merge writes the rows of files of one part of the table to one new file.
-func (l *Lake) merge(key partition, old []iceberg.DataFile) (writtenFile, error) {
+func (l *Lake) merge(ctx context.Context, key partition, old []iceberg.DataFile) (writtenFile, error) {
 	var rows []*row
 	for _, f := range old {
-		err := readParquet(l.catalog.files, f.FilePath(), func(_ int64, r *row) error {
+		err := readParquet(l.files(ctx), f.FilePath(), func(_ int64, r *row) error {
 			own := *r
 			rows = append(rows, &own)
 			return nil
@@ -151,8 +151,8 @@ func (l *Lake) merge(key partition, old []iceberg.DataFile) (writtenFile, error)
 		}
 	}
 	sortRows(rows)
-	name := evidenceName(key.dayKey, rand.Text())
-	size, err := writeEvidence(l.catalog.files, name, rows)
+	name := evidenceName(l.base, key.dayKey, rand.Text())
+	size, err := writeEvidence(l.files(ctx), name, rows)
 	return writtenFile{key, name, size, rows}, err
 }
 

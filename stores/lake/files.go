@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -25,6 +24,15 @@ const (
 	rootProperty = "muster.root"
 )
 
+// files is where a lake's files lie. A name is that in the tables' metadata,
+// beginning with Lake.base. What was written is durable, and no reader sees a
+// part of it, when WriteFile or the Close of what Create gave returns nil.
+type files interface {
+	iceio.WriteFileIO
+	iceio.ReadFileIO
+	iceio.ListableIO
+}
+
 // init makes the scheme known to iceberg-go, whose catalog opens files by
 // scheme. The factory keeps no state: the root comes with the catalog.
 func init() {
@@ -33,17 +41,17 @@ func init() {
 		if root == "" {
 			return nil, errors.New("a lake path without a lake")
 		}
-		return files{root}, nil
+		return folder{root}, nil
 	})
 }
 
-// files is a folder as Iceberg's file system. Whatever it wrote is on the disk,
+// folder is a folder as Iceberg's file system. Whatever it wrote is on the disk,
 // name included, when Close or WriteFile returns: iceberg-go's own local files
 // are never synced, while the catalog's pointer to them is.
-type files struct{ root string }
+type folder struct{ root string }
 
 // path is where a lake:// name lies on this machine.
-func (f files) path(name string) (string, error) {
+func (f folder) path(name string) (string, error) {
 	rest, ok := strings.CutPrefix(name, scheme)
 	local := filepath.FromSlash(strings.TrimPrefix(rest, "/"))
 	if !ok || !filepath.IsLocal(local) {
@@ -53,7 +61,7 @@ func (f files) path(name string) (string, error) {
 }
 
 // name is the lake:// name of a path below the root.
-func (f files) name(p string) (string, error) {
+func (f folder) name(p string) (string, error) {
 	rel, err := filepath.Rel(f.root, p)
 	if err != nil {
 		return "", err
@@ -62,7 +70,7 @@ func (f files) name(p string) (string, error) {
 }
 
 // Open implements iceberg's IO.
-func (f files) Open(name string) (iceio.File, error) {
+func (f folder) Open(name string) (iceio.File, error) {
 	p, err := f.path(name)
 	if err != nil {
 		return nil, err
@@ -71,7 +79,7 @@ func (f files) Open(name string) (iceio.File, error) {
 }
 
 // ReadFile implements iceberg's ReadFileIO.
-func (f files) ReadFile(name string) ([]byte, error) {
+func (f folder) ReadFile(name string) ([]byte, error) {
 	p, err := f.path(name)
 	if err != nil {
 		return nil, err
@@ -81,7 +89,7 @@ func (f files) ReadFile(name string) ([]byte, error) {
 
 // Remove implements iceberg's IO. That another writer was faster is no error:
 // two of them remove the metadata that both have left behind.
-func (f files) Remove(name string) error {
+func (f folder) Remove(name string) error {
 	p, err := f.path(name)
 	if err != nil {
 		return err
@@ -93,7 +101,7 @@ func (f files) Remove(name string) error {
 }
 
 // Create implements iceberg's WriteFileIO. The file is durable once it is closed.
-func (f files) Create(name string) (iceio.FileWriter, error) {
+func (f folder) Create(name string) (iceio.FileWriter, error) {
 	p, err := f.path(name)
 	if err != nil {
 		return nil, err
@@ -110,7 +118,7 @@ func (f files) Create(name string) (iceio.FileWriter, error) {
 
 // WriteFile implements iceberg's WriteFileIO. A file that could not be written
 // whole is removed again.
-func (f files) WriteFile(name string, content []byte) error {
+func (f folder) WriteFile(name string, content []byte) error {
 	w, err := f.Create(name)
 	if err != nil {
 		return err
@@ -123,7 +131,7 @@ func (f files) WriteFile(name string, content []byte) error {
 }
 
 // WalkDir implements iceberg's ListableIO.
-func (f files) WalkDir(root string, fn fs.WalkDirFunc) error {
+func (f folder) WalkDir(root string, fn fs.WalkDirFunc) error {
 	p, err := f.path(root)
 	if err != nil {
 		return err
@@ -185,10 +193,10 @@ func syncFolder(p string) error {
 	return nil
 }
 
-// location is the lake:// name of a table's folder.
-func location(tableName string) string { return scheme + "/" + tableName }
+// location is the name of a table's folder in a lake whose names begin with base.
+func location(base, tableName string) string { return base + "/" + tableName }
 
-// dataName is the lake:// name of a data file of a table.
-func dataName(tableName, file string) string {
-	return scheme + path.Join("/", tableName, "data", file)
+// dataName is the name of a data file of a table.
+func dataName(base, tableName, file string) string {
+	return location(base, tableName) + "/data/" + file
 }

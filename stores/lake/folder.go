@@ -52,7 +52,7 @@ func inspect(root string, readOnly bool) (folderState, error) {
 // That is the last commit, or one that was complete but never acknowledged.
 func recoverCatalog(ctx context.Context, cat *sqlCatalog) error {
 	for _, l := range layouts() {
-		newest, err := newestMetadata(filepath.Join(cat.files.root, l.name, "metadata"))
+		newest, err := newestMetadata(filepath.Join(cat.folder.root, l.name, "metadata"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the table was not created yet
 		}
@@ -61,7 +61,7 @@ func recoverCatalog(ctx context.Context, cat *sqlCatalog) error {
 		}
 		_, err = cat.db.ExecContext(ctx, `insert into iceberg_tables
 			(catalog_name, table_namespace, table_name, iceberg_type, metadata_location) values (?, ?, ?, 'TABLE', ?)`,
-			catalogName, namespace, l.name, location(l.name)+"/metadata/"+newest)
+			catalogName, namespace, l.name, location(scheme, l.name)+"/metadata/"+newest)
 		if err != nil {
 			return fmt.Errorf("rebuild %s: %w", catalogFile, err)
 		}

@@ -68,7 +68,7 @@ func (l *Lake) changes(ctx context.Context, after int64, yield func(fleet.Change
 	slices.SortStableFunc(fs, func(a, b planned) int { return cmp.Compare(a.sequence, b.sequence) })
 	b := changeBatch{yield: yield}
 	for i, f := range fs {
-		if err := b.read(ctx, l.catalog.files, f); err != nil {
+		if err := b.read(ctx, l.files(ctx), f); err != nil {
 			return err
 		}
 		if i+1 < len(fs) && fs[i+1].sequence > f.sequence {

@@ -32,7 +32,7 @@ func (l *Lake) Fresh(ctx context.Context, records []fleet.Record) (fleet.Fresh, 
 			fresh.Dropped++
 			continue
 		}
-		day, err := l.live.at(ctx, l.catalog.files, tbl, key)
+		day, err := l.live.at(ctx, l.files(ctx), tbl, key)
 		if err != nil {
 			return fleet.Fresh{}, fmt.Errorf("look for live records: %w", err)
 		}

@@ -19,8 +19,8 @@ import (
 func TestSweepKeepsYoungAndNamedFiles(t *testing.T) {
 	l := openLake(t, t.TempDir())
 	add(t, l, logLines(0, 10), nil)
-	orphan := dataName(tableEvidence, "log-2026-03-14-orphan.parquet")
-	if _, err := writeParquet(l.catalog.files, orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -41,8 +41,8 @@ func TestSweepKeepsYoungAndNamedFiles(t *testing.T) {
 func TestCommitsExpireAndSweep(t *testing.T) {
 	l := openLake(t, t.TempDir())
 	l.upkeep = upkeep{}
-	orphan := dataName(tableEvidence, "log-2026-03-14-orphan.parquet")
-	if _, err := writeParquet(l.catalog.files, orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
 		t.Fatal(err)
 	}
 	const commits = compactEvery + 3 // with one round of merging, whose old files go too
@@ -56,7 +56,7 @@ func TestCommitsExpireAndSweep(t *testing.T) {
 	if n := len(tbl.Metadata().Snapshots()); n > 2 {
 		t.Errorf("got %d snapshots, want 1 or 2", n)
 	}
-	if _, err := l.catalog.files.ReadFile(orphan); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := l.files(t.Context()).ReadFile(orphan); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the orphan: got error %v, want that it is gone", err)
 	}
 	files, err := filepath.Glob(filepath.Join(l.root, tableEvidence, "data", "*"))

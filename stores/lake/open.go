@@ -28,10 +28,11 @@ type Options struct {
 // goroutines, and several programs may have one folder open: a commit that was
 // overtaken returns fleet.ErrConflict and changes nothing.
 type Lake struct {
-	root    string
+	root    string // a folder, or s3://bucket/prefix
+	base    string // how the names in the metadata begin: lake:// or s3://bucket/prefix
 	options Options
-	catalog *sqlCatalog
-	reader  *reader
+	catalog tables
+	reader  *reader // of a folder
 
 	commits     sync.Mutex // held during a commit to evidence
 	commitCount int        // of this handle, under commits
@@ -56,7 +57,7 @@ func Open(ctx context.Context, root string, o Options) (*Lake, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Lake{
-		root: root, options: o, live: newLiveIndex(), heads: map[string]*table.Table{},
+		root: root, base: scheme, options: o, live: newLiveIndex(), heads: map[string]*table.Table{},
 		upkeep: upkeep{snapshots: snapshotAge, slack: expireSlack, orphans: orphanAge},
 	}
 	if err := l.open(ctx); err != nil {
@@ -76,17 +77,19 @@ func (l *Lake) open(ctx context.Context) error {
 	return explain(l.openTables(ctx, state))
 }
 
-func (l *Lake) openTables(ctx context.Context, state folderState) (err error) {
+func (l *Lake) openTables(ctx context.Context, state folderState) error {
 	if state == folderFree {
 		if err := makeFolder(l.root); err != nil {
 			return err
 		}
 	}
-	if l.catalog, err = openCatalog(l.root, l.options.ReadOnly); err != nil {
+	cat, err := openCatalog(l.root, l.options.ReadOnly)
+	if err != nil {
 		return err
 	}
+	l.catalog = cat
 	if state == folderWithoutCatalog {
-		if err := recoverCatalog(ctx, l.catalog); err != nil {
+		if err := recoverCatalog(ctx, cat); err != nil {
 			return err
 		}
 	}
@@ -109,6 +112,9 @@ func (l *Lake) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// files are those of the lake, as long as ctx lives.
+func (l *Lake) files(ctx context.Context) files { return l.catalog.files(ctx) }
 
 // head is a table as the catalog has it now. Loaded metadata is kept while the
 // catalog's pointer stays the same.

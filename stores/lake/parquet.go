@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -105,11 +104,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 // readParquet calls fn with every row of a file and its number, counted from 0.
 // T may have fewer columns than the file; only its columns are read.
 func readParquet[T any](f files, name string, fn func(number int64, r *T) error) error {
-	p, err := f.path(name)
-	if err != nil {
-		return err
-	}
-	file, err := os.Open(p)
+	file, err := f.Open(name)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
@@ -138,11 +133,7 @@ func readParquet[T any](f files, name string, fn func(number int64, r *T) error)
 // readRows reads single rows of a file of evidence by their ascending numbers,
 // decoding little more than the pages that they lie in.
 func readRows(f files, name string, numbers []int64) ([]row, error) {
-	p, err := f.path(name)
-	if err != nil {
-		return nil, err
-	}
-	file, err := os.Open(p)
+	file, err := f.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

@@ -193,7 +193,7 @@ func deleteByEquality(ctx context.Context, t *testing.T, l *Lake) {
 		t.Fatal(err)
 	}
 	key := newDayKey(fleet.KindLog, noon.UnixMicro())
-	b, err := iceberg.NewDataFileBuilder(tbl.Spec(), iceberg.EntryContentEqDeletes, dataName(tableEvidence, "deletes.parquet"), iceberg.ParquetFile,
+	b, err := iceberg.NewDataFileBuilder(tbl.Spec(), iceberg.EntryContentEqDeletes, dataName(l.base, tableEvidence, "deletes.parquet"), iceberg.ParquetFile,
 		map[int]any{partitionKind: key.kind, partitionDay: iceberg.Date(key.day), partitionAmends: false}, map[int]string{partitionDay: "date"}, nil, 1, 1)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ const (
 // reader is DuckDB over the lake's files. It keeps no data: every query names
 // the files that Iceberg planned for it.
 type reader struct {
-	files files
+	files folder
 	db    *sql.DB
 	temp  string // where DuckDB spills
 }
@@ -47,7 +47,7 @@ func newReader(root string) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start reader: %w", err)
 	}
-	r := &reader{files: files{root}, db: sql.OpenDB(connector), temp: temp}
+	r := &reader{files: folder{root}, db: sql.OpenDB(connector), temp: temp}
 	r.db.SetMaxOpenConns(engineConnections)
 	for _, l := range layouts() {
 		if _, err := r.db.Exec(emptyTable(l)); err != nil { //nolint:noctx // in memory, at once

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -80,29 +79,28 @@ func tableProperties() iceberg.Properties {
 }
 
 // create makes the tables that are not there. Two programs may do so at once.
-func create(ctx context.Context, cat catalog.Catalog) error {
-	ns := table.Identifier{namespace}
-	if err := cat.CreateNamespace(ctx, ns, nil); err != nil && !errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
-		return fmt.Errorf("create namespace: %w", err)
-	}
+func create(ctx context.Context, cat tables) error {
 	for _, l := range layouts() {
-		schema := icebergSchema(l.schema)
-		opts := []catalog.CreateTableOpt{catalog.WithLocation(location(l.name)), catalog.WithProperties(tableProperties())}
-		if l.partitioned {
-			spec := partitionSpec(schema)
-			opts = append(opts, catalog.WithPartitionSpec(&spec))
-		}
-		_, err := cat.CreateTable(ctx, table.Identifier{namespace, l.name}, schema, opts...)
-		if err != nil && !errors.Is(err, catalog.ErrTableAlreadyExists) {
+		if err := cat.create(ctx, l); err != nil {
 			return fmt.Errorf("create table %s: %w", l.name, err)
 		}
 	}
 	return nil
 }
 
+// iceberg is a layout as Iceberg has it.
+func (l *layout) iceberg() (*iceberg.Schema, *iceberg.PartitionSpec) {
+	schema := icebergSchema(l.schema)
+	if !l.partitioned {
+		return schema, iceberg.UnpartitionedSpec
+	}
+	spec := partitionSpec(schema)
+	return schema, &spec
+}
+
 // check refuses a lake of a newer version, and one whose field ids are not
 // those in the row structs: Iceberg would commit such files and read nothing.
-func check(ctx context.Context, cat catalog.Catalog) error {
+func check(ctx context.Context, cat tables) error {
 	for _, l := range layouts() {
 		tbl, err := cat.LoadTable(ctx, table.Identifier{namespace, l.name})
 		if err != nil {

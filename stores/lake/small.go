@@ -51,7 +51,7 @@ func (s smallTable[T]) read(ctx context.Context, tbl *table.Table) ([]T, []icebe
 			return nil, nil, fmt.Errorf("table %s has deletes, which no muster writes: compact it with the engine that wrote them", s.name)
 		}
 		dataFiles = append(dataFiles, t.File)
-		err := readParquet(s.lake.catalog.files, t.File.FilePath(), func(_ int64, r *T) error {
+		err := readParquet(s.lake.files(ctx), t.File.FilePath(), func(_ int64, r *T) error {
 			rows = append(rows, *r)
 			return nil
 		})
@@ -99,14 +99,14 @@ func (s smallTable[T]) try(ctx context.Context, tbl *table.Table, rows []T) erro
 		}
 		rows, replaced = s.fold(append(old, rows...)), dataFiles
 	}
-	name := dataName(s.name, rand.Text()+".parquet")
-	size, err := writeParquet(s.lake.catalog.files, name, rows)
+	name := dataName(s.lake.base, s.name, rand.Text()+".parquet")
+	size, err := writeParquet(s.lake.files(ctx), name, rows)
 	if err != nil {
 		return err
 	}
 	next, err := s.swap(ctx, tbl, name, int64(len(rows)), size, replaced)
 	if errors.Is(err, table.ErrCommitFailed) {
-		return errors.Join(err, s.lake.catalog.files.Remove(name))
+		return errors.Join(err, s.lake.files(ctx).Remove(name))
 	}
 	if err != nil {
 		return err
