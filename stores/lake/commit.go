@@ -210,14 +210,11 @@ func checkpointProperties(marks map[string]time.Time) iceberg.Properties {
 }
 
 func (w *writtenFile) dataFile(tbl *table.Table) (iceberg.DataFile, error) {
-	b, err := iceberg.NewDataFileBuilder(tbl.Spec(), iceberg.EntryContentData, w.name, iceberg.ParquetFile,
-		map[int]any{partitionKind: w.key.kind, partitionDay: iceberg.Date(w.key.day), partitionAmends: w.key.amends},
-		map[int]string{partitionDay: "date"}, nil, int64(len(w.rows)), w.size)
-	if err != nil {
-		return nil, fmt.Errorf("describe %s: %w", w.name, err)
+	var e extent
+	for _, r := range w.rows {
+		e.add(r)
 	}
-	s := newBounds(tbl, w.rows)
-	return b.LowerBoundValues(s.lower).UpperBoundValues(s.upper).ValueCounts(s.counts).NullValueCounts(s.nulls).Build(), nil
+	return describe(tbl, w.key, w.name, w.size, &e)
 }
 
 // remove removes files that no snapshot names.

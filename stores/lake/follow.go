@@ -35,9 +35,9 @@ func (l *Lake) Identity(ctx context.Context) (string, error) {
 
 // Changes yields what was written after a mark, oldest commit first, in batches.
 // A mark is the sequence number that Iceberg gives to a commit and to the files
-// in it. A merge of small files writes the rows again with its own, so that
-// some states come again and none is lost, however many snapshots expired in
-// between. Of a record several states may come, in any order within a commit.
+// in it. A merge of files writes rows again with its own, so that some states
+// come again and none is lost, however many snapshots expired in between; a file
+// of compaction whose rows are all from before the mark is passed over. Of a record several states may come, in any order within a commit.
 // Rows that another engine deleted are left out; nothing says that they were
 // there.
 func (l *Lake) Changes(ctx context.Context, after int64) iter.Seq2[fleet.Changes, error] {
@@ -68,8 +68,14 @@ func (l *Lake) changes(ctx context.Context, after int64, yield func(fleet.Change
 	slices.SortStableFunc(fs, func(a, b planned) int { return cmp.Compare(a.sequence, b.sequence) })
 	b := changeBatch{yield: yield}
 	for i, f := range fs {
-		if err := b.read(ctx, l.files(ctx), f); err != nil {
+		through, err := throughOf(l.files(ctx), &f)
+		if err != nil {
 			return err
+		}
+		if through > after { // else compaction wrote again what was followed before
+			if err := b.read(ctx, l.files(ctx), f); err != nil {
+				return err
+			}
 		}
 		if i+1 < len(fs) && fs[i+1].sequence > f.sequence {
 			b.through = f.sequence

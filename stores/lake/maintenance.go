@@ -49,7 +49,7 @@ func (l *Lake) tidy(ctx context.Context, tbl *table.Table) {
 	if snapshotSpan(tbl) <= l.upkeep.snapshots+l.upkeep.slack {
 		return
 	}
-	if err := l.expire(ctx, l.upkeep.snapshots); err != nil {
+	if _, err := l.expireSnapshots(ctx, tableEvidence, l.upkeep.snapshots); err != nil {
 		l.options.Logger.WarnContext(ctx, "old snapshots not expired", "error", err)
 		return
 	}
@@ -72,23 +72,4 @@ func snapshotSpan(tbl *table.Table) time.Duration {
 		oldest, newest = min(oldest, s.TimestampMs), max(newest, s.TimestampMs)
 	}
 	return time.Duration(newest-oldest) * time.Millisecond
-}
-
-// expire forgets the snapshots of the evidence that are older than an age, but
-// not the current one, and removes the files that only they name.
-func (l *Lake) expire(ctx context.Context, age time.Duration) error {
-	tbl, err := l.catalog.LoadTable(ctx, table.Identifier{namespace, tableEvidence})
-	if err != nil {
-		return err
-	}
-	tx := tbl.NewTransaction()
-	if err := tx.ExpireSnapshots(table.WithRetainLast(1), table.WithOlderThan(age)); err != nil {
-		return err
-	}
-	next, err := tx.Commit(ctx)
-	if err != nil {
-		return err
-	}
-	l.remember(tableEvidence, next)
-	return nil
 }

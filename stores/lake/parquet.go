@@ -3,15 +3,12 @@ package lake
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	"github.com/apache/iceberg-go"
-	"github.com/apache/iceberg-go/table"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 )
@@ -31,9 +28,6 @@ const (
 	readRowsAtOnce = 64
 	// writeRowsAtOnce is how many rows are handed to the writer at a time.
 	writeRowsAtOnce = 256
-	// boundBytes is the longest text kept whole as a bound; record ids and all
-	// keys of AWS are shorter.
-	boundBytes = 256
 )
 
 // evidenceOptions are how a file of evidence is written, sorted by trace id.
@@ -78,13 +72,17 @@ func writeFile[T any](f files, name string, options []parquet.WriterOption, writ
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
 	counted := &countingWriter{w: bufio.NewWriterSize(file, 1<<20)}
-	options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy("muster", "1", ""))
+	options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy(maker, "1", ""))
 	w := parquet.NewGenericWriter[T](counted, options...)
 	err = write(w)
 	if err = errors.Join(err, w.Close()); err == nil {
 		err = counted.w.Flush()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
+	end := file.Close
+	if u, ok := file.(interface{ abort() error }); ok && err != nil {
+		end = u.abort // nothing of it is stored until it is closed
+	}
+	if err = errors.Join(err, end()); err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, errors.Join(err, f.Remove(name)))
 	}
 	return counted.n, nil
@@ -158,9 +156,12 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 
 // sortRows orders rows as they lie in a file.
 func sortRows(rows []*row) {
-	slices.SortFunc(rows, func(a, b *row) int {
-		return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(rows, compareRows)
+}
+
+// compareRows is the order of rows in a file.
+func compareRows(a, b *row) int {
+	return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
 }
 
 // cut splits rows into the files that they are written to.
@@ -176,54 +177,4 @@ func cut(rows []*row) [][]*row {
 		size += n
 	}
 	return append(out, rows[start:])
-}
-
-// bounds describes the rows of a file to Iceberg, which prunes by it. The
-// values are taken from the rows themselves, so that they cannot be wrong.
-type bounds struct {
-	lower, upper map[int][]byte
-	counts       map[int]int64
-	nulls        map[int]int64
-}
-
-// boundedColumns names the columns that queries prune by, in the order of
-// boundedValues.
-var boundedColumns = [...]string{"id", columnKind, "service", "trace_id", "correlation_id"}
-
-func boundedValues(r *row) [len(boundedColumns)]string {
-	return [...]string{r.ID, r.Kind, r.Service, r.Trace, r.Correlation}
-}
-
-func newBounds(tbl *table.Table, rows []*row) bounds {
-	b := bounds{map[int][]byte{}, map[int][]byte{}, map[int]int64{}, map[int]int64{}}
-	low, high := boundedValues(rows[0]), boundedValues(rows[0])
-	first, last := rows[0].TimeUS, rows[0].TimeUS
-	for _, r := range rows {
-		first, last = min(first, r.TimeUS), max(last, r.TimeUS)
-		for i, v := range boundedValues(r) {
-			low[i], high[i] = min(low[i], v), max(high[i], v)
-		}
-	}
-	for i, column := range boundedColumns {
-		if len(low[i]) <= boundBytes && len(high[i]) <= boundBytes {
-			b.set(tbl.Schema(), column, []byte(low[i]), []byte(high[i]), len(rows))
-		}
-	}
-	amends := []byte{0} // a file's rows all amend or all do not
-	if rows[0].Amends {
-		amends[0] = 1
-	}
-	b.set(tbl.Schema(), columnAmends, amends, amends, len(rows))
-	for _, column := range []string{columnTime, "time_us"} {
-		b.set(tbl.Schema(), column, binary.LittleEndian.AppendUint64(nil, uint64(first)), binary.LittleEndian.AppendUint64(nil, uint64(last)), len(rows))
-	}
-	return b
-}
-
-func (b bounds) set(s *iceberg.Schema, column string, low, high []byte, rows int) {
-	f, ok := s.FindFieldByName(column)
-	if !ok {
-		return
-	}
-	b.lower[f.ID], b.upper[f.ID], b.counts[f.ID], b.nulls[f.ID] = low, high, int64(rows), 0
 }
