@@ -70,19 +70,7 @@ func (m *Moto) Env() []string {
 
 // MakeBucket makes an S3 bucket.
 func (m *Moto) MakeBucket(ctx context.Context, name string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, m.URL()+"/"+name, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("make the bucket %s: %w", name, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("make the bucket %s: moto answers %s", name, resp.Status)
-	}
-	return nil
+	return makeBucket(ctx, m.URL(), name)
 }
 
 // Close ends it; what was in it is gone.
@@ -92,4 +80,21 @@ func (m *Moto) Close() error {
 		err = m.process.kill()
 	}
 	return errors.Join(err, os.RemoveAll(m.dir))
+}
+
+// makeBucket makes an S3 bucket at an emulator, which asks for no signature.
+func makeBucket(ctx context.Context, endpoint, name string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, endpoint+"/"+name, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("make the bucket %s: %w", name, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("make the bucket %s: %s", name, resp.Status)
+	}
+	return nil
 }
