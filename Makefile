@@ -24,9 +24,8 @@ test: ## All tests that need nothing but Go and a C compiler, with the race dete
 	@[ -d "$${MUSTER_CORPUS:-../shared/data}" ] || echo "NOTE: the recorded data is not here (MUSTER_CORPUS names its folder): the tests that need it are SKIPPED"
 	$(GO) test -race -timeout 20m ./...
 
-test-engines: ## Tests against second clients and real engines (needs python3, mvn, unzip, Java 21)
-	$(GO) test -tags engines -timeout 20m -count=1 -v ./internal/localaws/engines/
-	$(GO) test -tags engines -timeout 10m -count=1 -v ./stores/opensearch/
+test-engines: ## Tests against real engines, downloaded once (needs python3, mvn, unzip, Java 17 and 25)
+	@GO=$(GO) scripts/test-engines.sh
 
 lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go mod tidy
 	$(GO) mod tidy -diff
