@@ -1,272 +1,312 @@
 package correlate
 
 import (
-	"iter"
+	"bytes"
 	"slices"
 	"strings"
-	"unique"
 
 	"muster/fleet"
 )
 
-// entry is what the ladder reads of one record, and what it answers. What most
-// records lack sits behind more, so that a million entries fit in memory.
+// entry is what the ladder knows of one record: 48 bytes without a pointer. A
+// key that the record shows and one that it was given share a field, since what
+// is seen is never given anew; the link beside it says which of the two it is.
 type entry struct {
-	id       string
-	timeUS   int64
-	due      int64 // the step of ages in which it waits; only in a Resolver
-	revision int32
-	write    bool // a configuration change that a later item can be traced back to
-	held     bool // its answers came of evidence that is not here, and stay; only in a Resolver
-	kind     fleet.Kind
+	timeUS int64
+	id     text // of formSpan, it goes on after the trace seen
 
-	// As seen; "" for none.
-	trace, span, parent string
-	request             request
-	correlation         string
-	more                *more
+	trace, request, correlation uint32 // nodes; 0 for none
 
-	answer
+	nextTrace   uint32 // the next entry of the same trace
+	nextRequest uint32 // the next entry that shows the same request
+	nextAge     uint32 // the next entry of the same step of time; only in a Resolver
+	more        uint32 // in index.extras; 0 for none
+	revision    int32
+
+	viaTrace, viaRequest, viaCorrelation link
+	bits                                 marks
 }
+
+// marks are what else there is to say of an entry.
+type marks uint8
+
+const (
+	kindBits marks = 0x7 // of index.kinds
+	bitWrite marks = 1 << (iota + 2)
+	bitHeld        // its answers came of evidence that is not here, and stay
+	bitDirty       // its answers may have to become others
+	bitFresh       // added by the Add at work, or loaded since the last
+	bitDead        // forgotten; its place is kept until its step of time is over
+)
+
+func (e *entry) has(b marks) bool { return e.bits&b != 0 }
 
 // more holds the keys that few records have.
 type more struct {
-	messages          []string
-	access, issued    string
-	principal, origin string
-	places            []place // of writes, and of changes that lack a request
+	access               uint32 // the node of the key that a call was made with
+	prevUser, nextUser   uint32 // entries with the same access key
+	issued               uint32 // the node of the key that it handed out
+	origin               uint32 // the node of who is behind the access key: the answer of rung 5
+	firstShown, firstSet uint32 // in index.shown and index.placed
 }
 
-// request is a request id in its scope, the only thing in which ids join.
-type request struct {
-	scope fleet.Scope
-	id    string
+// shown is one message id on one entry.
+type shown struct {
+	entry, message                      uint32
+	nextOfEntry, nextOfMsg, nextOfTrace uint32 // nextOfTrace of those that show a trace
 }
 
-// place is a resource of one account and region.
-type place struct{ account, region, resource string }
+// placed is one resource by which rung 1 joins an entry.
+type placed struct{ place, next uint32 }
 
-// answer is what rungs 1 to 4 gave an entry. The origin of rung 5 is apart,
-// since it travels by access key and not by neighbourhood.
+// answer is what the ladder gave an entry.
 type answer struct {
-	ofTrace       string
-	ofRequest     request
-	ofCorrelation string
-
+	trace, request, correlation, origin  uint32
 	viaTrace, viaRequest, viaCorrelation link
 }
 
-// link is fleet.Link in two bytes. The zero link means that there is no key.
-type link struct {
-	rung     uint8 // 1 + the index in rungs
-	inferred bool
-}
+// link is fleet.Link in one byte: 1 + the index in rungs, and whether it is
+// inferred. The zero link means that there is no key.
+type link uint8
+
+const inferred link = 0x80
+
+func (l link) rung() link { return l &^ inferred }
 
 // rungs is read only; a link names its rung by the place in it.
 var rungs = fleet.Rungs()
 
 // linkOf makes links of the names in fleet.
 func linkOf(l fleet.Link) link {
-	return link{rung: uint8(slices.Index(rungs, l.Via) + 1), inferred: l.Sure == fleet.Inferred}
+	out := link(slices.Index(rungs, l.Via) + 1)
+	if l.Sure == fleet.Inferred {
+		out |= inferred
+	}
+	return out
 }
 
 func (l link) fleet() fleet.Link {
-	if l.rung == 0 {
+	if l.rung() == 0 {
 		return fleet.Link{}
 	}
-	out := fleet.Link{Via: rungs[l.rung-1], Sure: fleet.Exact}
-	if l.inferred {
+	out := fleet.Link{Via: rungs[l.rung()-1], Sure: fleet.Exact}
+	if l&inferred != 0 {
 		out.Sure = fleet.Inferred
 	}
 	return out
 }
 
 // seen is the link of a key that may be there, shown by the record itself.
-func seen(key string) link {
-	if key == "" {
-		return link{}
+func seen(key uint32) link {
+	if key == 0 {
+		return 0
 	}
-	return link{rung: rungSeen}
+	return linkSeen
 }
 
-// newEntry reads a record. The entry shares the record's strings.
-func newEntry(r *fleet.Record) *entry {
-	e := &entry{
-		id: r.ID, timeUS: r.TimeUS(), revision: int32(r.Revision), kind: r.Kind,
-		trace: r.Seen.Trace, span: r.Seen.Span, parent: r.Seen.Parent,
-		request:     request{r.Seen.Scope, r.Seen.Request},
-		correlation: r.Seen.Correlation,
+func (e *entry) seenTrace() bool       { return e.viaTrace == linkSeen }
+func (e *entry) seenRequest() bool     { return e.viaRequest == linkSeen }
+func (e *entry) seenCorrelation() bool { return e.viaCorrelation == linkSeen }
+
+// answered is what an entry was given so far.
+func (x *index) answered(e *entry) answer {
+	a := answer{
+		trace: e.trace, request: e.request, correlation: e.correlation,
+		viaTrace: e.viaTrace, viaRequest: e.viaRequest, viaCorrelation: e.viaCorrelation,
 	}
-	e.write = r.Write() && e.request.id != "" && e.request.scope == fleet.ScopeAWS
-	m := more{
-		messages: r.Seen.Messages, access: r.Seen.AccessKey, issued: r.Seen.IssuedKey,
+	if e.more != 0 {
+		a.origin = x.extras.at(e.more).origin
 	}
-	if m.issued != "" {
-		m.principal = r.Principal
+	return a
+}
+
+// read makes an entry of what a record shows, in a place that is free. c is its id.
+func (x *index) read(i uint32, r *fleet.Record, id *code) {
+	e := x.entries.at(i)
+	e.timeUS, e.revision = r.TimeUS(), int32(r.Revision)
+	e.bits = e.bits&^(kindBits|bitWrite|bitHeld|bitDead) | x.kindOf(r.Kind)
+	e.id = x.keep(id)
+	e.trace = x.intern(spaceTrace, r.Seen.Trace)
+	e.request = x.internRequest(r.Seen.Scope, r.Seen.Request)
+	e.correlation = x.intern(spaceWord, r.Seen.Correlation)
+	e.viaTrace, e.viaRequest, e.viaCorrelation = seen(e.trace), seen(e.request), seen(e.correlation)
+	if e.request != 0 && r.Seen.Scope == fleet.ScopeAWS && r.Write() {
+		e.bits |= bitWrite
 	}
-	if e.write || e.touched() {
-		for _, name := range r.CanonicalResources() {
-			if p := (place{r.Account, r.Region, name}); !slices.Contains(m.places, p) {
-				m.places = append(m.places, p)
+	if e.has(bitWrite) || x.touched(e) {
+		for at, name := range r.Resources {
+			if strings.HasPrefix(name, canonical) && !slices.Contains(r.Resources[:at], name) {
+				m, p := x.moreOf(e), x.placed.alloc()
+				*x.placed.at(p) = placed{x.intern(spacePlace, r.Account+"\x00"+r.Region+"\x00"+name), m.firstSet}
+				m.firstSet = p
 			}
 		}
 	}
-	if len(m.messages) > 0 || m.access != "" || m.issued != "" || len(m.places) > 0 {
-		e.more = &m
+	for at, message := range r.Seen.Messages {
+		if message != "" && !slices.Contains(r.Seen.Messages[:at], message) {
+			m, s := x.moreOf(e), x.shown.alloc()
+			*x.shown.at(s) = shown{entry: i, message: x.intern(spaceMessage, message), nextOfEntry: m.firstShown}
+			m.firstShown = s
+		}
 	}
-	e.reset()
-	return e
+	if r.Seen.AccessKey != "" {
+		x.moreOf(e).access = x.intern(spaceAccess, r.Seen.AccessKey)
+	}
+	if r.Seen.IssuedKey != "" {
+		x.moreOf(e).issued = x.intern(spaceAccess, r.Seen.IssuedKey)
+	}
 }
+
+// canonical is how the resources begin by which rung 1 joins.
+const canonical = "AWS::"
+
+func (x *index) moreOf(e *entry) *more {
+	if e.more == 0 {
+		e.more = x.extras.alloc()
+	}
+	return x.extras.at(e.more)
+}
+
+// free gives back all that an entry holds; nothing leads to it any more.
+func (x *index) free(e *entry) {
+	x.drop(e.id)
+	x.release(e.trace)
+	x.release(e.request)
+	x.release(e.correlation)
+	if e.more != 0 {
+		m := x.extras.at(e.more)
+		for s := m.firstShown; s != 0; {
+			next := x.shown.at(s).nextOfEntry
+			x.release(x.shown.at(s).message)
+			x.shown.release(s)
+			s = next
+		}
+		for p := m.firstSet; p != 0; {
+			next := x.placed.at(p).next
+			x.release(x.placed.at(p).place)
+			x.placed.release(p)
+			p = next
+		}
+		x.release(m.access)
+		x.release(m.issued)
+		x.release(m.origin)
+		x.extras.release(e.more)
+	}
+	*e = entry{nextAge: e.nextAge, bits: e.bits & (bitFresh | bitDirty)}
+}
+
+// kindOf is the number of a kind. There are five, and room for three that a
+// later muster may have written.
+func (x *index) kindOf(k fleet.Kind) marks {
+	n := slices.Index(x.kinds, k)
+	if n < 0 {
+		n = len(x.kinds)
+		if n > int(kindBits) {
+			return kindBits
+		}
+		x.kinds = append(x.kinds, k)
+	}
+	return marks(n)
+}
+
+func (x *index) kind(e *entry) fleet.Kind { return x.kinds[e.bits&kindBits] }
+
+// The numbers of kinds that the ladder treats in their own way.
+var (
+	kindSpan    = marks(slices.Index(fleet.Kinds(), fleet.KindSpan))
+	kindChange  = marks(slices.Index(fleet.Kinds(), fleet.KindChange))
+	kindVerdict = marks(slices.Index(fleet.Kinds(), fleet.KindVerdict))
+)
+
+func (e *entry) isSpan() bool { return e.bits&kindBits == kindSpan }
 
 // touched reports whether an entry is a change whose request nobody wrote down,
 // so that rung 1 looks for the write behind it.
-func (e *entry) touched() bool {
-	return (e.kind == fleet.KindChange || e.kind == fleet.KindVerdict) && e.request.id == ""
+func (x *index) touched(e *entry) bool {
+	k := e.bits & kindBits
+	return (k == kindChange || k == kindVerdict) && !e.seenRequest()
 }
 
 // borrows reports whether an entry looks for its trace by request id.
-func (e *entry) borrows() bool { return e.trace == "" && e.kind != fleet.KindSpan }
+func (e *entry) borrows() bool { return !e.seenTrace() && !e.isSpan() }
 
 // lends reports whether an entry gives its trace to those that share its request id.
-func (e *entry) lends() bool {
-	return e.trace != "" && e.kind == fleet.KindSpan && e.request.id != ""
-}
+func (e *entry) lends() bool { return e.seenTrace() && e.isSpan() && e.seenRequest() }
 
-// reset is rung 0: what the record itself shows.
-func (e *entry) reset() {
-	e.answer = answer{
-		ofTrace: e.trace, ofRequest: e.request, ofCorrelation: e.correlation,
-		viaTrace: seen(e.trace), viaRequest: seen(e.request.id), viaCorrelation: seen(e.correlation),
-	}
-}
-
-// keys are the resolved keys, sharing nothing that could be written to.
-func (e *entry) keys() fleet.Keys {
-	k := fleet.Keys{
-		Trace: e.ofTrace, Span: e.span, Parent: e.parent,
-		Request: e.ofRequest.id, Scope: e.ofRequest.scope, Correlation: e.ofCorrelation,
-		TraceLink: e.viaTrace.fleet(), RequestLink: e.viaRequest.fleet(), CorrelationLink: e.viaCorrelation.fleet(),
-	}
-	if m := e.more; m != nil {
-		k.Messages = slices.Clone(m.messages)
-		k.AccessKey, k.IssuedKey, k.Origin = m.access, m.issued, m.origin
-		if m.origin != "" {
-			k.OriginLink = link{rung: rungSession}.fleet()
-		}
-	}
-	return k
-}
-
-// messages yields the message ids of an entry, each once.
-func (e *entry) messages() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if e.more == nil {
+// messages yields what an entry shows.
+func (x *index) messages(e *entry) func(yield func(*shown) bool) {
+	return func(yield func(*shown) bool) {
+		if e.more == 0 {
 			return
 		}
-		for i, m := range e.more.messages {
-			if m != "" && !slices.Contains(e.more.messages[:i], m) && !yield(m) {
+		for s := x.extras.at(e.more).firstShown; s != 0; {
+			m := x.shown.at(s)
+			s = m.nextOfEntry
+			if !yield(m) {
 				return
 			}
 		}
 	}
 }
 
-// places yields the resources by which rung 1 joins.
-func (e *entry) places() []place {
-	if e.more == nil {
-		return nil
+// places yields the nodes of the resources by which rung 1 joins an entry.
+func (x *index) places(e *entry) func(yield func(uint32) bool) {
+	return func(yield func(uint32) bool) {
+		if e.more == 0 {
+			return
+		}
+		for p := x.extras.at(e.more).firstSet; p != 0; p = x.placed.at(p).next {
+			if !yield(x.placed.at(p).place) {
+				return
+			}
+		}
 	}
-	return e.more.places
 }
 
-// access is the key that a call was made with, "" for none.
-func (e *entry) access() string {
-	if e.more == nil {
-		return ""
+// spellID appends an entry's id.
+func (x *index) spellID(b []byte, e *entry) []byte {
+	if e.id.form() == formSpan {
+		b = append(x.spell(b, x.nodes.at(e.trace).text), '/')
 	}
-	return e.more.access
+	return x.spell(b, e.id)
 }
 
-// before orders entries: the earlier first, then the smaller id.
-func (e *entry) before(o *entry) bool { return order(e, o) < 0 }
+// before orders entries: the earlier first, then the smaller id, as
+// fleet.Compare does, and by kind where one id is on records of two kinds.
+func (x *index) before(a, b uint32) bool { return x.order(a, b) < 0 }
 
-// order is fleet.Compare for entries, and by kind where one id is on records of
-// two kinds.
-func order(a, b *entry) int {
+func (x *index) order(a, b uint32) int {
+	p, q := x.entries.at(a), x.entries.at(b)
 	switch {
-	case a.timeUS < b.timeUS:
+	case p.timeUS < q.timeUS:
 		return -1
-	case a.timeUS > b.timeUS:
+	case p.timeUS > q.timeUS:
 		return 1
+	case a == b:
+		return 0
 	}
-	if c := strings.Compare(a.id, b.id); c != 0 {
+	if c := x.compareIDs(p, q); c != 0 {
 		return c
 	}
-	return strings.Compare(string(a.kind), string(b.kind))
+	return strings.Compare(string(x.kind(p)), string(x.kind(q)))
 }
 
-// identity is what a record is known by: its id among those of its kind and UTC
-// day, as in the stores. A revision that says another day is another record.
-type identity struct {
-	id   string
-	kind fleet.Kind
-	day  int32
+func (x *index) compareIDs(p, q *entry) int {
+	if f := p.id.form(); f == q.id.form() && (f == formUUID || f == formHex || f == formDigits || f == formLog) {
+		return slices.Compare(x.words(p.id), x.words(q.id)) // as their letters do
+	}
+	var a, b [2 * maxWords * 8]byte
+	return bytes.Compare(x.spellID(a[:0], p), x.spellID(b[:0], q))
 }
 
 // dayUS is a day in microseconds.
 const dayUS = 24 * 60 * 60 * 1_000_000
 
-func (e *entry) identity() identity {
-	return identity{e.id, e.kind, int32(floorDiv(e.timeUS, dayUS))}
-}
-
-func identityOf(r *fleet.Record) identity {
-	return identity{r.ID, r.Kind, int32(floorDiv(r.TimeUS(), dayUS))}
-}
-
-// earlier is the first of two entries, of which a may be nil.
-func earlier(a, b *entry) *entry {
-	if a == nil || b.before(a) {
-		return b
+// floorDiv divides towards the past, also before 1970.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
 	}
-	return a
-}
-
-// own copies what an entry shares with its record, so that keeping the entry
-// does not keep the record's documents in memory. Words that many records
-// share are kept once.
-func (e *entry) own() {
-	e.id = strings.Clone(e.id)
-	e.kind = share(e.kind)
-	e.trace, e.request, e.correlation = share(e.trace), e.request.own(), share(e.correlation)
-	if span, ok := strings.CutPrefix(e.id, e.trace+"/"); ok && span == e.span {
-		e.span = span // the id of a span ends in it
-	} else {
-		e.span = strings.Clone(e.span)
-	}
-	e.parent = strings.Clone(e.parent)
-	e.ofTrace, e.ofRequest, e.ofCorrelation = share(e.ofTrace), e.ofRequest.own(), share(e.ofCorrelation)
-	m := e.more
-	if m == nil {
-		return
-	}
-	m.messages = slices.Clone(m.messages)
-	for i := range m.messages {
-		m.messages[i] = strings.Clone(m.messages[i])
-	}
-	m.access, m.issued = share(m.access), share(m.issued)
-	m.principal, m.origin = share(m.principal), share(m.origin)
-	for i, p := range m.places {
-		m.places[i] = place{share(p.account), share(p.region), share(p.resource)}
-	}
-}
-
-func (r request) own() request { return request{share(r.scope), share(r.id)} }
-
-// share is a copy of a word that is one with the other copies made lately.
-func share[S ~string](s S) S {
-	if s == "" {
-		return ""
-	}
-	return unique.Make(s).Value()
+	return q
 }

@@ -24,7 +24,7 @@ func TestOneIDOnTwoRecordsIsTwoRecords(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			first := with(span("x", "10:00:00", traceA), correlated("C1"))
 			rs := []fleet.Record{first, tt.second}
-			r := NewResolver(0)
+			r := NewResolver(0, Bound{})
 			r.Add(rs)
 			if got := [2]string{rs[0].Keys.Trace, rs[1].Keys.Trace}; got != [2]string{traceA, traceB} {
 				t.Errorf("traces %v, want each its own", got)

@@ -1,194 +1,389 @@
 package correlate
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
 
-// index finds the neighbours of an entry by what joins them. Every list is in
-// order, so that whoever wins a tie is first.
+	"muster/fleet"
+)
+
+// index holds entries and finds by what they are joined: each key leads to what
+// shows it and to the one that wins. It keeps the answers of the ladder, one
+// rung after the other, for what was dirtied since it was last settled.
 type index struct {
-	traces    map[string][]*entry  // by the trace an entry is in, seen or taken
-	lenders   map[request][]*entry // spans that lend their trace by request id
-	borrowers map[request][]*entry // those that look for a trace by a request id they show, and writes
-	messages  map[string][]*entry
-	writes    map[place][]*entry
-	changes   map[place][]*entry             // those that look for a write
-	users     map[string]map[*entry]struct{} // by access key; one key may be on most of the entries
+	texts
+	entries slab[entry]
+	extras  slab[more]
+	shown   slab[shown]
+	placed  slab[placed]
+	spots   slab[spot]
+	nodes   slab[node]
+	nodesBy hashes
+	seed    uint64
+
+	kinds     []fleet.Kind
+	scopes    []fleet.Scope
+	issuers   map[uint32][]issuer // by the node of the access key, the earliest first
+	spellings map[uint32]string
+	loose     []uint32 // nodes that may have lost their last reference
+	code      code     // scratch of intern
+
+	dirt
 }
+
+// dirt is what a change may have reached.
+type dirt struct {
+	dirtied  []uint32 // entries
+	traces   []uint32 // dirty traces
+	requests []uint32 // of which another span, or none, lends its trace now
+	tidings  []uint32 // messages of which the lender or the traces that show it are others
+	keys     []uint32 // access keys with another first issuer
+}
+
+// spot is a resource of one account and region: its writes, and the changes
+// that look for one, in order.
+type spot struct{ writes, changes []uint32 }
 
 func newIndex() index {
 	return index{
-		traces: map[string][]*entry{}, lenders: map[request][]*entry{}, borrowers: map[request][]*entry{},
-		messages: map[string][]*entry{}, writes: map[place][]*entry{}, changes: map[place][]*entry{},
-		users: map[string]map[*entry]struct{}{},
+		seed: rand.Uint64(), kinds: fleet.Kinds(), issuers: map[uint32][]issuer{}, spellings: map[uint32]string{},
 	}
 }
 
-// enter files an entry under all its keys.
-func (x *index) enter(e *entry) {
-	if e.ofTrace != "" {
-		insert(x.traces, e.ofTrace, e)
-	}
-	if e.lends() {
-		insert(x.lenders, e.request, e)
-	}
-	if e.request.id != "" && (e.borrows() || e.write) {
-		insert(x.borrowers, e.request, e)
-	}
-	for m := range e.messages() {
-		insert(x.messages, m, e)
-	}
-	for _, p := range e.places() {
-		insert(x.placed(e), p, e)
-	}
-	if key := e.access(); key != "" {
-		if x.users[key] == nil {
-			x.users[key] = map[*entry]struct{}{}
-		}
-		x.users[key][e] = struct{}{}
+func (x *index) dirty(i uint32) {
+	if e := x.entries.at(i); !e.has(bitDirty) {
+		e.bits |= bitDirty
+		x.dirtied = append(x.dirtied, i)
 	}
 }
 
-// leave undoes enter.
-func (x *index) leave(e *entry) {
-	remove(x.traces, e.ofTrace, e)
-	remove(x.lenders, e.request, e)
-	remove(x.borrowers, e.request, e)
-	for m := range e.messages() {
-		remove(x.messages, m, e)
+func (x *index) dirtyTrace(t uint32) {
+	if n := x.nodes.at(t); n.flags&flagDirty == 0 {
+		n.flags |= flagDirty
+		x.traces = append(x.traces, x.retain(t))
 	}
-	for _, p := range e.places() {
-		remove(x.placed(e), p, e)
+}
+
+// enter files an entry under its keys.
+func (x *index) enter(i uint32) {
+	e := x.entries.at(i)
+	x.dirty(i)
+	if e.trace != 0 {
+		x.joinTrace(i)
 	}
-	if key := e.access(); key != "" {
-		delete(x.users[key], e)
-		if len(x.users[key]) == 0 {
-			delete(x.users, key)
+	if e.seenRequest() && (e.borrows() || e.lends() || e.has(bitWrite)) {
+		n := x.nodes.at(e.request)
+		e.nextRequest, n.first = n.first, i
+		if e.lends() && (n.best == 0 || x.before(i, n.best)) {
+			x.lend(e.request, i)
 		}
 	}
-}
-
-// move files an entry under the trace it is in now.
-func (x *index) move(e *entry, from string) {
-	if from == e.ofTrace {
+	if e.more == 0 {
 		return
 	}
-	remove(x.traces, from, e)
-	if e.ofTrace != "" {
-		insert(x.traces, e.ofTrace, e)
+	for s := x.extras.at(e.more).firstShown; s != 0; s = x.shown.at(s).nextOfEntry {
+		x.show(s)
+	}
+	for p := range x.places(e) {
+		x.settleAt(p, i)
+	}
+	if e.has(bitWrite) {
+		x.dirtyEffects(e)
+	}
+	if m := x.extras.at(e.more); m.access != 0 {
+		key := x.nodes.at(m.access)
+		if m.nextUser = key.first; m.nextUser != 0 {
+			x.extras.at(x.entries.at(m.nextUser).more).prevUser = i
+		}
+		key.first = i
 	}
 }
 
-func (x *index) placed(e *entry) map[place][]*entry {
-	if e.write {
-		return x.writes
+// lend makes an entry, or none, the one that lends its trace to a request.
+func (x *index) lend(request, i uint32) {
+	n := x.nodes.at(request)
+	if x.traceOf(n.best) != x.traceOf(i) {
+		x.requests = append(x.requests, x.retain(request))
 	}
-	return x.changes
+	n.best = i
 }
 
-func insert[K comparable](m map[K][]*entry, key K, e *entry) {
-	list := m[key]
-	at, _ := slices.BinarySearchFunc(list, e, order)
-	m[key] = slices.Insert(list, at, e)
+func (x *index) traceOf(i uint32) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return x.entries.at(i).trace
 }
 
-// remove takes an entry off a list; it need not be on it.
-func remove[K comparable](m map[K][]*entry, key K, e *entry) {
-	list := m[key]
-	at, found := slices.BinarySearchFunc(list, e, order)
-	switch {
-	case !found:
-	case len(list) == 1:
-		delete(m, key)
-	case at == 0: // the oldest are forgotten first: leave the rest where it is
-		list[0] = nil
-		m[key] = list[1:]
-	default:
-		m[key] = slices.Delete(list, at, at+1)
+// joinTrace files an entry under the trace that it is in.
+func (x *index) joinTrace(i uint32) {
+	e := x.entries.at(i)
+	t := x.nodes.at(e.trace)
+	e.nextTrace, t.first = t.first, i
+	if e.seenTrace() && (t.best == 0 || x.before(i, t.best)) {
+		t.best = i
+		if t.shows != 0 { // only tied traces are named after their beginning
+			x.dirtyTrace(e.trace)
+		}
+	}
+	if e.seenCorrelation() && (t.donor == 0 || x.before(i, t.donor)) {
+		t.donor = i
+		x.dirtyTrace(e.trace)
 	}
 }
 
-// reach lists all entries that bear on the answers of the given ones or hang on
-// them, and on through those: a part of the evidence that can be resolved alone.
-// It goes only where a join is made, not wherever a key is shared: a request id
-// leads from its earliest span to the borrowers, a write to the changes that it
-// is the cause of, and an access key nowhere.
-func (x *index) reach(from []*entry) []*entry {
-	w := walk{index: x, met: map[*entry]struct{}{}, traces: map[string]struct{}{}}
-	w.meet(from...)
-	for i := 0; i < len(w.hood); i++ {
-		w.neighbours(w.hood[i])
+// leaveTrace takes an entry, or all that are dead, out of a trace.
+func (x *index) leaveTrace(t uint32, leaves func(uint32, *entry) bool) {
+	n := x.nodes.at(t)
+	lost := false
+	for at := &n.first; *at != 0; {
+		i := *at
+		e := x.entries.at(i)
+		if leaves(i, e) {
+			*at, e.nextTrace = e.nextTrace, 0
+			lost = lost || i == n.best || i == n.donor
+		} else {
+			at = &e.nextTrace
+		}
 	}
-	return w.hood
+	if !lost {
+		return
+	}
+	n.best, n.donor = 0, 0
+	for i := n.first; i != 0; i = x.entries.at(i).nextTrace {
+		e := x.entries.at(i)
+		if e.seenTrace() && (n.best == 0 || x.before(i, n.best)) {
+			n.best = i
+		}
+		if e.seenCorrelation() && (n.donor == 0 || x.before(i, n.donor)) {
+			n.donor = i
+		}
+	}
+	x.dirtyTrace(t)
 }
 
-// neighbours lists an entry and those that it is joined to directly.
-func (x *index) neighbours(e *entry) []*entry {
-	w := walk{index: x, met: map[*entry]struct{}{}, traces: map[string]struct{}{}}
-	w.meet(e)
-	w.neighbours(e)
-	return w.hood
+// show files one message of an entry.
+func (x *index) show(s uint32) {
+	m := x.shown.at(s)
+	n, e := x.nodes.at(m.message), x.entries.at(m.entry)
+	if e.seenTrace() {
+		t := x.nodes.at(e.trace)
+		if t.shows == 0 || !x.shows(m.message, e.trace) {
+			x.tidings = append(x.tidings, x.retain(m.message))
+		}
+		m.nextOfTrace, t.shows = t.shows, s
+		if n.best == 0 || x.before(m.entry, n.best) {
+			// Of the same trace too: what shows several messages takes the trace
+			// of the earliest lender.
+			x.tidings = append(x.tidings, x.retain(m.message))
+			n.best = m.entry
+		}
+	}
+	m.nextOfMsg, n.first = n.first, s
 }
 
-// walk is one search through the index.
-type walk struct {
-	*index
-	hood   []*entry
-	met    map[*entry]struct{}
-	traces map[string]struct{} // those whose entries were all met
+// shows reports whether an entry of a trace shows a message.
+func (x *index) shows(message, trace uint32) bool {
+	for s := x.nodes.at(message).first; s != 0; s = x.shown.at(s).nextOfMsg {
+		if e := x.entries.at(x.shown.at(s).entry); e.seenTrace() && e.trace == trace {
+			return true
+		}
+	}
+	return false
 }
 
-func (w *walk) meet(es ...*entry) {
-	for _, e := range es {
-		if _, known := w.met[e]; !known {
-			w.met[e] = struct{}{}
-			w.hood = append(w.hood, e)
+// settleAt files a write or a change under a resource.
+func (x *index) settleAt(place, i uint32) {
+	n := x.nodes.at(place)
+	if n.first == 0 {
+		n.first = x.spots.alloc()
+	}
+	list := x.spots.at(n.first).list(x.entries.at(i))
+	at, _ := slices.BinarySearchFunc(*list, i, x.order)
+	*list = slices.Insert(*list, at, i)
+}
+
+func (s *spot) list(e *entry) *[]uint32 {
+	if e.has(bitWrite) {
+		return &s.writes
+	}
+	return &s.changes
+}
+
+// remove takes entries out of all lists. Those that live on and took something
+// from them are dirty. It frees nothing but what they alone hold.
+func (x *index) remove(is []uint32) {
+	var traces, requests, messages, places []uint32
+	for _, i := range is {
+		e := x.entries.at(i)
+		e.bits |= bitDead
+		traces = x.once(traces, e.trace)
+		if e.seenRequest() {
+			requests = x.once(requests, e.request)
+		}
+		for m := range x.messages(e) {
+			messages = x.once(messages, m.message)
+		}
+		if e.has(bitWrite) {
+			x.dirtyEffects(e)
+		}
+		for p := range x.places(e) {
+			places = x.once(places, p)
+		}
+		x.leaveUsers(e)
+	}
+	dead := func(_ uint32, e *entry) bool { return e.has(bitDead) }
+	for _, m := range messages { // before the traces lose what they show
+		x.leaveMessage(m)
+	}
+	for _, t := range traces {
+		x.leaveShows(t)
+		x.leaveTrace(t, dead)
+	}
+	for _, q := range requests {
+		x.leaveRequest(q)
+	}
+	for _, p := range places {
+		s := x.spots.at(x.nodes.at(p).first)
+		isDead := func(i uint32) bool { return x.entries.at(i).has(bitDead) }
+		s.writes, s.changes = slices.DeleteFunc(s.writes, isDead), slices.DeleteFunc(s.changes, isDead)
+	}
+	for _, list := range [][]uint32{traces, requests, messages, places} {
+		for _, n := range list {
+			x.nodes.at(n).flags &^= flagMet
 		}
 	}
 }
 
-func (w *walk) neighbours(e *entry) {
-	if _, done := w.traces[e.ofTrace]; !done && e.ofTrace != "" {
-		w.traces[e.ofTrace] = struct{}{}
-		w.meet(w.index.traces[e.ofTrace]...)
+// once appends a node to a list that it is not on.
+func (x *index) once(list []uint32, n uint32) []uint32 {
+	if n == 0 || x.nodes.at(n).flags&flagMet != 0 {
+		return list
 	}
-	for m := range e.messages() {
-		w.meet(w.messages[m]...)
+	x.nodes.at(n).flags |= flagMet
+	return append(list, n)
+}
+
+func (x *index) leaveUsers(e *entry) {
+	if e.more == 0 {
+		return
 	}
-	if ls := w.lenders[e.request]; len(ls) > 0 && e.request.id != "" {
-		switch {
-		case ls[0] == e:
-			w.meet(w.borrowers[e.request]...)
-		case e.borrows() || e.write:
-			w.meet(ls[0])
+	m := x.extras.at(e.more)
+	if m.access == 0 {
+		return
+	}
+	if m.prevUser == 0 {
+		x.nodes.at(m.access).first = m.nextUser
+	} else {
+		x.extras.at(x.entries.at(m.prevUser).more).nextUser = m.nextUser
+	}
+	if m.nextUser != 0 {
+		x.extras.at(x.entries.at(m.nextUser).more).prevUser = m.prevUser
+	}
+	m.prevUser, m.nextUser = 0, 0
+}
+
+func (x *index) leaveMessage(message uint32) {
+	n := x.nodes.at(message)
+	for at := &n.first; *at != 0; {
+		m := x.shown.at(*at)
+		if e := x.entries.at(m.entry); !e.has(bitDead) {
+			at = &m.nextOfMsg
+			continue
+		} else if e.seenTrace() {
+			x.dirtyTrace(e.trace)
+		}
+		*at, m.nextOfMsg = m.nextOfMsg, 0
+	}
+	n.best = 0
+	for s := n.first; s != 0; s = x.shown.at(s).nextOfMsg {
+		i := x.shown.at(s).entry
+		if x.entries.at(i).seenTrace() && (n.best == 0 || x.before(i, n.best)) {
+			n.best = i
 		}
 	}
-	switch {
-	case e.write:
-		w.meetEffects(e)
-	case e.touched():
-		if c := cause(e, w.writes); c != nil {
-			w.meet(c)
+	x.tidings = append(x.tidings, x.retain(message))
+}
+
+// leaveShows takes what dead entries show off the list of their trace.
+func (x *index) leaveShows(trace uint32) {
+	for at := &x.nodes.at(trace).shows; *at != 0; {
+		m := x.shown.at(*at)
+		if x.entries.at(m.entry).has(bitDead) {
+			*at, m.nextOfTrace = m.nextOfTrace, 0
+		} else {
+			at = &m.nextOfTrace
 		}
 	}
 }
 
-// meetEffects meets the changes whose cause is a write.
-func (w *walk) meetEffects(e *entry) {
-	until := e.timeUS + touchWindow.Microseconds()
-	for _, p := range e.places() {
-		changes := w.changes[p]
-		at, _ := slices.BinarySearchFunc(changes, e.timeUS, func(c *entry, t int64) int {
-			if c.timeUS < t {
-				return -1
+func (x *index) leaveRequest(request uint32) {
+	n := x.nodes.at(request)
+	lost := false
+	for at := &n.first; *at != 0; {
+		i := *at
+		if e := x.entries.at(i); e.has(bitDead) {
+			*at, e.nextRequest = e.nextRequest, 0
+			lost = lost || i == n.best
+		} else {
+			at = &e.nextRequest
+		}
+	}
+	if !lost {
+		return
+	}
+	best := uint32(0)
+	for i := n.first; i != 0; i = x.entries.at(i).nextRequest {
+		if x.entries.at(i).lends() && (best == 0 || x.before(i, best)) {
+			best = i
+		}
+	}
+	// Not by lend: the trace of the one that is gone may be another by now.
+	n.best = best
+	x.requests = append(x.requests, x.retain(request))
+}
+
+// dirtyEffects dirties the changes that a write may be the cause of.
+func (x *index) dirtyEffects(w *entry) {
+	for c := range x.effects(w) {
+		x.dirty(c)
+	}
+}
+
+// effects yields the changes of a write's resources in the time after it.
+func (x *index) effects(w *entry) func(yield func(uint32) bool) {
+	return func(yield func(uint32) bool) {
+		for p := range x.places(w) {
+			n := x.nodes.at(p)
+			if n.first == 0 {
+				continue
 			}
-			return 1 // so that the first of equal times is found
-		})
-		for _, c := range changes[at:] {
-			if c.timeUS > until {
-				break
-			}
-			if cause(c, w.writes) == e {
-				w.meet(c)
+			changes := x.spots.at(n.first).changes
+			for _, c := range changes[x.firstAt(changes, w.timeUS):] {
+				if x.entries.at(c).timeUS > w.timeUS+touchWindow.Microseconds() {
+					break
+				}
+				if !yield(c) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// firstAt is the place in an ordered list of the first entry not before a time.
+func (x *index) firstAt(list []uint32, timeUS int64) int {
+	at, _ := slices.BinarySearchFunc(list, timeUS, func(i uint32, t int64) int {
+		if x.entries.at(i).timeUS < t {
+			return -1
+		}
+		return 1 // so that the first of equal times is found
+	})
+	return at
+}
+
+// bytes is what the index takes for what it holds.
+func (x *index) bytes() int {
+	return x.texts.bytes() + x.entries.live()*48 + x.extras.live()*32 + x.shown.live()*20 +
+		x.placed.live()*8 + x.spots.live()*64 + x.nodes.live()*32 + len(x.nodesBy.slots)*5
 }

@@ -7,100 +7,87 @@ import "strings"
 // longer journeys need a correlation id.
 const tieHops = 4
 
-// trace is what rungs 3 and 4 know of one trace.
+// trace is what the second half of rung 3 knows of one trace.
 type trace struct {
-	id    string
-	donor *entry // its earliest record that shows a correlation id
-	first *entry // its earliest record that shows the trace id
+	node  uint32
+	donor uint32 // its earliest entry that shows a correlation id
+	first uint32 // its earliest entry that shows the trace id
 	tied  bool
 	// name is the trace within the hops so far after which the journey is
 	// named: at first itself.
 	name *trace
 }
 
-// outranks reports whether a journey is named after t rather than after o:
-// a trace with a correlation id before one without, then the earlier.
-func (t *trace) outranks(o *trace) bool {
-	switch {
-	case (t.donor != nil) != (o.donor != nil):
-		return t.donor != nil
-	case t.donor != nil:
-		return t.donor.before(o.donor)
-	case t.first.timeUS != o.first.timeUS:
-		return t.first.timeUS < o.first.timeUS
+// nameTraces finds the correlation id that the entries of each dirty trace, and
+// of those tied to it, take. It returns the traces, each once more referred to,
+// for which it is another than before.
+func (x *index) nameTraces() (renamed []uint32) {
+	if len(x.traces) == 0 {
+		return nil
 	}
-	return strings.Compare(t.id, o.id) < 0
-}
-
-// word is the correlation id that goes with the name, and whether it is inferred.
-func (t *trace) word() (correlation string, inferred bool) {
-	if t.donor == nil {
-		return t.id, false
-	}
-	return t.donor.correlation, t.donor.viaTrace.inferred
-}
-
-// nameTraces is the second half of rung 3, and rung 4.
-func nameTraces(es []*entry) {
-	traces := map[string]*trace{}
-	for _, e := range es {
-		if e.ofTrace == "" {
+	for _, t := range x.traces {
+		n := x.nodes.at(t)
+		if n.flags&flagDirty == 0 {
+			continue // named together with one before it
+		}
+		if n.shows == 0 {
+			n.flags &^= flagDirty
+			renamed = x.rename(renamed, trace{node: t, donor: n.donor})
 			continue
 		}
-		t := traces[e.ofTrace]
-		if t == nil {
-			t = &trace{id: e.ofTrace}
-			t.name = t
-			traces[e.ofTrace] = t
-		}
-		if e.correlation != "" {
-			t.donor = earlier(t.donor, e)
-		}
-		if e.trace != "" {
-			t.first = earlier(t.first, e)
-		}
+		renamed = x.nameJourney(renamed, t)
 	}
-	spread(ties(es, traces))
-	for _, e := range es {
-		if e.correlation != "" || e.ofTrace == "" {
-			continue
+	for _, t := range x.traces {
+		x.release(t)
+	}
+	x.traces = x.traces[:0]
+	return renamed
+}
+
+// nameJourney names a trace and all that are tied to it, one way or another.
+func (x *index) nameJourney(renamed []uint32, from uint32) []uint32 {
+	ts := []*trace{}
+	of := map[uint32]*trace{}
+	meet := func(t uint32) *trace {
+		if known := of[t]; known != nil {
+			return known
 		}
-		t := traces[e.ofTrace]
-		rung := rungTrace
-		if t.donor == nil {
-			if !t.tied {
+		n := x.nodes.at(t)
+		n.flags &^= flagDirty
+		m := &trace{node: t, donor: n.donor, first: n.best}
+		m.name = m
+		ts, of[t] = append(ts, m), m
+		return m
+	}
+	meet(from)
+	var ties [][]*trace
+	met := map[uint32]struct{}{} // messages
+	for at := 0; at < len(ts); at++ {
+		for s := x.nodes.at(ts[at].node).shows; s != 0; s = x.shown.at(s).nextOfTrace {
+			message := x.shown.at(s).message
+			if _, again := met[message]; again {
 				continue
 			}
-			t, rung = t.name, rungMessage
-		}
-		word, inferred := t.word()
-		e.ofCorrelation, e.viaCorrelation = word, link{rung, inferred || e.viaTrace.inferred}
-	}
-}
-
-// ties lists, per message that more than one trace shows, those traces. A trace
-// may be listed more than once.
-func ties(es []*entry, traces map[string]*trace) [][]*trace {
-	showing := map[string][]*trace{}
-	for _, e := range es {
-		if e.trace == "" {
-			continue
-		}
-		for m := range e.messages() {
-			showing[m] = append(showing[m], traces[e.trace])
+			met[message] = struct{}{}
+			var tie []*trace
+			for m := x.nodes.at(message).first; m != 0; m = x.shown.at(m).nextOfMsg {
+				if e := x.entries.at(x.shown.at(m).entry); e.seenTrace() {
+					tie = append(tie, meet(e.trace))
+				}
+			}
+			if several(tie) {
+				for _, t := range tie {
+					t.tied = true
+				}
+				ties = append(ties, tie)
+			}
 		}
 	}
-	var tied [][]*trace
-	for _, ts := range showing {
-		if !several(ts) {
-			continue
-		}
-		for _, t := range ts {
-			t.tied = true
-		}
-		tied = append(tied, ts)
+	x.spread(ties)
+	for _, t := range ts {
+		renamed = x.rename(renamed, *t)
 	}
-	return tied
+	return renamed
 }
 
 func several(ts []*trace) bool {
@@ -114,23 +101,63 @@ func several(ts []*trace) bool {
 
 // spread carries names along the ties, one hop a round. Within a round all
 // names are read before any is written, so that the order of ties is no matter.
-func spread(tied [][]*trace) {
-	best := make([]*trace, len(tied))
+func (x *index) spread(ties [][]*trace) {
+	best := make([]*trace, len(ties))
 	for range tieHops {
-		for i, ts := range tied {
+		for i, ts := range ties {
 			best[i] = ts[0].name
 			for _, t := range ts {
-				if t.name.outranks(best[i]) {
+				if x.outranks(t.name, best[i]) {
 					best[i] = t.name
 				}
 			}
 		}
-		for i, ts := range tied {
+		for i, ts := range ties {
 			for _, t := range ts {
-				if best[i].outranks(t.name) {
+				if x.outranks(best[i], t.name) {
 					t.name = best[i]
 				}
 			}
 		}
 	}
+}
+
+// outranks reports whether a journey is named after t rather than after o:
+// a trace with a correlation id before one without, then the earlier.
+func (x *index) outranks(t, o *trace) bool {
+	switch {
+	case t == o:
+		return false
+	case (t.donor != 0) != (o.donor != 0):
+		return t.donor != 0
+	case t.donor != 0:
+		return x.before(t.donor, o.donor)
+	}
+	if a, b := x.entries.at(t.first).timeUS, x.entries.at(o.first).timeUS; a != b {
+		return a < b
+	}
+	return strings.Compare(x.spelled(t.node), x.spelled(o.node)) < 0
+}
+
+// rename sets the correlation id that the entries of a trace take.
+func (x *index) rename(renamed []uint32, t trace) []uint32 {
+	word, via := uint32(0), link(0)
+	switch {
+	case t.donor != 0:
+		d := x.entries.at(t.donor)
+		word, via = x.retain(d.correlation), linkTrace|d.viaTrace&inferred
+	case t.tied && t.name.donor != 0:
+		d := x.entries.at(t.name.donor)
+		word, via = x.retain(d.correlation), linkMessage|d.viaTrace&inferred
+	case t.tied:
+		word, via = x.intern(spaceWord, x.spelled(t.name.node)), linkMessage
+	}
+	n := x.nodes.at(t.node)
+	if word == n.word && via == n.via {
+		x.release(word)
+		return renamed
+	}
+	x.release(n.word)
+	n.word, n.via = word, via
+	return append(renamed, x.retain(t.node))
 }

@@ -19,9 +19,7 @@
 package correlate
 
 import (
-	"cmp"
 	"slices"
-	"sort"
 	"time"
 
 	"muster/fleet"
@@ -33,12 +31,12 @@ const touchWindow = 15 * time.Minute
 
 // The rungs as a link spells them.
 var (
-	rungSeen    = linkOf(fleet.Link{Via: fleet.RungSeen}).rung
-	rungTouch   = linkOf(fleet.Link{Via: fleet.RungTouch}).rung
-	rungRequest = linkOf(fleet.Link{Via: fleet.RungRequest}).rung
-	rungMessage = linkOf(fleet.Link{Via: fleet.RungMessage}).rung
-	rungTrace   = linkOf(fleet.Link{Via: fleet.RungTrace}).rung
-	rungSession = linkOf(fleet.Link{Via: fleet.RungSession}).rung
+	linkSeen    = linkOf(fleet.Link{Via: fleet.RungSeen})
+	linkTouch   = linkOf(fleet.Link{Via: fleet.RungTouch})
+	linkRequest = linkOf(fleet.Link{Via: fleet.RungRequest})
+	linkMessage = linkOf(fleet.Link{Via: fleet.RungMessage})
+	linkTrace   = linkOf(fleet.Link{Via: fleet.RungTrace})
+	linkSession = linkOf(fleet.Link{Via: fleet.RungSession})
 )
 
 // Resolve climbs the ladder with all the records there are and writes Keys in
@@ -46,77 +44,126 @@ var (
 // be unique among the records of a kind and UTC day: of several revisions of a
 // record, hand in the newest.
 func Resolve(rs []fleet.Record) {
-	es := make([]*entry, len(rs))
-	issuers := issuers{}
+	x := newIndex()
+	places := make([]uint32, len(rs))
+	var id code
 	for i := range rs {
-		es[i] = newEntry(&rs[i])
-		issuers.add(es[i])
+		id.set(rs[i].ID)
+		places[i] = x.entries.alloc()
+		x.read(places[i], &rs[i], &id)
+		x.enter(places[i])
+		x.issue(places[i], rs[i].Principal)
 	}
-	climb(es)
-	for i, e := range es {
-		issuers.setOrigin(e)
-		rs[i].Keys = e.keys()
+	x.settle(func(uint32, answer) {})
+	for i := range rs {
+		x.setOrigin(places[i])
+		x.answer(places[i], &rs[i], true)
 	}
 }
 
-// climb answers rungs 0 to 4 for entries that know all that bears on them.
-// It is linear but for the sorting of writes, of which there are few.
-func climb(es []*entry) {
-	for _, e := range es {
-		e.reset()
+// settle climbs rungs 1 to 4 with all that is dirty. before is told the answers
+// that an entry had, each time that they change.
+func (x *index) settle(before func(i uint32, was answer)) {
+	x.spreadDirt()
+	for at := 0; at < len(x.dirtied); at++ {
+		i := x.dirtied[at]
+		if e := x.entries.at(i); e.has(bitDead) || e.has(bitHeld) {
+			continue
+		}
+		x.takeTrace(i, before)
 	}
-	touch(es)
-	followRequests(es)
-	followMessages(es)
-	nameTraces(es)
+	named := x.nameTraces()
+	for _, t := range named {
+		for i := x.nodes.at(t).first; i != 0; i = x.entries.at(i).nextTrace {
+			x.takeWord(i, before)
+		}
+		x.release(t)
+	}
+	for _, i := range x.dirtied {
+		e := x.entries.at(i)
+		e.bits &^= bitDirty
+		if !e.has(bitDead) {
+			x.takeWord(i, before)
+		}
+	}
+	x.dirtied = x.dirtied[:0]
 }
 
-// touch is rung 1.
-func touch(es []*entry) {
-	writes := map[place][]*entry{}
-	for _, e := range es {
-		if e.touched() {
-			for _, p := range e.places() {
-				writes[p] = nil
+// spreadDirt dirties the entries that take something from keys with another
+// lender, and the traces that messages tie.
+func (x *index) spreadDirt() {
+	for _, q := range x.requests {
+		for i := x.nodes.at(q).first; i != 0; i = x.entries.at(i).nextRequest {
+			e := x.entries.at(i)
+			if e.borrows() {
+				x.dirty(i)
+			}
+			if e.has(bitWrite) {
+				x.dirtyEffects(e)
 			}
 		}
+		x.release(q)
 	}
-	if len(writes) == 0 {
-		return
-	}
-	for _, e := range es {
-		if !e.write {
-			continue
-		}
-		for _, p := range e.places() {
-			if _, wanted := writes[p]; wanted {
-				writes[p] = append(writes[p], e)
+	for _, m := range x.tidings {
+		for s := x.nodes.at(m).first; s != 0; s = x.shown.at(s).nextOfMsg {
+			i := x.shown.at(s).entry
+			if e := x.entries.at(i); e.seenTrace() {
+				x.dirtyTrace(e.trace)
+			} else {
+				x.dirty(i)
 			}
 		}
+		x.release(m)
 	}
-	for _, ws := range writes {
-		slices.SortFunc(ws, order)
-	}
-	for _, e := range es {
-		if !e.touched() {
-			continue
-		}
-		if w := cause(e, writes); w != nil {
-			e.ofRequest, e.viaRequest = w.request, link{rungTouch, true}
-		}
-	}
+	x.requests, x.tidings = x.requests[:0], x.tidings[:0]
 }
 
-// cause is the write behind a change, nil when there is none: the latest in the
-// window on any of its resources. The lists of writes are in order.
-func cause(e *entry, writes map[place][]*entry) *entry {
-	var found *entry
-	for _, p := range e.places() {
-		w := latest(writes[p], e.timeUS)
-		if w == nil || e.timeUS-w.timeUS > touchWindow.Microseconds() {
+// climb gives the request and the trace of an entry: rungs 0 to 3.
+func (x *index) climb(e *entry) (request uint32, viaRequest link, trace uint32, viaTrace link) {
+	request, viaRequest = e.request, e.viaRequest
+	if x.touched(e) {
+		request, viaRequest = 0, 0
+		if w := x.cause(e); w != 0 {
+			request, viaRequest = x.entries.at(w).request, linkTouch|inferred
+		}
+	}
+	if e.seenTrace() {
+		return request, viaRequest, e.trace, linkSeen
+	}
+	if !e.isSpan() && request != 0 {
+		if s := x.nodes.at(request).best; s != 0 {
+			return request, viaRequest, x.entries.at(s).trace, linkRequest | viaRequest&inferred
+		}
+	}
+	// Only a trace that was seen is lent, so that one run's answers never feed
+	// each other.
+	lender := uint32(0)
+	for m := range x.messages(e) {
+		if l := x.nodes.at(m.message).best; l != 0 && (lender == 0 || x.before(l, lender)) {
+			lender = l
+		}
+	}
+	if lender != 0 {
+		return request, viaRequest, x.entries.at(lender).trace, linkMessage
+	}
+	return request, viaRequest, 0, 0
+}
+
+// cause is the write behind a change, 0 when there is none: the latest in the
+// window on any of its resources and, of several at one time, the smallest id.
+func (x *index) cause(e *entry) uint32 {
+	found := uint32(0)
+	for p := range x.places(e) {
+		n := x.nodes.at(p)
+		if n.first == 0 {
 			continue
 		}
-		if found == nil || w.timeUS > found.timeUS || w.timeUS == found.timeUS && w.id < found.id {
+		w := x.latest(x.spots.at(n.first).writes, e.timeUS)
+		if w == 0 || e.timeUS-x.entries.at(w).timeUS > touchWindow.Microseconds() {
+			continue
+		}
+		if found == 0 || x.entries.at(w).timeUS > x.entries.at(found).timeUS ||
+			x.entries.at(w).timeUS == x.entries.at(found).timeUS && x.before(w, found) {
 			found = w
 		}
 	}
@@ -124,63 +171,108 @@ func cause(e *entry, writes map[place][]*entry) *entry {
 }
 
 // latest is the entry of an ordered list with the greatest time up to timeUS
-// and, among several, the smallest id. It is nil when all are later.
-func latest(es []*entry, timeUS int64) *entry {
-	end := sort.Search(len(es), func(i int) bool { return es[i].timeUS > timeUS })
+// and, among several, the smallest id. It is 0 when all are later.
+func (x *index) latest(list []uint32, timeUS int64) uint32 {
+	end := x.firstAt(list, timeUS+1)
 	if end == 0 {
-		return nil
+		return 0
 	}
-	first, _ := slices.BinarySearchFunc(es[:end], es[end-1].timeUS, func(e *entry, t int64) int {
-		return cmp.Compare(e.timeUS, t)
-	})
-	return es[first]
+	return list[x.firstAt(list[:end], x.entries.at(list[end-1]).timeUS)]
 }
 
-// followRequests is rung 2.
-func followRequests(es []*entry) {
-	spans := map[request]*entry{}
-	for _, e := range es {
-		if e.lends() {
-			spans[e.request] = earlier(spans[e.request], e)
-		}
-	}
-	for _, e := range es {
-		if !e.borrows() || e.ofRequest.id == "" {
-			continue
-		}
-		if s := spans[e.ofRequest]; s != nil {
-			e.ofTrace, e.viaTrace = s.trace, link{rungRequest, e.viaRequest.inferred}
-		}
-	}
-}
-
-// followMessages is the first half of rung 3. Only a trace that was seen is
-// lent, so that one run's answers never feed each other.
-func followMessages(es []*entry) {
-	lenders := map[string]*entry{}
-	for _, e := range es {
-		if e.trace == "" {
-			continue
-		}
-		for m := range e.messages() {
-			lenders[m] = earlier(lenders[m], e)
-		}
-	}
-	if len(lenders) == 0 {
+// takeTrace gives an entry its request and trace.
+func (x *index) takeTrace(i uint32, before func(uint32, answer)) {
+	e := x.entries.at(i)
+	request, viaRequest, trace, viaTrace := x.climb(e)
+	if request == e.request && viaRequest == e.viaRequest && trace == e.trace && viaTrace == e.viaTrace {
 		return
 	}
-	for _, e := range es {
-		if e.ofTrace != "" {
-			continue
+	before(i, x.answered(e))
+	if request != e.request {
+		x.release(e.request)
+		e.request = x.retain(request)
+	}
+	e.viaRequest = viaRequest
+	if trace == e.trace {
+		e.viaTrace = viaTrace
+		if x.nodes.at(trace).donor == i {
+			x.dirtyTrace(trace) // what it gives is as sure as its own trace
 		}
-		var found *entry
-		for m := range e.messages() {
-			if l := lenders[m]; l != nil {
-				found = earlier(found, l)
-			}
-		}
-		if found != nil {
-			e.ofTrace, e.viaTrace = found.trace, link{rung: rungMessage}
+		return
+	}
+	if e.trace != 0 {
+		x.leaveTrace(e.trace, func(at uint32, _ *entry) bool { return at == i })
+		x.release(e.trace)
+	}
+	e.trace, e.viaTrace = x.retain(trace), viaTrace
+	if trace != 0 {
+		x.joinTrace(i)
+	}
+}
+
+// word is what rung 4, or the second half of rung 3, gives an entry.
+func (x *index) wordFor(e *entry) (uint32, link) {
+	if e.seenCorrelation() {
+		return e.correlation, linkSeen
+	}
+	if e.trace == 0 {
+		return 0, 0
+	}
+	t := x.nodes.at(e.trace)
+	if t.word == 0 {
+		return 0, 0
+	}
+	return t.word, t.via | e.viaTrace&inferred
+}
+
+// takeWord gives an entry its correlation id.
+func (x *index) takeWord(i uint32, before func(uint32, answer)) {
+	e := x.entries.at(i)
+	if e.has(bitHeld) {
+		return
+	}
+	word, via := x.wordFor(e)
+	if word == e.correlation && via == e.viaCorrelation {
+		return
+	}
+	before(i, x.answered(e))
+	x.release(e.correlation)
+	e.correlation, e.viaCorrelation = x.retain(word), via
+}
+
+// answer writes an entry's keys into a record that it is known by. own says that
+// it was read of this very record.
+func (x *index) answer(i uint32, r *fleet.Record, own bool) {
+	e := x.entries.at(i)
+	k := fleet.Keys{
+		Span: r.Seen.Span, Parent: r.Seen.Parent, Messages: slices.Clone(r.Seen.Messages),
+		AccessKey: r.Seen.AccessKey, IssuedKey: r.Seen.IssuedKey,
+	}
+	shown := &fleet.Keys{}
+	if own {
+		shown = &r.Seen
+	}
+	x.fill(e, &k, shown)
+	r.Keys = k
+}
+
+// fill sets what resolving gives. Of the keys that the record shows itself, and
+// that are given here, it takes the strings, which it holds anyway.
+func (x *index) fill(e *entry, k, shown *fleet.Keys) {
+	k.TraceLink, k.RequestLink, k.CorrelationLink = e.viaTrace.fleet(), e.viaRequest.fleet(), e.viaCorrelation.fleet()
+	k.Scope = x.scope(e.request)
+	if k.Trace = shown.Trace; k.Trace == "" {
+		k.Trace = x.spelled(e.trace)
+	}
+	if k.Request = shown.Request; k.Request == "" {
+		k.Request = x.spelled(e.request)
+	}
+	if k.Correlation = shown.Correlation; k.Correlation == "" {
+		k.Correlation = x.spelled(e.correlation)
+	}
+	if e.more != 0 {
+		if origin := x.extras.at(e.more).origin; origin != 0 {
+			k.Origin, k.OriginLink = x.spelled(origin), linkSession.fleet()
 		}
 	}
 }

@@ -77,12 +77,12 @@ func TestLateEvidenceAmends(t *testing.T) {
 			},
 			want: map[string]fleet.Keys{
 				"a": {
-					Trace: traceA, Span: "a", Messages: []string{"M1"}, Correlation: "C1",
+					Trace: traceA, Correlation: "C1",
 					TraceLink:       fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
 					CorrelationLink: fleet.Link{Via: fleet.RungTrace, Sure: fleet.Exact},
 				},
 				"b": {
-					Trace: traceB, Span: "b", Messages: []string{"M1"}, Correlation: "C1",
+					Trace: traceB, Correlation: "C1",
 					TraceLink:       fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
 					CorrelationLink: fleet.Link{Via: fleet.RungMessage, Sure: fleet.Exact},
 				},
@@ -96,7 +96,7 @@ func TestLateEvidenceAmends(t *testing.T) {
 				func() fleet.Record { r := span("a", "10:00:00", traceA); r.Revision = 1; return r }(),
 			},
 			want: map[string]fleet.Keys{"b": {
-				Trace: traceB, Span: "b", Messages: []string{"M1"},
+				Trace:     traceB,
 				TraceLink: fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact},
 			}},
 		},
@@ -108,14 +108,14 @@ func TestLateEvidenceAmends(t *testing.T) {
 				{ID: "first", Kind: fleet.KindAPICall, Time: at("10:00:00"), Principal: "user", Seen: fleet.Keys{AccessKey: "AKIA", IssuedKey: "ASIA1"}},
 			},
 			want: map[string]fleet.Keys{
-				"call":   {AccessKey: "ASIA2", Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
-				"second": {AccessKey: "ASIA1", IssuedKey: "ASIA2", Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
+				"call":   {Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
+				"second": {Origin: "user", OriginLink: fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}},
 			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := NewResolver(time.Hour)
+			r := NewResolver(time.Hour, Bound{})
 			var amended []fleet.Amendment
 			for i := range tt.records {
 				amended = r.Add(tt.records[i : i+1])
@@ -138,7 +138,7 @@ func TestLoadTakesNothingBack(t *testing.T) {
 		with(span("donor", "08:00:00", traceA), correlated("C1")), span("a", "10:00:00", traceA), span("b", "10:00:01", traceB),
 	}
 	Resolve(all)
-	r := NewResolver(time.Hour)
+	r := NewResolver(time.Hour, Bound{})
 	r.Load(all[1:])
 	if amended := r.Add([]fleet.Record{span("c", "10:00:02", traceA)}); len(amended) > 0 {
 		t.Errorf("amendments %v, want none", amended)
@@ -163,7 +163,7 @@ func TestLoadComesInParts(t *testing.T) {
 	}
 	Resolve(all)
 	for _, parts := range [][]int{{1, 2, 3}, {1, 3}} {
-		r, from := NewResolver(time.Hour), 0
+		r, from := NewResolver(time.Hour, Bound{}), 0
 		for _, to := range parts {
 			r.Load(all[from:to])
 			from = to
@@ -173,7 +173,7 @@ func TestLoadComesInParts(t *testing.T) {
 			t.Errorf("loaded in parts %v: amendments %v, want a to take C1", parts, amended)
 		}
 	}
-	r := NewResolver(time.Hour)
+	r := NewResolver(time.Hour, Bound{})
 	r.Load(all[:1])
 	r.Add(all[2:]) // a is held: its donor is not here
 	r.Load(all[1:2])
@@ -184,7 +184,7 @@ func TestLoadComesInParts(t *testing.T) {
 }
 
 func TestAddKnowsARecordAgain(t *testing.T) {
-	r := NewResolver(time.Hour)
+	r := NewResolver(time.Hour, Bound{})
 	revised := with(span("a", "10:00:00", traceA), correlated("C2"))
 	revised.Revision = 1
 	r.Add([]fleet.Record{revised})

@@ -229,7 +229,7 @@ func TestNezhaInBatches(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	rnd.Shuffle(len(rs), func(i, j int) { rs[i], rs[j] = rs[j], rs[i] })
 	kept := &store{t, map[string]fleet.Record{}}
-	r := NewResolver(time.Hour)
+	r := NewResolver(time.Hour, Bound{})
 	amendments := 0
 	for len(rs) > 0 {
 		n := min(1+rnd.IntN(2000), len(rs))

@@ -17,67 +17,141 @@ const sessionSteps = 4
 type issuer struct {
 	timeUS    int64
 	id        string
-	access    string // the key that the record's own call was made with
-	principal string
+	access    uint32 // the node of the key that the record's own call was made with
+	principal uint32
 }
-
-// issuers are the records behind each access key, the earliest first.
-type issuers map[string][]issuer
 
 func issuerOrder(a, b issuer) int {
-	if c := cmp.Compare(a.timeUS, b.timeUS); c != 0 {
-		return c
-	}
-	return strings.Compare(a.id, b.id)
+	return cmp.Or(cmp.Compare(a.timeUS, b.timeUS), strings.Compare(a.id, b.id))
 }
 
-// add takes note of the key that an entry hands out, if it does. It reports
-// whether that changed who is behind the key.
-func (is issuers) add(e *entry) bool {
-	if e.more == nil || e.more.issued == "" {
-		return false
+// issue takes note of the key that an entry hands out, if it does. Where that
+// changes who is behind the key, the key is dirty.
+func (x *index) issue(i uint32, principal string) {
+	e := x.entries.at(i)
+	if e.more == 0 {
+		return
 	}
-	i := issuer{e.timeUS, e.id, e.more.access, e.more.principal}
-	list := is[e.more.issued]
-	at, _ := slices.BinarySearchFunc(list, i, issuerOrder)
-	is[e.more.issued] = slices.Insert(list, at, i)
-	return at == 0
+	m := x.extras.at(e.more)
+	if m.issued == 0 {
+		return
+	}
+	by := issuer{e.timeUS, string(x.spellID(nil, e)), x.retain(m.access), x.intern(spaceWord, principal)}
+	list := x.issuers[m.issued]
+	at, _ := slices.BinarySearchFunc(list, by, issuerOrder)
+	if len(list) == 0 {
+		x.retain(m.issued)
+		x.nodes.at(m.issued).flags |= flagIssued
+	}
+	x.issuers[m.issued] = slices.Insert(list, at, by)
+	if at == 0 {
+		x.keys = append(x.keys, x.retain(m.issued))
+	}
 }
 
-// remove undoes add, for a record that a newer revision replaces, and reports
-// the same.
-func (is issuers) remove(e *entry) bool {
-	if e.more == nil || e.more.issued == "" {
-		return false
+// recall undoes issue, for a record that a newer revision replaces.
+func (x *index) recall(e *entry) {
+	if e.more == 0 {
+		return
 	}
-	list := is[e.more.issued]
-	at, found := slices.BinarySearchFunc(list, issuer{timeUS: e.timeUS, id: e.id}, issuerOrder)
+	key := x.extras.at(e.more).issued
+	if key == 0 {
+		return
+	}
+	list := x.issuers[key]
+	at, found := slices.BinarySearchFunc(list, issuer{timeUS: e.timeUS, id: string(x.spellID(nil, e))}, issuerOrder)
 	if !found {
-		return false
+		return
 	}
-	if list = slices.Delete(list, at, at+1); len(list) == 0 {
-		delete(is, e.more.issued)
-	} else {
-		is[e.more.issued] = list
+	x.release(list[at].access)
+	x.release(list[at].principal)
+	if at == 0 {
+		x.keys = append(x.keys, x.retain(key))
 	}
-	return at == 0
+	x.setIssuers(key, slices.Delete(list, at, at+1))
 }
 
-// setOrigin is rung 5: it sets the origin of an entry and reports whether that
-// changed it.
-func (is issuers) setOrigin(e *entry) bool {
-	if e.access() == "" {
-		return false
+func (x *index) setIssuers(key uint32, list []issuer) {
+	if len(list) > 0 {
+		x.issuers[key] = list
+		return
 	}
-	origin, key := "", e.more.access
+	delete(x.issuers, key)
+	x.nodes.at(key).flags &^= flagIssued
+	x.release(key)
+}
+
+// forgetIssuers drops issuers of keys that can live no longer.
+func (x *index) forgetIssuers(before int64) {
+	for key, list := range x.issuers {
+		kept := list[:0]
+		for _, by := range list {
+			if by.timeUS >= before {
+				kept = append(kept, by)
+				continue
+			}
+			x.release(by.access)
+			x.release(by.principal)
+		}
+		if len(kept) < len(list) {
+			x.setIssuers(key, kept)
+		}
+	}
+}
+
+// origin is rung 5: who is behind an access key.
+func (x *index) origin(key uint32) uint32 {
+	origin := uint32(0)
 	for range sessionSteps {
-		list := is[key]
-		if len(list) == 0 {
+		if key == 0 || x.nodes.at(key).flags&flagIssued == 0 {
 			break
 		}
-		origin, key = list[0].principal, list[0].access
+		first := &x.issuers[key][0]
+		origin, key = first.principal, first.access
 	}
-	changed := origin != e.more.origin
-	e.more.origin = origin
-	return changed
+	return origin
+}
+
+// setOrigin gives an entry its origin.
+func (x *index) setOrigin(i uint32) {
+	e := x.entries.at(i)
+	if e.more == 0 {
+		return
+	}
+	m := x.extras.at(e.more)
+	if o := x.origin(m.access); o != m.origin {
+		x.release(m.origin)
+		m.origin = x.retain(o)
+	}
+}
+
+// traceOrigins sets the origins of all that use a dirty key, or one obtained
+// with such a key. before is told the answers that change.
+func (x *index) traceOrigins(before func(uint32, answer)) {
+	if len(x.keys) == 0 {
+		return
+	}
+	met := map[uint32]bool{}
+	for at := 0; at < len(x.keys); at++ {
+		key := x.keys[at]
+		if met[key] {
+			continue
+		}
+		met[key] = true
+		for i := x.nodes.at(key).first; i != 0; {
+			m := x.extras.at(x.entries.at(i).more)
+			if x.origin(m.access) != m.origin {
+				before(i, x.answered(x.entries.at(i)))
+				x.setOrigin(i)
+			}
+			if m.issued != 0 {
+				x.keys = append(x.keys, x.retain(m.issued))
+			}
+			i = m.nextUser
+		}
+	}
+	for _, key := range x.keys {
+		x.release(key)
+	}
+	x.keys = x.keys[:0]
 }

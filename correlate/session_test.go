@@ -112,7 +112,7 @@ func TestSessionsLeadToWhoObtainedThem(t *testing.T) {
 func TestSessionsOneEventAtATime(t *testing.T) {
 	rs, _ := invictus(t)
 	kept := &store{t, map[string]fleet.Record{}}
-	r := NewResolver(time.Hour)
+	r := NewResolver(time.Hour, Bound{})
 	amendments := 0
 	for i := range rs {
 		amendments += kept.add(r, rs[i:i+1])

@@ -34,7 +34,8 @@ func (c *Commit) Empty() bool {
 
 // Amendment gives a live record the keys that later evidence led to.
 type Amendment struct {
-	Ref  Ref
+	Ref Ref
+	// Keys has what resolving gives; what Keys.Amend leaves alone may be missing.
 	Keys Keys
 }
 

@@ -33,6 +33,15 @@ type Keys struct {
 	OriginLink      Link
 }
 
+// Amend sets what resolving gives: trace, request, correlation and origin, each
+// with its link. The rest is as it was seen.
+func (k *Keys) Amend(a *Keys) {
+	k.Trace, k.TraceLink = a.Trace, a.TraceLink
+	k.Request, k.Scope, k.RequestLink = a.Request, a.Scope, a.RequestLink
+	k.Correlation, k.CorrelationLink = a.Correlation, a.CorrelationLink
+	k.Origin, k.OriginLink = a.Origin, a.OriginLink
+}
+
 // Scope says who handed out a request id; ids join within one scope only.
 type Scope string
 

@@ -81,7 +81,7 @@ func (m *memory) Commit(_ context.Context, c fleet.Commit) (fleet.Snapshot, erro
 	m.put(c.Revised...)
 	for _, a := range c.Amendments {
 		r := m.live[a.Ref.ID]
-		r.Keys = a.Keys
+		r.Keys.Amend(&a.Keys)
 		m.live[a.Ref.ID] = r
 	}
 	maps.Copy(m.marks, c.Checkpoints)

@@ -110,7 +110,7 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	// an import back. That took a fifth of it.
 	need := fleet.Window{Start: ps[0].first.Add(-l.reach()).Truncate(time.Hour), End: l.until(ps[len(ps)-1])}
 	if l.resolver == nil || need.Start.Before(l.known.Start) || need.Start.After(l.known.End) {
-		l.resolver = correlate.NewResolver(remembered(l.reach()))
+		l.resolver = correlate.NewResolver(remembered(l.reach()), correlate.Bound{})
 		l.base, l.known = base, fleet.Window{Start: need.Start, End: need.Start}
 	}
 	var amendments []fleet.Amendment
@@ -189,7 +189,7 @@ func settle(fresh []fleet.Record, amendments []fleet.Amendment) []fleet.Amendmen
 	at := map[fleet.Ref]int{}
 	for _, a := range amendments {
 		if i, ok := places[a.Ref]; ok {
-			fresh[i].Keys = a.Keys
+			fresh[i].Keys.Amend(&a.Keys)
 		} else if i, again := at[a.Ref]; again {
 			rest[i] = a
 		} else {
