@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
 
 	"muster/fleet"
@@ -29,33 +31,50 @@ func (a *app) openSearchCommand() *cobra.Command {
 		Long: `Keep a copy of the lake in OpenSearch, for its dashboards and for searches beside
 other logs. The lake stays the truth: OpenSearch follows its commits from a mark of
 its own, so that one that was away catches up by itself. The password is read from
-` + config.Variable("opensearch-password") + `.`,
+` + config.Variable("opensearch-password") + `. ?sigv4=es (OpenSearch Service) or ?sigv4=aoss (Serverless)
+behind the address signs requests with the credentials of the AWS environment.`,
 	}
-	cmd.PersistentFlags().StringVar(&address, "opensearch", "", "`address`: https://user@host:port")
+	cmd.PersistentFlags().StringVar(&address, "opensearch", "", "`address`: https://user@host:port, or https://host?sigv4=es&region=us-east-1 for signed requests")
 	cmd.AddCommand(a.openSearchSetup(&address), a.openSearchFollow(&address))
 	return cmd
 }
 
 func (a *app) openSearchSetup(address *string) *cobra.Command {
-	return &cobra.Command{
+	var o opensearch.SetupOptions
+	cmd := &cobra.Command{
 		Use:   "setup",
-		Short: "Put the index templates and aliases; safe to repeat",
-		Long: `Put the index templates that are missing and upgrade those of an older muster. A
-template that somebody changed is kept: one of the same version, and one without.`,
-		Example: "  muster opensearch setup --opensearch https://admin@search.example:9200",
-		Args:    cobra.NoArgs,
+		Short: "Put the index templates, aliases and retention; safe to repeat",
+		Long: `Put the index templates with their aliases and the retention policy that are
+missing, and upgrade those of an older muster. What somebody changed since muster put
+it is left alone and reported as "yours"; --force overwrites it. An engine without
+Index State Management gets no retention policy, which is said and is no error.`,
+		Example: `  muster opensearch setup --opensearch https://admin@search.example:9200
+  muster opensearch setup --retain-days 30`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.RetainDays < 0 {
+				return fmt.Errorf("--retain-days %d: give how many, or 0 for no policy", o.RetainDays)
+			}
 			s, err := a.openSink(*address, "")
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			return s.Setup(cmd.Context(), func(name string, did opensearch.Action) {
-				fmt.Fprintf(a.stdout, "%-9s %s\n", did, name)
+			o.RetainSet = cmd.Flags().Changed("retain-days")
+			return s.Setup(cmd.Context(), o, func(name string, did opensearch.Action) {
+				fmt.Fprintf(a.stdout, "%-13s %s\n", did, name)
 			})
 		},
 	}
+	fs := cmd.Flags()
+	fs.IntVar(&o.RetainDays, "retain-days", retainDays, "`days` after which an index of records is deleted; 0 puts no policy; one that is there keeps its days unless this is given")
+	fs.BoolVar(&o.Force, "force", false, "overwrite what somebody changed")
+	return cmd
 }
+
+// retainDays is how long OpenSearch keeps records where nobody says: a quarter.
+// The lake keeps them for as long as it is told to.
+const retainDays = 90
 
 func (a *app) openSearchFollow(address *string) *cobra.Command {
 	var once bool
@@ -126,6 +145,14 @@ func (a *app) dial(to opensearch.Address, refused string) (*opensearch.Store, er
 		if o.CACert, err = os.ReadFile(a.authority); err != nil {
 			return nil, fmt.Errorf("--opensearch-ca: %w", err)
 		}
+	}
+	if to.Sign != "" {
+		// Reads files and variables; credentials are asked for when they are needed.
+		cfg, err := awsconfig.LoadDefaultConfig(context.Background())
+		if err != nil {
+			return nil, fmt.Errorf("load the AWS configuration: %w", err)
+		}
+		o.Credentials, o.Address.Region = cfg.Credentials, cmp.Or(to.Region, cfg.Region)
 	}
 	return opensearch.Open(o)
 }

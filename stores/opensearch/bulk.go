@@ -1,14 +1,14 @@
 package opensearch
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
-	"sync/atomic"
+	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,38 +19,60 @@ const (
 	// depends on them; memory on both sides does.
 	bulkBytes = 5 << 20
 	bulkItems = 2000
-	// bulkWorkers requests run at once: one is prepared while the engine works.
-	bulkWorkers = 2
 	// bulkTries is how often an item is sent. With the pauses between them an
 	// engine that is busy or restarts has half a minute.
 	bulkTries = 8
+	// bulkPath asks for no more of an answer than is read. A shard that is not
+	// there is waited for less long than the request.
+	bulkPath = "/_bulk?filter_path=errors,items.*.status,items.*.error&timeout=20s"
 )
 
-// item is a document on its way.
-type item struct {
-	index, id string
-	version   int64
-	document  []byte
+// chunk is the documents of one bulk request, as they are sent.
+type chunk struct {
+	body  []byte
+	items []item
 }
 
-// size is what an item adds to a request, in bytes.
-func (it *item) size() int { return len(it.document) + len(it.index) + len(it.id) + 80 }
+// item is a document in a chunk's body.
+type item struct {
+	index, id            string
+	start, document, end int // of its two lines, and of the second one
+}
 
-func (it *item) appendTo(b *bytes.Buffer) {
-	action := struct {
-		Index struct {
-			Index   string `json:"_index"`
-			ID      string `json:"_id"`
-			Version int64  `json:"version"`
-			Type    string `json:"version_type"`
-		} `json:"index"`
-	}{}
-	action.Index.Index, action.Index.ID, action.Index.Version, action.Index.Type = it.index, it.id, it.version, "external"
-	line, _ := json.Marshal(action) // strings and a number
-	b.Write(line)
-	b.WriteByte('\n')
-	b.Write(it.document)
-	b.WriteByte('\n')
+// add adds a document, which is appended by its own method; version outranks
+// the version that is there, or the document changes nothing.
+func (c *chunk) add(index, id string, version int64, document func([]byte) []byte) {
+	it := item{index: index, id: id, start: len(c.body)}
+	if c.body == nil {
+		c.body = make([]byte, 0, bulkBytes+bulkBytes/16)
+	}
+	b := append(c.body, `{"index":{"_index":`...)
+	b = append(appendText(b, index), `,"_id":`...)
+	b = append(appendText(b, id), `,"version":`...)
+	b = append(strconv.AppendInt(b, version, 10), `,"version_type":"external"}}`+"\n"...)
+	it.document = len(b)
+	c.body = append(document(b), '\n')
+	it.end = len(c.body)
+	c.items = append(c.items, it)
+}
+
+// full reports whether a chunk is worth a request.
+func (c *chunk) full() bool { return len(c.items) >= bulkItems || len(c.body) >= bulkBytes }
+
+// pick is a chunk of some of the items.
+func (c *chunk) pick(items []item) *chunk {
+	out := &chunk{}
+	for _, it := range items {
+		moved := item{index: it.index, id: it.id, start: len(out.body)}
+		out.body = append(out.body, c.body[it.start:it.end]...)
+		moved.document, moved.end = moved.start+it.document-it.start, len(out.body)
+		out.items = append(out.items, moved)
+	}
+	return out
+}
+
+func (c *chunk) refusal(it *item, status int, why string) refusal {
+	return refusal{Index: it.index, ID: it.id, Status: status, Error: why, Document: c.body[it.document : it.end-1]}
 }
 
 // itemError is why OpenSearch did not do what an item asked.
@@ -85,11 +107,13 @@ func judge(status int, e *itemError) fate {
 	switch {
 	case status < http.StatusMultipleChoices, status == http.StatusConflict:
 		return fateDone
+	case e.Kind == kindBlock: // 403, and 429 for a full disk
+		return fateBlocked
 	case status == http.StatusTooManyRequests, status >= http.StatusInternalServerError:
 		return fateRetry
 	case status == http.StatusRequestEntityTooLarge:
 		return fateRefused
-	case status == http.StatusBadRequest && e.Kind != "validation_exception": // which is about too many shards
+	case status == http.StatusBadRequest && e.Kind != kindLimit:
 		return fateRefused
 	default:
 		return fateBlocked
@@ -102,116 +126,197 @@ type Written struct {
 	Refused int // of them, those in the file of refused ones
 }
 
-// write indexes documents. It returns nil only when each of them is durable in
-// the same or a newer state, or in the file of refused ones. After an error,
-// writing all of them again changes nothing but what is missing.
-func (s *Store) write(ctx context.Context, items []item) (Written, error) {
+func (w *Written) add(o Written) { w.Sent, w.Refused = w.Sent+o.Sent, w.Refused+o.Refused }
+
+// BlockedError names the indices that take nothing at present, each with the
+// reason and what to do about it. Other indices are not held up.
+type BlockedError struct{ Reasons map[string]string }
+
+func (e *BlockedError) Error() string {
+	var out []string
+	for _, index := range slices.Sorted(maps.Keys(e.Reasons)) {
+		out = append(out, "index "+index+": "+e.Reasons[index])
+	}
+	return strings.Join(out, "; ")
+}
+
+// sending is a number of documents on their way.
+type sending struct {
+	store *Store
+	group *errgroup.Group
+	ctx   context.Context //nolint:containedctx // the group's own, which ends with its first error
+
+	mu      sync.Mutex
+	written Written
+	blocked map[string]string
+}
+
+func (s *Store) startSending(ctx context.Context) *sending {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(bulkWorkers)
-	var refused atomic.Int64
-	for _, chunk := range cut(items) {
-		g.Go(func() error {
-			n, err := s.send(gctx, chunk)
-			refused.Add(int64(n))
-			return err
-		})
-	}
-	err := g.Wait()
-	return Written{Sent: len(items), Refused: int(refused.Load())}, err
+	return &sending{store: s, group: g, ctx: gctx, blocked: map[string]string{}}
 }
 
-// cut splits items into those of one request each.
-func cut(items []item) [][]item {
-	var out [][]item
-	start, size := 0, 0
-	for i := range items {
-		n := items[i].size()
-		if i > start && (i-start >= bulkItems || size+n > bulkBytes) {
-			out = append(out, items[start:i])
-			start, size = i, 0
-		}
-		size += n
+// send sends a chunk as soon as the engine's pace allows; its items must not be
+// changed any more. An error has ended the sending, and wait returns why.
+func (w *sending) send(c *chunk) error {
+	if len(c.items) == 0 {
+		return nil
 	}
-	if start < len(items) {
-		out = append(out, items[start:])
+	if err := w.store.pace.enter(w.ctx); err != nil {
+		return err
 	}
-	return out
+	w.group.Go(func() error {
+		defer w.store.pace.leave()
+		refused, err := w.deliver(c)
+		w.mu.Lock()
+		w.written.add(Written{len(c.items), refused})
+		w.mu.Unlock()
+		return err
+	})
+	return nil
 }
 
-// send sends the items of one request until each has its fate, and returns how
+// wait returns nil only when each document is durable in the same or a newer
+// state, or in the file of refused ones. A *BlockedError leaves out only the
+// documents of the indices that it names. After another error, sending all of
+// them again changes nothing but what is missing.
+func (w *sending) wait() (Written, error) {
+	err := w.group.Wait()
+	if err == nil && len(w.blocked) > 0 {
+		err = &BlockedError{w.blocked}
+	}
+	return w.written, err
+}
+
+// isBlocked reports whether an index has turned out to take nothing.
+func (w *sending) isBlocked(index string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.blocked[index] != ""
+}
+
+func (w *sending) block(index, why string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blocked[index] = why
+}
+
+// deliver sends a chunk until each of its items has its fate, and returns how
 // many were refused.
-func (s *Store) send(ctx context.Context, items []item) (refused int, err error) {
-	pause := s.pause
+func (w *sending) deliver(c *chunk) (refused int, err error) {
+	pause := w.store.pause
 	for try := 1; ; try++ {
-		var busy error
-		var n int
-		items, n, busy, err = s.sendOnce(ctx, items)
-		refused += n
-		if err != nil || len(items) == 0 {
+		var r result
+		if r, err = w.post(c); err != nil {
 			return refused, err
 		}
-		if try == bulkTries {
-			return refused, fmt.Errorf("write %d documents to %s, %d times: %w", len(items), s.address, try, busy)
+		refused += r.refused
+		if c = r.again; c == nil {
+			return refused, nil
 		}
-		if err := wait(ctx, pause); err != nil {
+		if try == bulkTries {
+			return refused, w.giveUp(c, try, &r)
+		}
+		if err := wait(w.ctx, pause); err != nil {
 			return refused, err
 		}
 		pause = min(2*pause, longestPause)
 	}
 }
 
-// sendOnce sends items and returns those to send again, with the reason why.
-func (s *Store) sendOnce(ctx context.Context, items []item) (again []item, refused int, busy, err error) {
-	var b bytes.Buffer
-	for i := range items {
-		items[i].appendTo(&b)
+// giveUp leaves the indices of items to a later time, when it was only those
+// that were busy; an engine that does not answer at all is an error.
+func (w *sending) giveUp(c *chunk, try int, r *result) error {
+	if len(r.busyIndices) == 0 {
+		return fmt.Errorf("write %d documents to %s, %d times: %w", len(c.items), w.store.address, try, r.busy)
 	}
+	for index, why := range r.busyIndices {
+		w.block(index, fmt.Sprintf("%s, %d times: see the cluster's health and the shards of the index", why, try))
+	}
+	return nil
+}
+
+// result is what an answer left over.
+type result struct {
+	again       *chunk            // to send again; nil for none
+	busy        error             // why the whole request did not go well
+	busyIndices map[string]string // why single items did not
+	refused     int
+}
+
+// post sends a chunk once.
+func (w *sending) post(c *chunk) (result, error) {
 	var answer bulkAnswer
-	err = s.do(ctx, http.MethodPost, "/_bulk?filter_path=errors,items.*.status,items.*.error", b.Bytes(), &answer)
+	sent := time.Now()
+	err := w.store.do(w.ctx, http.MethodPost, bulkPath, c.body, &answer)
+	retry := retryable(w.ctx, err)
+	w.store.pace.answered(sent, time.Since(sent), len(c.body), retry || answer.busy())
 	switch {
 	case hasStatus(err, http.StatusRequestEntityTooLarge):
-		return s.sendHalves(ctx, items, err)
-	case retryable(ctx, err):
-		return items, 0, err, nil
+		return w.postHalves(c, err)
+	case retry:
+		return result{again: c, busy: err}, nil
 	case err != nil:
-		return nil, 0, nil, fmt.Errorf("write %d documents: %w", len(items), err)
-	case len(answer.Items) != len(items):
-		return nil, 0, nil, fmt.Errorf("write %d documents to %s: the answer is about %d", len(items), s.address, len(answer.Items))
+		return result{}, fmt.Errorf("write %d documents: %w", len(c.items), err)
+	case len(answer.Items) == 0 && !answer.Errors:
+		return result{}, fmt.Errorf("write %d documents to %s: the answer is about none", len(c.items), w.store.address)
+	case len(answer.Items) != len(c.items):
+		return result{}, fmt.Errorf("write %d documents to %s: the answer is about %d", len(c.items), w.store.address, len(answer.Items))
 	}
-	return s.sort(items, &answer)
+	return w.sort(c, &answer)
 }
 
 // retryable reports whether a request that failed may go well later: the engine
 // is busy, restarting or not there.
 func retryable(ctx context.Context, err error) bool {
-	if e, ok := errors.AsType[*answerError](err); ok {
-		return judge(e.Status, &itemError{}) == fateRetry
+	if e, ok := asAnswer(err); ok {
+		return judge(e.Status, &e.Why) == fateRetry
 	}
-	return err != nil && ctx.Err() == nil
+	return err != nil && ctx.Err() == nil && !untrusted(err)
 }
 
-// sendHalves sends a request that is too large for the engine in two.
-func (s *Store) sendHalves(ctx context.Context, items []item, tooLarge error) (again []item, refused int, busy, err error) {
-	if len(items) == 1 {
-		err := s.refused.add([]refusal{items[0].refusal(http.StatusRequestEntityTooLarge, tooLarge.Error())})
-		return nil, 1, nil, err
+// postHalves sends a request that is too large for the engine in two.
+func (w *sending) postHalves(c *chunk, tooLarge error) (result, error) {
+	if len(c.items) == 1 {
+		err := w.store.refused.add([]refusal{c.refusal(&c.items[0], http.StatusRequestEntityTooLarge, tooLarge.Error())})
+		return result{refused: 1}, err
 	}
-	for _, half := range [][]item{items[:len(items)/2], items[len(items)/2:]} {
-		more, n, why, err := s.sendOnce(ctx, half)
+	var all result
+	var again []item
+	whole := &chunk{}
+	for _, half := range [][]item{c.items[:len(c.items)/2], c.items[len(c.items)/2:]} {
+		r, err := w.post(c.pick(half))
 		if err != nil {
-			return nil, refused, nil, err
+			return all, err
 		}
-		again, refused = append(again, more...), refused+n
-		if why != nil {
-			busy = why
+		all.refused += r.refused
+		if r.busy != nil {
+			all.busy = r.busy
+		}
+		if all.busyIndices == nil {
+			all.busyIndices = r.busyIndices
+		} else {
+			maps.Copy(all.busyIndices, r.busyIndices)
+		}
+		if r.again != nil {
+			offset := len(whole.body)
+			whole.body = append(whole.body, r.again.body...)
+			for _, it := range r.again.items {
+				again = append(again, item{it.index, it.id, it.start + offset, it.document + offset, it.end + offset})
+			}
 		}
 	}
-	return again, refused, busy, nil
+	if len(again) > 0 {
+		whole.items = again
+		all.again = whole
+	}
+	return all, nil
 }
 
 // bulkAnswer is what OpenSearch did with each item, in their order.
 type bulkAnswer struct {
-	Items []struct {
+	Errors bool `json:"errors"`
+	Items  []struct {
 		Index struct {
 			Status int       `json:"status"`
 			Error  itemError `json:"error"`
@@ -219,40 +324,50 @@ type bulkAnswer struct {
 	} `json:"items"`
 }
 
+// busy reports whether an item was turned away because there is too much to do.
+func (a *bulkAnswer) busy() bool {
+	for i := range a.Items {
+		if it := &a.Items[i].Index; it.Status == http.StatusTooManyRequests && it.Error.Kind != kindBlock {
+			return true
+		}
+	}
+	return false
+}
+
 // sort gives each item its fate.
-func (s *Store) sort(items []item, answer *bulkAnswer) (again []item, refused int, busy, err error) {
+func (w *sending) sort(c *chunk, answer *bulkAnswer) (r result, err error) {
+	var again []item
 	var letters []refusal
-	var blocked error
-	for i := range items {
-		a := &answer.Items[i].Index
-		reason := fmt.Errorf("index %s: %d %s: %s", items[i].index, a.Status, a.Error.Kind, a.Error.String())
+	for i := range c.items {
+		a, it := &answer.Items[i].Index, &c.items[i]
 		switch judge(a.Status, &a.Error) {
 		case fateRetry:
-			again, busy = append(again, items[i]), reason
+			if r.busyIndices == nil {
+				r.busyIndices = map[string]string{}
+			}
+			again = append(again, *it)
+			r.busyIndices[it.index] = fmt.Sprintf("%d %s: %s", a.Status, a.Error.Kind, a.Error.String())
 		case fateRefused:
-			letters = append(letters, items[i].refusal(a.Status, a.Error.Kind+": "+a.Error.String()))
+			letters = append(letters, c.refusal(it, a.Status, a.Error.Kind+": "+a.Error.String()))
 		case fateBlocked:
-			blocked = reason
+			w.block(it.index, fmt.Sprintf("%d %s: %s%s", a.Status, a.Error.Kind, a.Error.String(), remedy(a.Status, &a.Error)))
 		case fateDone:
 		}
 	}
-	if err := s.refused.add(letters); err != nil {
-		return nil, 0, nil, err
+	if err := w.store.refused.add(letters); err != nil {
+		return r, err
 	}
-	if blocked != nil {
-		return nil, len(letters), nil, fmt.Errorf("write to %s: %w", s.address, blocked)
+	r.refused = len(letters)
+	if len(again) > 0 {
+		r.again = c.pick(again)
 	}
-	return again, len(letters), busy, nil
-}
-
-func (it *item) refusal(status int, why string) refusal {
-	return refusal{Index: it.index, ID: it.id, Status: status, Error: why, Document: it.document}
+	return r, nil
 }
 
 // Refresh makes everything that was written visible to readers at once, which
 // OpenSearch else does every second.
 func (s *Store) Refresh(ctx context.Context) error {
-	return s.refresh(ctx, append(patterns(nil), findingIndex+"*")...)
+	return s.refresh(ctx, append(patterns(nil), findingIndex+"*", serviceMapIndex)...)
 }
 
 func keepAlive(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) + "s" }

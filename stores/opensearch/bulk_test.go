@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,12 +77,21 @@ func openAt(t *testing.T, h http.Handler) *Store {
 	return s
 }
 
-func items(ids ...string) []item {
-	out := make([]item, len(ids))
-	for i, id := range ids {
-		out[i] = item{index: "i", id: id, version: 1, document: []byte(`{"id":"` + id + `"}`)}
+// documents are small ones with these ids for index i.
+func documents(ids ...string) *chunk {
+	c := &chunk{}
+	for _, id := range ids {
+		c.add("i", id, 1, func(b []byte) []byte { return append(b, `{"id":"`+id+`"}`...) })
 	}
-	return out
+	return c
+}
+
+func write(ctx context.Context, s *Store, c *chunk) (Written, error) {
+	w := s.startSending(ctx)
+	if err := w.send(c); err != nil {
+		return Written{}, err
+	}
+	return w.wait()
 }
 
 // refusedIDs are the ids in the file of refused documents.
@@ -140,7 +150,7 @@ func TestWriteGivesEachItemItsFate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			engine := newStandIn(tt.answer)
 			s := openAt(t, engine)
-			w, err := s.write(t.Context(), items("a", "odd", "b"))
+			w, err := write(t.Context(), s, documents("a", "odd", "b"))
 			if got := fmt.Sprint(err); (tt.err == "") != (err == nil) || !strings.Contains(got, tt.err) {
 				t.Errorf("got error %v, want one with %q", err, tt.err)
 			}
@@ -157,11 +167,11 @@ func TestWriteGivesEachItemItsFate(t *testing.T) {
 func TestRefusedDocumentIsNeverDropped(t *testing.T) {
 	s := openAt(t, newStandIn(func(string, int) (int, string) { return http.StatusBadRequest, "mapper_parsing_exception" }))
 	s.refused.path = ""
-	if _, err := s.write(t.Context(), items("a")); !errors.Is(err, errNoRefusedFile) {
+	if _, err := write(t.Context(), s, documents("a")); !errors.Is(err, errNoRefusedFile) {
 		t.Errorf("without a file: got error %v, want %v", err, errNoRefusedFile)
 	}
 	s.refused.path = filepath.Join(t.TempDir(), "no", "such", "folder")
-	if _, err := s.write(t.Context(), items("a")); err == nil {
+	if _, err := write(t.Context(), s, documents("a")); err == nil {
 		t.Error("with a file that cannot be written: got no error")
 	}
 }
@@ -201,7 +211,7 @@ func TestWriteSurvivesRequestsThatFail(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			engine := newStandIn(func(string, int) (int, string) { return http.StatusCreated, "" })
 			s := openAt(t, failing(tt.status, tt.times, engine))
-			_, err := s.write(t.Context(), items("a", "b", "c", "d"))
+			_, err := write(t.Context(), s, documents("a", "b", "c", "d"))
 			if got := fmt.Sprint(err); (tt.err == "") != (err == nil) || !strings.Contains(got, tt.err) {
 				t.Errorf("got error %v, want one with %q", err, tt.err)
 			}
@@ -218,7 +228,7 @@ func TestWriteSurvivesRequestsThatFail(t *testing.T) {
 
 func TestDocumentThatIsTooLargeAloneIsRefused(t *testing.T) {
 	s := openAt(t, failing(http.StatusRequestEntityTooLarge, 100, nil))
-	if _, err := s.write(t.Context(), items("a", "b")); err != nil {
+	if _, err := write(t.Context(), s, documents("a", "b")); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"a", "b"}, refusedIDs(t, s)); diff != "" {
@@ -231,31 +241,94 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 	s.pause = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := s.write(ctx, items("a")); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := write(ctx, s, documents("a")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got error %v, want that the time is up", err)
 	}
 }
 
-func TestCutBoundsRequests(t *testing.T) {
-	big := make([]byte, bulkBytes/2)
-	many := make([]item, bulkItems+1)
-	tests := []struct {
-		name  string
-		items []item
-		want  []int
-	}{
-		{"none", nil, nil},
-		{"by count", many, []int{bulkItems, 1}},
-		{"by bytes", []item{{document: big}, {document: big}, {document: big}}, []int{1, 1, 1}},
-		{"one that is too large goes alone", []item{{}, {document: make([]byte, 2*bulkBytes)}, {}}, []int{1, 1, 1}},
+func TestChunkIsBounded(t *testing.T) {
+	many, large, two := &chunk{}, &chunk{}, documents("a", "b")
+	for range bulkItems {
+		many.add("i", "a", 1, func(b []byte) []byte { return append(b, "{}"...) })
 	}
-	for _, tt := range tests {
-		var got []int
-		for _, c := range cut(tt.items) {
-			got = append(got, len(c))
+	large.add("i", "a", 1, func(b []byte) []byte { return append(b, make([]byte, bulkBytes)...) })
+	if !many.full() || !large.full() || two.full() {
+		t.Errorf("full: got %t by count, %t by bytes, %t for two documents", many.full(), large.full(), two.full())
+	}
+	want := `{"index":{"_index":"i","_id":"b","version":1,"version_type":"external"}}` + "\n" + `{"id":"b"}` + "\n"
+	if got := string(two.pick(two.items[1:]).body); got != want {
+		t.Errorf("one of them: got %q, want %q", got, want)
+	}
+}
+
+// One index that takes nothing holds up no other, and the error says what to do.
+func TestBlockedIndexHoldsUpNoOther(t *testing.T) {
+	engine := newStandIn(func(id string, _ int) (int, string) {
+		if id == "odd" {
+			return http.StatusTooManyRequests, kindBlock // a full disk
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		return http.StatusCreated, ""
+	})
+	s := openAt(t, engine)
+	c := documents("a", "b")
+	c.add("full", "odd", 1, func(b []byte) []byte { return append(b, "{}"...) })
+	w, err := write(t.Context(), s, c)
+	blocked, ok := errors.AsType[*BlockedError](err)
+	if !ok || len(blocked.Reasons) != 1 || !strings.Contains(blocked.Reasons["full"], "429 "+kindBlock) {
+		t.Errorf("got error %v, want one about index full alone", err)
+	}
+	if diff := cmp.Diff(map[string]int{"a": 1, "b": 1, "odd": 1}, engine.sent); diff != "" || w != (Written{3, 0}) {
+		t.Errorf("sent %+v (-want +got):\n%s", w, diff)
+	}
+}
+
+// busyServer has room for so many requests at once, each of which takes a
+// moment, and turns the others away.
+type busyServer struct {
+	room                 int
+	running, most, turns atomic.Int64
+}
+
+func (b *busyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := b.running.Add(1)
+	defer b.running.Add(-1)
+	b.most.Store(max(b.most.Load(), n))
+	body, _ := io.ReadAll(r.Body)
+	if n > int64(b.room) {
+		b.turns.Add(1)
+		http.Error(w, `{"error":{"type":"rejected_execution_exception","reason":"queue is full"}}`, http.StatusTooManyRequests)
+		return
+	}
+	time.Sleep(5 * time.Millisecond) // the engine works
+	items := strings.Repeat(`{"index":{"status":201}},`, bytes.Count(body, []byte("\n"))/2)
+	fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.TrimSuffix(items, ","))
+}
+
+func TestPaceFindsTheEnginesOwn(t *testing.T) {
+	for _, room := range []int{1, 2, 4, mostRequests} {
+		server := &busyServer{room: room}
+		s := openAt(t, server)
+		s.pause = 2 * time.Millisecond
+		w := s.startSending(t.Context())
+		const chunks = 150
+		for range chunks {
+			c := &chunk{}
+			c.add("i", "a", 1, func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), measuredBytes)...) })
+			if err := w.send(c); err != nil {
+				t.Fatal(err)
+			}
 		}
+		got, err := w.wait()
+		if err != nil || got != (Written{chunks, 0}) {
+			t.Errorf("room for %d: got %+v, %v, want that all are written", room, got, err)
+		}
+		if n := server.most.Load(); n < int64(min(room, 2)) || n > mostRequests {
+			t.Errorf("room for %d: %d requests ran at once", room, n)
+		}
+		// It is turned away as it feels for the bound, and not much more.
+		if n := server.turns.Load(); n > chunks {
+			t.Errorf("room for %d: turned away %d times", room, n)
+		}
+		t.Logf("room for %d: at most %d at once, turned away %d times, limit %.1f", room, server.most.Load(), server.turns.Load(), s.pace.limit)
 	}
 }

@@ -1,8 +1,6 @@
 package opensearch
 
 import (
-	"bytes"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -99,22 +97,19 @@ type eventDocument struct {
 	Resources []string `json:"resources,omitempty"`
 }
 
-// newDocument is a record as it is indexed; g is the group of a span's trace.
-func newDocument(r *fleet.Record, g group) ([]byte, error) {
-	var d any
+// appendDocument appends a record as it is indexed; g is the group of a span's trace.
+func appendDocument(b []byte, r *fleet.Record, g group) []byte {
 	switch r.Kind {
 	case fleet.KindSpan:
-		d = newSpanDocument(r, g)
+		d := newSpanDocument(r, g)
+		return d.append(b)
 	case fleet.KindLog:
-		d = newLogDocument(r)
+		d := newLogDocument(r)
+		return d.append(b)
 	default:
-		d = newEventDocument(r)
+		d := newEventDocument(r)
+		return d.append(b)
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // evidence is full of < and &: each would take six bytes
-	err := enc.Encode(d)
-	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
 func newSpanDocument(r *fleet.Record, g group) spanDocument {

@@ -70,15 +70,23 @@ func fromMicroseconds(us int64) time.Time {
 
 // takeFindings writes findings as they were at a mark of the lake's.
 func (s *Store) takeFindings(ctx context.Context, fs []fleet.Finding, through int64) (Written, error) {
-	items := make([]item, len(fs))
+	w := s.startSending(ctx)
+	c := &chunk{}
 	for i := range fs {
 		body, err := json.Marshal(newFindingDocument(&fs[i]))
 		if err != nil {
 			return Written{}, fmt.Errorf("write finding %s: %w", fs[i].Fingerprint, err)
 		}
-		items[i] = item{index: findingIndex, id: documentID(fleet.KindVerdict, fs[i].Fingerprint), version: through, document: body}
+		c.add(findingIndex, documentID(fleet.KindVerdict, fs[i].Fingerprint), through, func(b []byte) []byte { return append(b, body...) })
+		if c.full() {
+			if err := w.send(c); err != nil {
+				break // wait says why
+			}
+			c = &chunk{}
+		}
 	}
-	return s.write(ctx, items)
+	_ = w.send(c) // as above
+	return w.wait()
 }
 
 // Findings yields the newest state of the findings that meet a query, worst

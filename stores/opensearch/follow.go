@@ -33,6 +33,9 @@ type mark struct {
 	Evidence int64  `json:"evidence"`
 	Findings int64  `json:"findings"`
 	Moved    string `json:"moved"` // when, for people
+	// Behind are the indices that could not be written to, each with the mark
+	// after which it lacks something: the others are not held up by it.
+	Behind map[string]int64 `json:"behind,omitempty"`
 }
 
 // longestRetry bounds the time between two tries to reach an OpenSearch that is away.
@@ -63,83 +66,291 @@ func (s *Store) tryCatchUp(ctx context.Context, lake Lake, every, pause time.Dur
 	if err == nil || ctx.Err() != nil {
 		return every
 	}
-	pause = min(2*pause, max(every, longestRetry))
+	if _, some := errors.AsType[*BlockedError](err); some && w.Sent > 0 {
+		pause = every // the others go on at their own pace
+	} else {
+		pause = min(2*pause, max(every, longestRetry))
+	}
 	s.logger.ErrorContext(ctx, "OpenSearch is behind the lake", "error", err, "retry", pause)
 	return pause
 }
 
 // CatchUp writes everything that the lake has and this store lacks. The mark
 // moves behind what is durable, so that a crash repeats some of it and loses
-// nothing.
+// nothing. An index that takes nothing holds up no other: the error is then a
+// *BlockedError, and the index gets what it lacks when it takes it again.
+// CatchUp is not concurrent with itself, and one process follows at a time.
 func (s *Store) CatchUp(ctx context.Context, lake Lake) (Written, error) {
-	total, err := s.catchUp(ctx, lake)
+	f := following{Store: s, lake: lake}
+	err := f.catchUp(ctx)
 	if err != nil {
-		return total, fmt.Errorf("catch up %s with the lake: %w", s.address, err)
+		s.known.forget()
+		return f.total, fmt.Errorf("catch up %s with the lake: %w", s.address, err)
 	}
-	return total, nil
+	return f.total, nil
 }
 
-func (s *Store) catchUp(ctx context.Context, lake Lake) (total Written, err error) {
-	if err := s.ready(ctx); err != nil {
-		return total, err
+// following is one run of CatchUp.
+type following struct {
+	*Store
+	lake  Lake
+	id    string
+	mark  mark
+	total Written
+	// behind are the indices that this run found to take nothing, and why.
+	behind map[string]string
+}
+
+func (f *following) catchUp(ctx context.Context) (err error) {
+	if err := f.ready(ctx); err != nil {
+		return err
 	}
-	id, err := lake.Identity(ctx)
-	if err != nil {
-		return total, err
+	if f.id, err = f.lake.Identity(ctx); err != nil {
+		return err
 	}
-	m, err := s.readMark(ctx, id)
-	if err != nil {
-		return total, err
+	if f.mark, err = f.readMark(ctx, f.id); err != nil {
+		return err
 	}
-	for c, err := range lake.Changes(ctx, m.Evidence) {
-		if err != nil {
-			return total, err
+	if err := f.known.learn(ctx, f.Store, f.mark.Evidence); err != nil {
+		return err
+	}
+	f.behind = map[string]string{}
+	if err := f.repeat(ctx); err != nil {
+		return err
+	}
+	if err := f.pass(ctx, f.mark.Evidence, nil); err != nil {
+		return err
+	}
+	if err := f.findings(ctx); err != nil {
+		return err
+	}
+	if len(f.behind) > 0 {
+		return &BlockedError{f.behind}
+	}
+	return nil
+}
+
+// repeat hands the indices that are behind what they lack.
+func (f *following) repeat(ctx context.Context) error {
+	if len(f.mark.Behind) == 0 {
+		return nil
+	}
+	only := maps.Clone(f.mark.Behind)
+	if err := f.pass(ctx, slices.Min(slices.Collect(maps.Values(only))), only); err != nil {
+		return err
+	}
+	for index := range only {
+		if f.behind[index] == "" {
+			delete(f.mark.Behind, index)
 		}
-		w, err := s.take(ctx, c.Changes)
-		total.Sent, total.Refused = total.Sent+w.Sent, total.Refused+w.Refused
-		if err != nil {
-			return total, err
+	}
+	return f.saveMark(ctx, f.id, f.mark)
+}
+
+// pass writes what came after a mark; if only is not nil, only what belongs to
+// the indices in it. The documents of one batch are on their way while the next
+// one is encoded.
+func (f *following) pass(ctx context.Context, after int64, only map[string]int64) error {
+	var before *flight
+	for c, err := range ahead(ctx, f.lake.Changes(ctx, after)) {
+		if err == nil && only != nil && f.allBehind(only) {
+			break // none of them takes anything yet
 		}
+		var next *flight
+		if err == nil {
+			next, err = f.launch(ctx, &c, after, only)
+		}
+		if before != nil {
+			err = errors.Join(err, f.land(ctx, before))
+		}
+		if err != nil {
+			if next != nil {
+				_, _ = next.sending.wait() // its documents are sent again after the first error
+			}
+			return err
+		}
+		before = next
 		if c.Through > 0 {
-			m.Evidence = c.Through
-			if err := s.saveMark(ctx, id, m); err != nil {
-				return total, err
+			after = c.Through
+		}
+	}
+	if before == nil {
+		return nil
+	}
+	return f.land(ctx, before)
+}
+
+func (f *following) allBehind(only map[string]int64) bool {
+	for index := range only {
+		if f.behind[index] == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// flight is a batch whose documents are on their way.
+type flight struct {
+	sending *sending
+	from    int64 // the mark before it
+	through int64 // the mark behind it; 0 when a commit goes on after it
+	only    map[string]int64
+	traces  traces   // its spans
+	older   []string // its traces of which OpenSearch may have spans from before
+}
+
+// launch encodes a batch and sends it.
+func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, only map[string]int64) (*flight, error) {
+	fl := &flight{from: from, through: c.Through, only: only, traces: newTraces(c.Changes)}
+	var err error
+	if fl.older, err = f.known.older(ctx, f.Store, fl.traces, only != nil); err != nil {
+		return nil, err
+	}
+	gs := fl.traces.groups()
+	fl.sending = f.startSending(ctx)
+	out := &chunk{}
+	for i := range c.Changes {
+		r := &c.Changes[i].Record
+		index := indexOf(r.Kind, r.Time)
+		if !f.takes(fl, index) {
+			continue
+		}
+		g, ok := gs[r.Keys.Trace]
+		if !ok && r.Kind == fleet.KindSpan { // without a trace it is its own
+			n := newNode(&c.Changes[i])
+			g = n.group()
+		}
+		out.add(index, documentID(r.Kind, r.ID), version(r.Revision, c.Changes[i].Amendment), func(b []byte) []byte {
+			return appendDocument(b, r, g)
+		})
+		if out.full() {
+			if err := fl.sending.send(out); err != nil {
+				break // wait says why
+			}
+			out = &chunk{}
+		}
+	}
+	_ = fl.sending.send(out) // as above
+	return fl, nil
+}
+
+// takes reports whether a document of an index is to be sent. One that is behind
+// gets no more in this run.
+func (f *following) takes(fl *flight, index string) bool {
+	if fl.only != nil {
+		if _, ok := fl.only[index]; !ok {
+			return false
+		}
+	}
+	return f.behind[index] == "" && !fl.sending.isBlocked(index)
+}
+
+// land waits until a batch is written, sets the groups of its traces and moves
+// the mark behind it.
+func (f *following) land(ctx context.Context, fl *flight) error {
+	w, err := fl.sending.wait()
+	f.total.add(w)
+	if err := f.hold(fl, err); err != nil {
+		return err
+	}
+	found, err := f.settle(ctx, fl.older)
+	if err != nil {
+		return err
+	}
+	if err := f.hold(fl, &BlockedError{found.blocked}); err != nil {
+		return err
+	}
+	maps.Copy(fl.traces, found.traces)
+	if f.takes(fl, serviceMapIndex) {
+		if err := f.hold(fl, f.chart(ctx, fl.traces.relations(), fl.only != nil)); err != nil {
+			return err
+		}
+		if err := f.uncharted(ctx, &found); err != nil {
+			return err
+		}
+	}
+	if fl.through == 0 {
+		return nil
+	}
+	if fl.only == nil {
+		f.mark.Evidence = fl.through
+	}
+	for index := range fl.only {
+		if f.behind[index] == "" {
+			f.mark.Behind[index] = fl.through
+		}
+	}
+	return f.saveMark(ctx, f.id, f.mark)
+}
+
+// hold notes indices that take nothing as behind, from the mark before a batch;
+// any other error it returns.
+func (f *following) hold(fl *flight, err error) error {
+	blocked, ok := errors.AsType[*BlockedError](err)
+	if !ok {
+		return err
+	}
+	if f.mark.Behind == nil {
+		f.mark.Behind = map[string]int64{}
+	}
+	for index, why := range blocked.Reasons {
+		f.behind[index] = why
+		if m, ok := f.mark.Behind[index]; !ok || fl.from < m {
+			f.mark.Behind[index] = fl.from
+		}
+	}
+	return nil
+}
+
+// findings writes the findings that changed.
+func (f *following) findings(ctx context.Context) error {
+	fs, through, err := f.lake.ChangedFindings(ctx, f.mark.Findings)
+	if err != nil || through == f.mark.Findings {
+		return err
+	}
+	w, err := f.takeFindings(ctx, fs, through)
+	f.total.add(w)
+	if blocked, ok := errors.AsType[*BlockedError](err); ok { // their mark stays where it is
+		maps.Copy(f.behind, blocked.Reasons)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.mark.Findings = through
+	return f.saveMark(ctx, f.id, f.mark)
+}
+
+// ahead reads one element further than it yields, while that one is worked on.
+func ahead[T any](ctx context.Context, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
+	type element struct {
+		value T
+		err   error
+	}
+	return func(yield func(T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		read := make(chan element)
+		go func() {
+			defer close(read)
+			for v, err := range seq {
+				select {
+				case read <- element{v, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		defer func() {
+			cancel()
+			for range read { // until the reader has ended
+			}
+		}()
+		for e := range read {
+			if !yield(e.value, e.err) {
+				return
 			}
 		}
 	}
-	fs, through, err := lake.ChangedFindings(ctx, m.Findings)
-	if err != nil || through == m.Findings {
-		return total, err
-	}
-	w, err := s.takeFindings(ctx, fs, through)
-	total.Sent, total.Refused = total.Sent+w.Sent, total.Refused+w.Refused
-	if err != nil {
-		return total, err
-	}
-	m.Findings = through
-	return total, s.saveMark(ctx, id, m)
-}
-
-// take writes a batch of changes and sets the groups of the traces in it.
-func (s *Store) take(ctx context.Context, cs []fleet.Change) (Written, error) {
-	gs := newGroups(cs)
-	items := make([]item, len(cs))
-	for i := range cs {
-		r := &cs[i].Record
-		document, err := newDocument(r, gs.of(r))
-		if err != nil {
-			return Written{}, fmt.Errorf("write %s: %w", r.ID, err)
-		}
-		items[i] = item{
-			index: indexOf(r.Kind, r.Time), id: documentID(r.Kind, r.ID),
-			version: version(r.Revision, cs[i].Amendment), document: document,
-		}
-	}
-	w, err := s.write(ctx, items)
-	if err != nil {
-		return w, err
-	}
-	return w, s.settle(ctx, slices.Sorted(maps.Keys(gs)))
 }
 
 // ready reports whether setup was run.
@@ -162,7 +373,7 @@ func (s *Store) readMark(ctx context.Context, lake string) (mark, error) {
 	}
 	err := s.do(ctx, http.MethodGet, markPath(lake), nil, &answer)
 	if err != nil && !hasStatus(err, http.StatusNotFound) {
-		return mark{}, fmt.Errorf("read the mark: %w", err)
+		return mark{}, fmt.Errorf("read the mark in index %s: %w", stateIndex, err)
 	}
 	return answer.Source, nil
 }
@@ -174,7 +385,7 @@ func (s *Store) saveMark(ctx context.Context, lake string, m mark) error {
 		return err
 	}
 	if err := s.do(ctx, http.MethodPut, markPath(lake), body, nil); err != nil {
-		return fmt.Errorf("save the mark: %w", err)
+		return fmt.Errorf("save the mark in index %s: %w", stateIndex, err)
 	}
 	return nil
 }

@@ -154,10 +154,10 @@ func TestKilledEngineLosesAndDoublesNothing(t *testing.T) {
 			done <- err
 		}()
 		waitForDocuments(t, f, 9000*i)
-		if err := testEngine.kill(); err != nil {
+		if err := testEngine.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		if err := testEngine.start(); err != nil {
+		if err := testEngine.Restart(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("the run that was hit ended with: %v", <-done) // it may have come through

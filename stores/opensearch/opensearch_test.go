@@ -19,6 +19,8 @@ func TestParseAddress(t *testing.T) {
 		{"http://127.0.0.1:9200/", "", Address{URL: "http://127.0.0.1:9200"}},
 		{"opensearch+https://u@host/path", "s", Address{URL: "https://host/path", User: "u", Password: "s"}},
 		{"opensearch+https://u:in@host", "", Address{URL: "https://host", User: "u", Password: "in"}},
+		{"opensearch+https://host?sigv4=es&region=us-east-1", "unused", Address{URL: "https://host", Sign: "es", Region: "us-east-1"}},
+		{"opensearch+https://host/?sigv4=aoss", "", Address{URL: "https://host", Sign: "aoss"}},
 		{"opensearch+https://u:in@host", "apart", Address{URL: "https://host", User: "u", Password: "apart"}},
 	}
 	for _, tt := range tests {
@@ -33,6 +35,7 @@ func TestPasswordIsNeverShown(t *testing.T) {
 	for _, text := range []string{
 		"opensearch+ftp://u:" + secret + "@host", "opensearch+https://u:" + secret + "@", "https://u:" + secret + "%zz@host",
 		"https://:" + secret + "@host", "https://u:" + secret + "@host?x=y", "https://u:" + secret + "@host:port",
+		"https://u:" + secret + "@host?sigv4=es", "https://host?sigv4=" + secret, "https://host?region=" + secret,
 	} {
 		if _, err := ParseAddress(text, ""); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("got error %v, want one without the password", err)

@@ -50,6 +50,7 @@ func sorted(direction string, fields ...string) []any {
 
 // hit is a document that was found.
 type hit struct {
+	Index  string            `json:"_index"`
 	Source json.RawMessage   `json:"_source"`
 	Fields map[string][]any  `json:"fields"`
 	Sort   []json.RawMessage `json:"sort"`

@@ -23,27 +23,48 @@ const (
 	stateTemplate = "muster-state"
 )
 
-// Action is what Setup did with a template.
+// Action is what Setup did with a template or policy.
 type Action string
 
 // The actions of Setup.
 const (
 	Created  Action = "created"
 	Upgraded Action = "upgraded"
-	Kept     Action = "kept"
+	Kept     Action = "kept"          // as it is to be
+	Changed  Action = "yours"         // somebody changed it, so that it is left alone
+	Missing  Action = "not to be had" // the engine has no such thing
+	Unwanted Action = "not asked for" // no retention was
 )
 
-// Setup puts the index templates that are not there and upgrades those of an
-// older muster. It keeps one of the same version, whatever a user made of it,
-// and one without a version. It may be run again at any time; indices that are
-// there keep their mappings. Report is told of each template.
-func (s *Store) Setup(ctx context.Context, report func(name string, a Action)) error {
+// SetupOptions say what Setup puts beside the templates.
+type SetupOptions struct {
+	// RetainDays is after how many days of its life an index of records is
+	// deleted; 0 puts no policy, and leaves one that is there.
+	RetainDays int
+	// RetainSet: that number was asked for, and not only the usual one, which
+	// does not change the days of a policy that is there.
+	RetainSet bool
+	// Force overwrites what somebody changed.
+	Force bool
+}
+
+// Setup puts the index templates and the retention policy that are not there and
+// upgrades those of an older muster. What somebody changed since it was put it
+// leaves alone, unless it is forced: each carries a hash of what was put. It may
+// be run again at any time; indices that are there keep their mappings. Report
+// is told of each template and policy.
+func (s *Store) Setup(ctx context.Context, o SetupOptions, report func(name string, a Action)) error {
 	names, err := templateNames()
 	if err != nil {
 		return err
 	}
+	a, err := s.putPolicy(ctx, o)
+	if err != nil {
+		return fmt.Errorf("set up policy %s on %s: %w", policyName, s.address, err)
+	}
+	report(policyName, a)
 	for _, name := range names {
-		a, err := s.putTemplate(ctx, name)
+		a, err := s.putTemplate(ctx, name, o.Force)
 		if err != nil {
 			return fmt.Errorf("set up template %s on %s: %w", name, s.address, err)
 		}
@@ -74,53 +95,61 @@ func templatePath(name string) string {
 	return "/_index_template/" + name
 }
 
-func (s *Store) putTemplate(ctx context.Context, name string) (Action, error) {
-	body, err := templateFiles.ReadFile(path.Join("templates", name+".json"))
+func (s *Store) putTemplate(ctx context.Context, name string, force bool) (Action, error) {
+	file, err := templateFiles.ReadFile(path.Join("templates", name+".json"))
 	if err != nil {
 		return "", err
 	}
-	var own templateVersion
-	if err := json.Unmarshal(body, &own); err != nil {
+	own := map[string]any{}
+	if err := json.Unmarshal(file, &own); err != nil {
 		return "", err
 	}
-	there, found, err := s.templateVersion(ctx, name)
+	hash := hashOf(own)
+	meta, _ := own["_meta"].(map[string]any)
+	meta[hashKey] = hash
+	there, err := s.template(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	was := fingerprint(there)
 	switch {
-	case err != nil:
-		return "", err
-	case !found:
-		return Created, s.do(ctx, http.MethodPut, templatePath(name)+"?create=true", body, nil)
-	case there == nil || *there >= *own.Version:
-		return Kept, nil
+	case there == nil:
+		return Created, s.doJSON(ctx, http.MethodPut, templatePath(name)+"?create=true", own, nil)
+	case was != hashOf(there) && !force: // also one that carries none
+		return Changed, nil
+	case was == hash && hashOf(there) == hash, !force && number(there["version"]) > number(own["version"]):
+		return Kept, nil // as it is to be, or of a newer muster
 	default:
-		return Upgraded, s.do(ctx, http.MethodPut, templatePath(name), body, nil)
+		return Upgraded, s.doJSON(ctx, http.MethodPut, templatePath(name), own, nil)
 	}
 }
 
-type templateVersion struct {
-	Version *int `json:"version"` // nil: somebody else's
+func number(v any) float64 {
+	n, _ := v.(float64)
+	return n
 }
 
-// templateVersion is the version of a template that is there.
-func (s *Store) templateVersion(ctx context.Context, name string) (v *int, found bool, err error) {
+// template is a template that is there; nil when there is none.
+func (s *Store) template(ctx context.Context, name string) (map[string]any, error) {
 	var answer struct {
 		Index []struct {
-			Template templateVersion `json:"index_template"`
+			Template map[string]any `json:"index_template"`
 		} `json:"index_templates"`
 		Component []struct {
-			Template templateVersion `json:"component_template"`
+			Template map[string]any `json:"component_template"`
 		} `json:"component_templates"`
 	}
-	err = s.do(ctx, http.MethodGet, templatePath(name), nil, &answer)
+	err := s.do(ctx, http.MethodGet, templatePath(name), nil, &answer)
 	switch {
 	case hasStatus(err, http.StatusNotFound):
-		return nil, false, nil
+		return nil, nil
 	case err != nil:
-		return nil, false, err
+		return nil, err
 	case len(answer.Index) > 0:
-		return answer.Index[0].Template.Version, true, nil
+		return answer.Index[0].Template, nil
 	case len(answer.Component) > 0:
-		return answer.Component[0].Template.Version, true, nil
+		return answer.Component[0].Template, nil
 	default:
-		return nil, false, nil
+		return nil, nil
 	}
 }

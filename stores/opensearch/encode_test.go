@@ -1,0 +1,85 @@
+package opensearch
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fill sets every field of a struct at random, half of them to their zero value.
+func fill(random *rand.Rand, v reflect.Value) {
+	if v.Kind() != reflect.Struct && random.IntN(2) == 0 {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(random, v.Field(i))
+		}
+	case reflect.String:
+		v.SetString(randomText(random))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(random.Int64() >> random.IntN(64))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Slice:
+		v.Set(reflect.ValueOf([]string{randomText(random), randomText(random)}))
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]string{randomText(random): randomText(random), "k": "v"}))
+	default:
+		panic("a kind that no document has yet: " + v.Kind().String())
+	}
+}
+
+func randomText(random *rand.Rand) string {
+	b := make([]byte, random.IntN(12))
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return string(b) + "<é\u2028\u00ad\U0001F600\x00\x1f\x7f\"\\/\n\t&" + string(b)
+}
+
+// The documents that are sent are those that encoding/json would make.
+func TestDocumentsAreEncodedAsTheirTypesSay(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	type appender interface{ append(b []byte) []byte }
+	for range 500 {
+		for _, d := range []appender{&row{}, &spanDocument{}, &logDocument{}, &eventDocument{}} {
+			fill(random, reflect.ValueOf(d).Elem())
+			got := d.append([]byte("before"))[len("before"):]
+			want, err := json.Marshal(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var a, b any
+			if err := json.Unmarshal(want, &a); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(got, &b); err != nil || !utf8.Valid(got) {
+				t.Fatalf("%T: %v in %q", d, err, got)
+			}
+			if diff := cmp.Diff(a, b); diff != "" {
+				t.Fatalf("%T (-encoding/json +own):\n%s", d, diff)
+			}
+		}
+	}
+}
+
+func FuzzText(f *testing.F) {
+	f.Add("a\"b\\c\u2029\xff\x00")
+	f.Fuzz(func(t *testing.T, s string) {
+		var got string
+		if err := json.Unmarshal(appendText(nil, s), &got); err != nil {
+			t.Fatal(err)
+		}
+		var want string
+		b, _ := json.Marshal(s)
+		if err := json.Unmarshal(b, &want); err != nil || got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
