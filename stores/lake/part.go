@@ -156,11 +156,9 @@ func (v rowVersion) newer(w rowVersion) bool {
 	return v.revision > w.revision || v.revision == w.revision && v.amendment > w.amendment
 }
 
-// findDead reads the ids of a part, at most atOnce amended ones at a time. It
-// takes a bit per row beside them.
-func (p *part) findDead(ctx context.Context, f files, atOnce int64) (*dead, error) {
+// findDeleted marks the rows that another engine deleted.
+func (p *part) findDeleted(f files) (*dead, error) {
 	d := &dead{rows: map[string]bitmap{}, perFile: map[string]int64{}}
-	amended := int64(0)
 	for i := range p.files {
 		file := &p.files[i]
 		d.rows[file.name] = newBitmap(file.data.Count())
@@ -173,12 +171,22 @@ func (p *part) findDead(ctx context.Context, f files, atOnce int64) (*dead, erro
 				d.deleted++
 			}
 		}
-		if file.amends {
-			amended += file.data.Count()
-		}
 	}
-	if amended == 0 {
-		return d, nil
+	return d, nil
+}
+
+// findDead marks the rows that were deleted or superseded. It reads the ids of a
+// part, at most atOnce amended ones at a time, and takes a bit per row beside them.
+func (p *part) findDead(ctx context.Context, f files, atOnce int64) (*dead, error) {
+	d, err := p.findDeleted(f)
+	if err != nil {
+		return nil, err
+	}
+	amended := int64(0)
+	for i := range p.files {
+		if p.files[i].amends {
+			amended += p.files[i].data.Count()
+		}
 	}
 	shares := uint64((amended + atOnce - 1) / atOnce)
 	for share := range shares {
