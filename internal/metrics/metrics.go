@@ -27,6 +27,10 @@ type Line struct {
 	AuditTime    prometheus.Gauge
 	AuditEvery   prometheus.Gauge
 	NotJudged    prometheus.Gauge
+
+	Remembered      prometheus.Gauge
+	RememberedBytes prometheus.Gauge
+	Forgotten       *prometheus.CounterVec // by reason
 }
 
 // NewLine registers the pipeline's metrics.
@@ -70,6 +74,18 @@ func NewLine(reg prometheus.Registerer) *Line {
 		NotJudged: f.NewGauge(prometheus.GaugeOpts{
 			Name: "muster_audit_not_judged", Help: "Policies that the last audit could not judge.",
 		}),
+		Remembered: f.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_join_remembered_records", Help: "Records that later evidence can still be joined to.",
+		}),
+		RememberedBytes: f.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_join_remembered_bytes", Help: "Memory that remembering records takes.",
+		}),
+		Forgotten: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "muster_join_forgotten_total", Help: "Records forgotten though later evidence may belong to them.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{"bound", "horizon"} {
+		m.Forgotten.WithLabelValues(reason)
 	}
 	for _, k := range fleet.Kinds() {
 		m.Records.WithLabelValues(string(k))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -14,6 +15,18 @@ import (
 // loadBatch is how many records of the lake are handed to the resolver at a
 // time: enough to make the call cheap, few enough to hold in memory.
 const loadBatch = 10_000
+
+const (
+	// minHorizon is the least that is looked around a record: CloudTrail's usual
+	// delay of five minutes, three times.
+	minHorizon = 15 * time.Minute
+	// mostPortions bounds how often the lake is read for one commit's records,
+	// in horizons.
+	mostPortions = 8
+)
+
+// JoinStream is the stream of the ledger's entries on joins that are not complete.
+const JoinStream = "join"
 
 // forget throws away what the resolver knows; the next commit reads it again.
 func (l *Line) forget() {
@@ -26,6 +39,29 @@ func (l *Line) reach() time.Duration {
 		return DefaultHorizon
 	}
 	return l.Horizon
+}
+
+// looks is how far around a record's time evidence is looked for now.
+func (l *Line) looks() time.Duration {
+	if l.narrowed != 0 {
+		return l.narrowed
+	}
+	return l.reach()
+}
+
+// bound is how much the resolver may remember.
+func (l *Line) bound() correlate.Bound {
+	b := correlate.Bound{Entries: l.MaxEntries, Bytes: l.MaxBytes}
+	if b == (correlate.Bound{}) {
+		b.Bytes = DefaultMaxBytes
+	}
+	if b.Entries == 0 {
+		b.Entries = math.MaxInt32
+	}
+	if b.Bytes == 0 {
+		b.Bytes = math.MaxInt
+	}
+	return b
 }
 
 // portion is the part of some fresh records that is resolved at once. The
@@ -78,27 +114,95 @@ func portions(fresh []fleet.Record, length time.Duration) []portion {
 
 // resolve joins fresh records, in place, with each other and with what is live
 // at base within the horizon of each of them, and returns what that changes for
-// live records.
-func (l *Line) resolve(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record) ([]fleet.Amendment, error) {
-	ps := portions(fresh, l.reach()/2)
+// live records. Where more lies within the horizon than the resolver may
+// remember, it looks less far, and says so in the ledger.
+func (l *Line) resolve(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record) ([]fleet.Amendment, []fleet.LedgerEntry, error) {
+	for {
+		all, amendments, err := l.resolveWithin(ctx, base, fresh)
+		if err != nil {
+			return nil, nil, err
+		}
+		bounded := slices.ContainsFunc(l.losses, func(loss correlate.Loss) bool { return loss.Reason == correlate.LossBound })
+		if !bounded || !l.narrow(all) {
+			return amendments, l.lost(all, l.losses), nil
+		}
+		l.resolver = nil // again, over less
+	}
+}
+
+// narrow halves how far is looked for what joins, unless that would cut the
+// fresh records themselves, which lie from all.first to all.last, into so many
+// portions that each reads the lake for a few of them.
+func (l *Line) narrow(all portion) bool {
+	next := l.looks() / 2
+	if next < minHorizon || all.last.Sub(all.first) > mostPortions*next {
+		return false
+	}
+	l.narrowed = next
+	return true
+}
+
+// lost spells what was not looked for, or not remembered, and counts it.
+func (l *Line) lost(all portion, losses []correlate.Loss) []fleet.LedgerEntry {
+	var out []fleet.LedgerEntry
+	if l.narrowed != 0 && !all.first.IsZero() {
+		out = append(out, fleet.LedgerEntry{
+			Stream: JoinStream, Window: fleet.Window{Start: all.first, End: all.last.Add(time.Microsecond)},
+			Coverage: fleet.Partial, Reason: correlate.LossBound,
+			Detail: fmt.Sprintf("evidence was joined with what lies within %v of it instead of %v: there is more of it than may be remembered; muster resolve joins the rest",
+				l.narrowed, l.reach()),
+		})
+	}
+	for _, loss := range losses {
+		l.Metrics.Forgotten.WithLabelValues(loss.Reason).Add(float64(loss.Records))
+		out = append(out, fleet.LedgerEntry{
+			Stream: JoinStream, Window: loss.Window, Coverage: fleet.Partial, Reason: loss.Reason, Records: loss.Records,
+			Detail: lossDetails[loss.Reason],
+		})
+	}
+	if l.resolver != nil {
+		l.Metrics.Remembered.Set(float64(l.resolver.Len()))
+		l.Metrics.RememberedBytes.Set(float64(l.resolver.Bytes()))
+		if l.narrowed != 0 && l.resolver.Len() < l.bound().Entries/8 && l.resolver.Bytes() < l.bound().Bytes/8 {
+			l.narrowed = 0
+		}
+	}
+	return out
+}
+
+var lossDetails = map[string]string{
+	correlate.LossBound:   "forgotten for want of room, the oldest first: later evidence that belongs to it was not joined; muster resolve joins it",
+	correlate.LossHorizon: "forgotten since what it is joined to goes on for longer than is remembered; its joins stay",
+}
+
+// resolveWithin is resolve, as far as is looked now. It also tells from when to
+// when the fresh records are, and leaves in l.losses what was forgotten.
+func (l *Line) resolveWithin(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record) (portion, []fleet.Amendment, error) {
+	l.losses = nil
+	ps := portions(fresh, l.looks()/2)
+	var all portion
+	if len(ps) > 0 {
+		all = portion{first: ps[0].first, last: ps[len(ps)-1].last}
+	}
 	single := len(ps) < 2
 	var amendments []fleet.Amendment
 	for len(ps) > 0 {
 		n := 1 // portions of which each lies near the one before
-		for n < len(ps) && !ps[n].first.After(ps[n-1].last.Add(2*l.reach())) {
+		for n < len(ps) && !ps[n].first.After(ps[n-1].last.Add(2*l.looks())) {
 			n++
 		}
 		some, err := l.join(ctx, base, fresh, ps[:n])
 		if err != nil {
-			return nil, err
+			return all, nil, err
 		}
 		amendments = append(amendments, some...)
 		ps = ps[n:]
+		l.losses = append(l.losses, l.resolver.Losses()...)
 	}
 	if single {
-		return amendments, nil
+		return all, amendments, nil
 	}
-	return settle(fresh, amendments), nil
+	return all, settle(fresh, amendments), nil
 }
 
 // join resolves portions that lie near each other, while it reads the lake
@@ -108,9 +212,9 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	// From a whole hour on: CloudTrail's whole seconds lie a little before the
 	// spans that came first, and would start a new resolver, which reads all of
 	// an import back. That took a fifth of it.
-	need := fleet.Window{Start: ps[0].first.Add(-l.reach()).Truncate(time.Hour), End: l.until(ps[len(ps)-1])}
+	need := fleet.Window{Start: ps[0].first.Add(-l.looks()).Truncate(time.Hour), End: l.until(ps[len(ps)-1])}
 	if l.resolver == nil || need.Start.Before(l.known.Start) || need.Start.After(l.known.End) {
-		l.resolver = correlate.NewResolver(remembered(l.reach()), correlate.Bound{})
+		l.resolver = correlate.NewResolver(remembered(l.looks()), l.bound())
 		l.base, l.known = base, fleet.Window{Start: need.Start, End: need.Start}
 	}
 	var amendments []fleet.Amendment
@@ -148,7 +252,7 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 
 // until is the end, excluded, of what bears on a portion. Records that lie
 // exactly a horizon apart join, whichever comes first.
-func (l *Line) until(p portion) time.Time { return p.last.Add(l.reach() + time.Microsecond) }
+func (l *Line) until(p portion) time.Time { return p.last.Add(l.looks() + time.Microsecond) }
 
 // know says up to when the lake has been read. The resolver forgets what lies
 // further back than remembered, so what is known ends there too: evidence from
@@ -157,7 +261,7 @@ func (l *Line) know(end time.Time) {
 	if end.After(l.known.End) {
 		l.known.End = end
 	}
-	if oldest := l.known.End.Add(-remembered(l.reach())); oldest.After(l.known.Start) {
+	if oldest := l.known.End.Add(-remembered(l.looks())); oldest.After(l.known.Start) {
 		l.known.Start = oldest
 	}
 }

@@ -24,6 +24,10 @@ import (
 // nothing but usually needs minutes), and journeys that wait in queues overnight.
 const DefaultHorizon = 24 * time.Hour
 
+// DefaultMaxBytes bounds the resolver's memory: about six million records at 90
+// bytes each, and with all else that an import needs less than 1.5 GB.
+const DefaultMaxBytes = 512 << 20
+
 // conflictAttempts bounds how often a commit is tried again when another writer
 // was faster. Each try needs a whole re-read, so losing this often means that
 // something else is wrong.
@@ -48,11 +52,19 @@ type Lake interface {
 type Line struct {
 	Lake    Lake
 	Horizon time.Duration // zero means DefaultHorizon
+	// MaxEntries and MaxBytes bound what the resolver remembers, in records and
+	// in memory. Both zero means DefaultMaxBytes. Beyond them it looks less far
+	// around a record, forgets the oldest, and says so in the ledger.
+	MaxEntries int
+	MaxBytes   int
+
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *metrics.Line
 
 	resolver *correlate.Resolver
+	narrowed time.Duration        // the horizon where less than all of it can be remembered; else zero
+	losses   []correlate.Loss     // of the last resolving
 	base     fleet.Snapshot       // the state of the lake that the resolver knows
 	known    fleet.Window         // the part of the lake that the resolver has read
 	marks    map[string]time.Time // as last read or moved by this line
@@ -159,14 +171,14 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 			return Totals{}, err
 		}
 	}
-	amendments, err := l.resolve(ctx, fresh.Base, all)
+	amendments, gaps, err := l.resolve(ctx, fresh.Base, all)
 	if err != nil {
 		return Totals{}, err
 	}
 	c := fleet.Commit{
 		Base:    fresh.Base,
 		Records: all[:n], Revised: all[n:], Amendments: amendments,
-		Checkpoints: marks, Ledger: s.Ledger,
+		Checkpoints: marks, Ledger: slices.Concat(s.Ledger, gaps),
 	}
 	t := Totals{
 		Read: len(s.Records), Stored: n, Revised: len(all) - n, Amended: len(amendments), Dropped: fresh.Dropped,
@@ -179,6 +191,7 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 		return Totals{}, fmt.Errorf("commit %d records: %w", len(all), err)
 	}
 	t.Commits = 1
+	l.warn(ctx, gaps)
 	l.moved(marks)
 	return t, nil
 }

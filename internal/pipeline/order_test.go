@@ -13,15 +13,15 @@ import (
 	"muster/fleet"
 )
 
-// stories is evidence of many small stories over twelve days, each of them
-// within a horizon: two traces that a message ties, a call and a log line
+// stories is evidence of small stories over some days, each of them within a
+// time that a horizon covers: two traces that a message ties, a call and a log line
 // that only show a request, and a correlation id on one of them.
-func stories(r *rand.Rand) []fleet.Record {
+func stories(r *rand.Rand, count int, over, within time.Duration) []fleet.Record {
 	var all []fleet.Record
-	for n := range 40 {
-		start := epoch.Add(time.Duration(r.Int64N(int64(12 * 24 * time.Hour))))
+	for n := range count {
+		start := epoch.Add(time.Duration(r.Int64N(int64(over))))
 		when := func() time.Time {
-			return start.Add(time.Duration(r.Int64N(int64(20 * time.Hour)))).Truncate(time.Microsecond)
+			return start.Add(time.Duration(r.Int64N(int64(within)))).Truncate(time.Microsecond)
 		}
 		add := func(id string, kind fleet.Kind, k fleet.Keys) {
 			all = append(all, fleet.Record{ID: fmt.Sprintf("%s-%d", id, n), Kind: kind, Time: when(), Seen: k})
@@ -44,7 +44,7 @@ func stories(r *rand.Rand) []fleet.Record {
 func TestTakeInAnyOrderAnswersAsOneRunOverEverything(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		all := stories(r)
+		all := stories(r, 40, 12*24*time.Hour, 20*time.Hour)
 		want := slices.Clone(all)
 		correlate.Resolve(want)
 		fleet.Sort(want)
@@ -71,15 +71,96 @@ func TestTakeInAnyOrderAnswersAsOneRunOverEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var got []fleet.Record
-		for rec, err := range m.Records(t.Context(), fleet.Query{}) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, rec)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, m.all(t)); diff != "" {
 			t.Fatalf("seed %d, %d records at a time: one run (-) and the lake (+) differ:\n%s", seed, portion, diff)
 		}
+	}
+}
+
+// all is what is live, in order.
+func (m *memory) all(t *testing.T) []fleet.Record {
+	var got []fleet.Record
+	for rec, err := range m.Records(t.Context(), fleet.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, rec)
+	}
+	return got
+}
+
+// TestABoundThatIsTooSmallLooksLessFar imports one source after the other, each
+// in the order of time, and far more of it than may be remembered.
+func TestABoundThatIsTooSmallLooksLessFar(t *testing.T) {
+	for seed := range uint64(5) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		all := stories(r, 200, 48*time.Hour, 30*time.Minute)
+		want := slices.Clone(all)
+		correlate.Resolve(want)
+		fleet.Sort(want)
+		fleet.Sort(all)
+		slices.SortStableFunc(all, func(a, b fleet.Record) int { return len(a.Kind) - len(b.Kind) })
+		m := newMemory()
+		l := newLine(m)
+		l.MaxEntries = 300 // of 1200
+		for batch := range slices.Chunk(all, 100+r.IntN(100)) {
+			if r.IntN(5) == 0 {
+				was := l.narrowed
+				l = newLine(m) // a restart
+				l.MaxEntries, l.narrowed = 300, was*time.Duration(r.IntN(2))
+			}
+			if _, err := l.Take(t.Context(), Step{Records: batch}); err != nil {
+				t.Fatal(err)
+			}
+			if l.resolver.Len() > l.MaxEntries {
+				t.Fatalf("%d records remembered, want no more than %d", l.resolver.Len(), l.MaxEntries)
+			}
+		}
+		if diff := cmp.Diff(want, m.all(t)); diff != "" {
+			t.Fatalf("seed %d: one run (-) and the lake (+) differ:\n%s", seed, diff)
+		}
+		if len(m.ledger) == 0 {
+			t.Errorf("seed %d: the ledger does not say that it looked less far", seed)
+		}
+	}
+}
+
+// TestWhatTheBoundMissedIsInTheLedger imports evidence in no order at all:
+// joins are lost, none is wrong, and the ledger names the time of each.
+func TestWhatTheBoundMissedIsInTheLedger(t *testing.T) {
+	missed := 0
+	for seed := range uint64(6) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		all := stories(r, 120, 48*time.Hour, 30*time.Minute)
+		want := slices.Clone(all)
+		correlate.Resolve(want)
+		fleet.Sort(want)
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		m := newMemory()
+		l := newLine(m)
+		l.MaxEntries = 90
+		for batch := range slices.Chunk(all, 60) {
+			if _, err := l.Take(t.Context(), Step{Records: batch}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, got := range m.all(t) {
+			if cmp.Equal(want[i], got) {
+				continue
+			}
+			missed++
+			if got.Keys.Trace != "" && got.Keys.Trace != want[i].Keys.Trace {
+				t.Errorf("seed %d: %s is joined to %s, want %s", seed, got.ID, got.Keys.Trace, want[i].Keys.Trace)
+			}
+			named := func(e fleet.LedgerEntry) bool {
+				return e.Stream == JoinStream && e.Coverage == fleet.Partial && e.Window.Contains(got.Time)
+			}
+			if !slices.ContainsFunc(m.ledger, named) {
+				t.Errorf("seed %d: %s of %v is not joined as it might be, and no ledger entry says so", seed, got.ID, got.Time)
+			}
+		}
+	}
+	if missed == 0 {
+		t.Error("no join was missed: the bound was not reached, and this proves nothing")
 	}
 }
