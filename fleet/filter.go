@@ -154,19 +154,20 @@ const (
 
 // NumberPattern is what an annotation must look like to be compared with a
 // number: in the dialect that Go, DuckDB and Trino have in common, and so short
-// that all of them read the same number.
-const NumberPattern = `^-?[0-9]{1,15}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?\z`
+// that all of them read the same number. It has no question mark, which stands
+// for an argument in SQL.
+const NumberPattern = `^-{0,1}[0-9]{1,15}(\.[0-9]{1,20}){0,1}([eE][+-]{0,1}[0-9]{1,2}){0,1}\z`
 
 // limitless is beyond every number of microseconds and every status.
 const limitless = math.MaxInt64 / 4
 
 // Range is the test as a range of whole numbers, of microseconds where the
 // keyword is a time: it holds for those from low to high or, if outside is set,
-// for all others. Times are rounded to whole microseconds.
+// for all others.
 func (t FilterTest) Range() (low, high int64, outside bool) {
 	x, _ := t.Value.(float64)
 	if t.Keyword != KeyHTTPStatus {
-		x = math.Round(x * 1e6)
+		x = math.Round(x*1e9) / 1e3 // nanoseconds hide that 2.3 is no binary fraction
 	}
 	x = max(-limitless, min(limitless, x))
 	below, above := int64(math.Floor(x)), int64(math.Ceil(x))

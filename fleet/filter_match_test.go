@@ -48,7 +48,7 @@ func TestMatchTraceMeansWhatTheDocumentationSays(t *testing.T) {
 	tests := map[string]bool{
 		// The trace itself is its entry.
 		`ok`: true, `error`: false, `fault`: false, `throttle`: false, `!fault`: true, `ok = false`: false,
-		`responsetime = 2`: true, `responsetime < 2`: false, `responsetime >= 2.0000004`: true, `responsetime > 1.999999`: true,
+		`responsetime = 2`: true, `responsetime < 2`: false, `responsetime >= 2.0000004`: false, `responsetime <= 2.0000004`: true, `responsetime > 1.999999`: true,
 		`duration = 2.5`: true, `duration > 2.5`: false, `duration`: true,
 		`http.status = 200`: true, `http.status != 200`: false, `http.status > 199.5`: true, `http.status < 200.5`: true, `http.status = 200.5`: false,
 		`http.status != 200.5`: true,
