@@ -16,7 +16,7 @@ import (
 
 // lakeUpkeepCommands are the verbs below "lake" that look after it.
 func (a *app) lakeUpkeepCommands() []*cobra.Command {
-	return []*cobra.Command{a.lakeCompactCommand(), a.lakeExpireCommand(), a.lakeEraseCommand(), a.lakeCheckCommand()}
+	return []*cobra.Command{a.lakeCompactCommand(), a.lakeExpireCommand(), a.lakeEraseCommand(), a.lakeCheckCommand(), a.lakeExportCommand()}
 }
 
 func (a *app) lakeCompactCommand() *cobra.Command {

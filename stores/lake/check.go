@@ -106,7 +106,7 @@ func (k *checker) table(ctx context.Context, t layout) error {
 // pointer finds metadata that is ahead of the catalog. One version ahead is
 // what a commit that was killed leaves; more says that the catalog was set back.
 func (k *checker) pointer(tbl *table.Table, name string) {
-	at, ok := metadataVersion(tbl.MetadataLocation())
+	at, ok := metadataNumber(tbl.MetadataLocation())
 	if !ok {
 		return
 	}
@@ -116,7 +116,7 @@ func (k *checker) pointer(tbl *table.Table, name string) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if v, ok := metadataVersion(p); ok && v > newest {
+		if v, ok := metadataNumber(p); ok && v > newest {
 			newest, newestName = v, p
 		}
 		return nil
@@ -129,8 +129,8 @@ func (k *checker) pointer(tbl *table.Table, name string) {
 	}
 }
 
-// metadataVersion is the number that metadata files begin with.
-func metadataVersion(name string) (int, bool) {
+// metadataNumber is the number that metadata files begin with.
+func metadataNumber(name string) (int, bool) {
 	number, _, ok := strings.Cut(path.Base(name), "-")
 	v, err := strconv.Atoi(number)
 	return v, ok && err == nil && strings.HasSuffix(name, ".metadata.json")
