@@ -16,8 +16,9 @@ func (a *app) localAWSCommand() *cobra.Command {
 		Short: "The AWS stand-in alone, for other programs and for awscli",
 		Long: `Serve the AWS stand-in on loopback: CloudWatch Logs, X-Ray (with the daemon's UDP
 port), CloudTrail, Config, STS, SQS, SNS, DynamoDB, S3 and security groups, with
-AWS's own protocols. Every call made to it becomes a CloudTrail event. It keeps
-everything in memory and checks no signature: it is for trying things out.`,
+AWS's own protocols, and Athena's where --trino names a Trino that reads the Glue
+catalog. Every call made to it becomes a CloudTrail event. It keeps everything in
+memory and checks no signature: it is for trying things out.`,
 		Example: `  muster local-aws --listen 127.0.0.1:4566
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws logs describe-log-groups
   muster local-aws --throttle 0.1 --seed 3      a tenth of the reads is throttled`,
@@ -42,6 +43,8 @@ everything in memory and checks no signature: it is for trying things out.`,
 	fs := cmd.Flags()
 	fs.StringVar(&o.ListenAddr, "listen", "127.0.0.1:4566", "address of the endpoint")
 	fs.StringVar(&o.DaemonAddr, "daemon", "127.0.0.1:2000", "address of the X-Ray daemon's UDP and TCP port")
+	fs.StringVar(&o.TrinoURL, "trino", "", "`URL` of the Trino that runs Athena's statements (default: none)")
+	fs.StringVar(&o.TrinoCatalog, "trino-catalog", "lake", "its `catalog` over Glue")
 	fs.StringVar(&o.Region, "region", localaws.DefaultRegion, "region it is in")
 	fs.StringVar(&o.Account, "account", localaws.DefaultAccount, "account `id` it is")
 	fs.Uint64Var(&o.Seed, "seed", 1, "seed of all trouble")

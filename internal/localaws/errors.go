@@ -12,6 +12,9 @@ type apiError struct {
 	Code    string
 	Message string
 	Status  int
+	// AthenaCode is what Athena's InvalidRequestException tells the cause by; ""
+	// elsewhere.
+	AthenaCode string
 	// QueryCode is the older code that services which moved from query to JSON
 	// also send, in X-Amzn-Query-Error. SQS only.
 	QueryCode string

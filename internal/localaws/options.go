@@ -26,6 +26,10 @@ type Options struct {
 	Logger *slog.Logger
 	// TrailBucket receives the trail's files; empty means DefaultTrailBucket.
 	TrailBucket string
+	// TrinoURL is the Trino to which Athena hands its statements, and
+	// TrinoCatalog the catalog that stands for Glue there; empty means "lake".
+	// Without a Trino, Athena answers that it has no engine.
+	TrinoURL, TrinoCatalog string
 	// ListenAddr and DaemonAddr are loopback addresses; empty means a free port.
 	ListenAddr, DaemonAddr string
 }
@@ -73,6 +77,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.TrinoCatalog == "" {
+		o.TrinoCatalog = "lake"
 	}
 	if o.ListenAddr == "" {
 		o.ListenAddr = "127.0.0.1:0"

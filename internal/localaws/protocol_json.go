@@ -21,6 +21,7 @@ var targets = map[string]struct{ service, namespace string }{
 	"StarlingDoveService": {"config", ""},
 	"DynamoDB_20120810":   {"dynamodb", "com.amazonaws.dynamodb.v20120810#"},
 	"AmazonSQS":           {"sqs", "com.amazonaws.sqs#"},
+	"AmazonAthena":        {"athena", ""},
 }
 
 // jsonProtocol is awsJson: the operation is in X-Amz-Target, input and output
@@ -84,8 +85,11 @@ func encodeJSON(answer any) ([]byte, error) {
 }
 
 func errorBody(kind string, e *apiError) []byte {
-	// Neither field can fail to encode.
-	body, _ := json.Marshal(map[string]string{"__type": kind, "message": e.Message})
+	fields := map[string]string{"__type": kind, "message": e.Message}
+	if e.AthenaCode != "" {
+		fields = map[string]string{"__type": kind, "Message": e.Message, "AthenaErrorCode": e.AthenaCode, "ErrorCode": e.AthenaCode}
+	}
+	body, _ := json.Marshal(fields) // strings never fail to encode
 	return body
 }
 

@@ -23,6 +23,9 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	queues := newQueues(s)
 	s.register("sqs", queues.operations())
 	s.register("sns", newTopics(s, queues).operations())
+	a := newStatements(s, o)
+	s.register("athena", a.operations())
+	s.closers = append(s.closers, a.close)
 	s.drains = append(s.drains, s.trail.drain, s.config.drain)
 	return s.mountTelemetry(ctx, o)
 }

@@ -31,13 +31,16 @@ type Result struct {
 	Stats   Stats
 	// UpdateType is "CREATE TABLE", "INSERT" and the like; "" for a query.
 	UpdateType string
+	// UpdateCount is how many rows were written; nil where Trino tells none.
+	UpdateCount *int64
 }
 
 // Column is a column of a result. Type is Trino's spelling with parameters:
-// "timestamp(6)", "map(varchar, varchar)".
+// "timestamp(6)", "map(varchar, varchar)"; Signature is the same in parts.
 type Column struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
+	Name      string    `json:"name"`
+	Type      string    `json:"type"`
+	Signature Signature `json:"typeSignature"`
 }
 
 // Stats is what a statement took so far.
@@ -77,6 +80,7 @@ type page struct {
 	Stats      Stats    `json:"stats"`
 	Error      *Error   `json:"error"`
 	UpdateType string   `json:"updateType"`
+	Updated    *int64   `json:"updateCount"`
 }
 
 // Run runs a statement to its end. When ctx ends before it, or watch objects,
@@ -99,6 +103,9 @@ func (c *Client) Run(ctx context.Context, sql string, watch func(Stats) error) (
 		}
 		if p.UpdateType != "" {
 			result.UpdateType = p.UpdateType
+		}
+		if p.Updated != nil {
+			result.UpdateCount = p.Updated
 		}
 		result.Rows = append(result.Rows, p.Data...)
 		if watch != nil {
