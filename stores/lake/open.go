@@ -1,6 +1,7 @@
-// Package lake keeps evidence in Apache Iceberg tables in a folder: Parquet
-// files that we write ourselves, a small SQLite catalog beside them, and a
-// DuckDB reader over exactly the files that a snapshot names. See the views in
+// Package lake keeps evidence in Apache Iceberg tables: Parquet files that we
+// write ourselves, in a folder or on S3. A folder has a small SQLite catalog
+// beside them, and a DuckDB reader over exactly the files that a snapshot names;
+// on S3, AWS Glue is the catalog and Athena the reader. See the views in
 // views.sql for what can be asked.
 package lake
 
@@ -10,10 +11,12 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/apache/iceberg-go/table"
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // Options are what a Lake needs from its surroundings.
@@ -22,15 +25,21 @@ type Options struct {
 	Logger *slog.Logger     // nil: no log
 	// ReadOnly opens a lake that exists and writes nothing to its folder.
 	ReadOnly bool
+
+	// The rest is for a lake on S3.
+
+	AWS        aws.Config // with the region of the bucket and of Glue
+	Database   string     // in Glue; "" is DefaultDatabase
+	Encryption Encryption
 }
 
-// Lake is a store in a folder. Its methods may be called from several
-// goroutines, and several programs may have one folder open: a commit that was
+// Lake is a store in a folder or on S3. Its methods may be called from several
+// goroutines, and several programs may have one lake open: a commit that was
 // overtaken returns fleet.ErrConflict and changes nothing.
 type Lake struct {
-	root    string // a folder, or s3://bucket/prefix
-	base    string // how the names in the metadata begin: lake:// or s3://bucket/prefix
-	options Options
+	root    string  // a folder, or s3://bucket/prefix
+	base    string  // how the names in the metadata begin: lake:// or s3://bucket/prefix
+	options Options // with every default filled in
 	catalog tables
 	reader  *reader // of a folder
 
@@ -43,12 +52,17 @@ type Lake struct {
 	heads map[string]*table.Table // by table name, as last loaded
 }
 
-// Open opens the lake in a folder and creates it when the folder is empty or
-// absent. A folder that holds anything else is refused and left as it is.
+// Open opens the lake in a folder, or on S3 below s3://bucket/prefix, and creates
+// it when there is none. A folder that holds anything else, and a prefix or a Glue
+// database of another lake, is refused and left as it is.
 func Open(ctx context.Context, root string, o Options) (*Lake, error) {
-	root, err := filepath.Abs(root)
-	if err != nil {
-		return nil, fmt.Errorf("open lake %s: %w", root, err)
+	onS3 := strings.HasPrefix(root, bucketScheme)
+	if !onS3 {
+		folder, err := filepath.Abs(root)
+		if err != nil {
+			return nil, fmt.Errorf("open lake %s: %w", root, err)
+		}
+		root = folder
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -60,13 +74,45 @@ func Open(ctx context.Context, root string, o Options) (*Lake, error) {
 		root: root, base: scheme, options: o, live: newLiveIndex(), heads: map[string]*table.Table{},
 		upkeep: upkeep{snapshots: snapshotAge, slack: expireSlack, orphans: orphanAge},
 	}
-	if err := l.open(ctx); err != nil {
+	if o.Database == "" {
+		l.options.Database = DefaultDatabase
+	}
+	open := l.openFolder
+	if onS3 {
+		open = l.openBucket
+	}
+	if err := open(ctx); err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", root, errors.Join(err, l.Close()))
 	}
 	return l, nil
 }
 
-func (l *Lake) open(ctx context.Context) error {
+// openBucket opens a lake on S3.
+func (l *Lake) openBucket(ctx context.Context) error {
+	b, err := newBucket(l.root, l.options.AWS, l.options.Encryption)
+	if err != nil {
+		return err
+	}
+	l.root, l.base = b.base(), b.base()
+	cat := newGlueCatalog(b, l.options.AWS, l.options.Database)
+	l.catalog = cat
+	if !l.options.ReadOnly {
+		if err := cat.claim(ctx); err != nil {
+			return err
+		}
+		if err := create(ctx, cat); err != nil {
+			return err
+		}
+	}
+	err = check(ctx, cat)
+	if errors.Is(err, errNoTable) {
+		return fmt.Errorf("there is no lake yet in Glue database %s of %s: collect or import into it first, or name its database with --glue-database: %w",
+			l.options.Database, l.options.AWS.Region, err)
+	}
+	return err
+}
+
+func (l *Lake) openFolder(ctx context.Context) error {
 	state, err := inspect(l.root, l.options.ReadOnly)
 	if err != nil {
 		return err
@@ -101,7 +147,7 @@ func (l *Lake) openTables(ctx context.Context, state folderState) error {
 	return check(ctx, l.catalog)
 }
 
-// Close lets go of the folder. Nothing is lost without it.
+// Close lets go of the lake. Nothing is lost without it.
 func (l *Lake) Close() error {
 	var errs []error
 	if l.reader != nil {

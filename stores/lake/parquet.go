@@ -107,7 +107,11 @@ func readParquet[T any](f files, name string, fn func(number int64, r *T) error)
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	defer func() { _ = file.Close() }() // only read
-	r := parquet.NewGenericReader[T](file)
+	footer, err := openFooter(file)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	r := parquet.NewGenericReader[T](footer)
 	defer func() { _ = r.Close() }()
 	buf := make([]T, readRowsAtOnce)
 	for number := int64(0); ; {
@@ -136,7 +140,11 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer func() { _ = file.Close() }() // only read
-	r := parquet.NewGenericReader[row](file)
+	footer, err := openFooter(file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	r := parquet.NewGenericReader[row](footer)
 	defer func() { _ = r.Close() }()
 	out := make([]row, len(numbers))
 	next := int64(0)

@@ -1,0 +1,369 @@
+package lake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/google/go-cmp/cmp"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/parquet-go/parquet-go"
+)
+
+const testRoot = "s3://fleet-evidence/prod"
+
+// testAWS is a configuration of an AWS at an address.
+func testAWS(url string) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+		RetryMaxAttempts: 1,
+	}
+}
+
+// s3Handler is an S3 with the bucket of testRoot.
+func s3Handler(t *testing.T) http.Handler {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket("fleet-evidence"); err != nil {
+		t.Fatal(err)
+	}
+	return gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
+}
+
+// openObjects are the files of testRoot on an S3.
+func openObjects(t *testing.T, s3 http.Handler, e Encryption) objects {
+	t.Helper()
+	server := httptest.NewServer(s3)
+	t.Cleanup(server.Close)
+	b, err := newBucket(testRoot, testAWS(server.URL), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects{b, t.Context()}
+}
+
+// noise is what no compression and no chance makes equal.
+func noise(n int) []byte {
+	p := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(n)}).Read(p) // never fails
+	return p
+}
+
+func TestObjectsHoldWhatWasWritten(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	for _, size := range []int{1, blockBytes - 1, blockBytes, blockBytes + 1, 2*blockBytes + 7, spoolBytes + 3} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			content := noise(size)
+			name := dataName(testRoot, tableEvidence, fmt.Sprint(size))
+			w, err := o.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for chunk := content; len(chunk) > 0; chunk = chunk[min(len(chunk), 1<<20):] {
+				if _, err := w.Write(chunk[:min(len(chunk), 1<<20)]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := o.ReadFile(name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("before it is closed: %v, want %v", err, fs.ErrNotExist)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			whole, err := o.ReadFile(name)
+			if err != nil || !bytes.Equal(whole, content) {
+				t.Errorf("ReadFile: %d bytes of %d, equal %t, error %v", len(whole), size, bytes.Equal(whole, content), err)
+			}
+			f, err := o.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all, err := io.ReadAll(f); err != nil || !bytes.Equal(all, content) {
+				t.Errorf("Open and read: %d bytes of %d, error %v", len(all), size, err)
+			}
+			random := rand.New(rand.NewPCG(1, uint64(size)))
+			for range 50 {
+				off := random.IntN(size)
+				p := make([]byte, random.IntN(size-off)+1)
+				if n, err := f.ReadAt(p, int64(off)); err != nil || !bytes.Equal(p, content[off:off+len(p)]) {
+					t.Fatalf("ReadAt(%d, %d): %d, %v", len(p), off, n, err)
+				}
+			}
+			if n, err := f.ReadAt(make([]byte, 2), int64(size)-1); n != 1 || !errors.Is(err, io.EOF) {
+				t.Errorf("ReadAt over the end: %d, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestLongFileKeepsFewBlocks(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	name := dataName(testRoot, tableEvidence, "long")
+	content := noise((cachedBlocks + 4) * blockBytes)
+	if err := o.WriteFile(name, content); err != nil {
+		t.Fatal(err)
+	}
+	f, err := o.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(f); err != nil || !bytes.Equal(all, content) {
+		t.Errorf("read %d bytes of %d, error %v", len(all), len(content), err)
+	}
+	if kept := f.(*objectFile); len(kept.blocks) != cachedBlocks || len(kept.order) != cachedBlocks {
+		t.Errorf("%d blocks are kept in an order of %d, want %d", len(kept.blocks), len(kept.order), cachedBlocks)
+	}
+}
+
+func TestAbortedUploadLeavesNothing(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	name := dataName(testRoot, tableEvidence, "x.parquet")
+	_, err := writeFile(o, name, evidenceOptions(), func(*parquet.GenericWriter[row]) error { return errStopped })
+	if !errors.Is(err, errStopped) {
+		t.Errorf("got %v, want %v", err, errStopped)
+	}
+	if _, err := o.ReadFile(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is there: %v", err)
+	}
+}
+
+func TestParquetOnS3(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	lines := logLines(0, 1000)
+	rows := make([]*row, len(lines))
+	for i := range lines {
+		r := newRow(&lines[i])
+		rows[i] = &r
+	}
+	name := dataName(testRoot, tableEvidence, "x.parquet")
+	size, err := writeEvidence(o, name, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := o.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != size {
+		t.Errorf("the file has %v bytes, %d were written, error %v", info, size, err)
+	}
+	var got []row
+	err = readParquet(o, name, func(_ int64, r *row) error { got = append(got, *r); return nil })
+	if err != nil || len(got) != len(rows) {
+		t.Fatalf("read %d rows of %d, error %v", len(got), len(rows), err)
+	}
+	for i := range got {
+		if diff := cmp.Diff(rows[i].record(), got[i].record()); diff != "" {
+			t.Fatalf("row %d (-want +got):\n%s", i, diff)
+		}
+	}
+	some, err := readRows(o, name, []int64{3, 500, 999})
+	if err != nil || some[1].ID != rows[500].ID || some[2].ID != rows[999].ID {
+		t.Errorf("single rows: %v", err)
+	}
+}
+
+func TestWhatIsNoParquetIsAnError(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	name := dataName(testRoot, tableEvidence, "x.parquet")
+	for _, content := range []string{"", "x", "PAR1 and so on PAR1"} {
+		if err := o.WriteFile(name, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := readParquet(o, name, func(int64, *row) error { return nil }); err == nil {
+			t.Errorf("%q is read without an error", content)
+		}
+		if _, err := readRows(o, name, []int64{0}); err == nil {
+			t.Errorf("a row of %q is read without an error", content)
+		}
+	}
+}
+
+func TestObjectsAreListedAndRemoved(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	var names []string
+	for i := range 1205 { // more than one page, and than one request removes
+		names = append(names, dataName(testRoot, tableEvidence, fmt.Sprintf("%04d", i)))
+	}
+	other := dataName(testRoot, tableEvidence+"2", "stays")
+	for _, name := range append(slices.Clip(names), other) {
+		if err := o.WriteFile(name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	listed := func() (got []string) {
+		err := o.WalkDir(location(testRoot, tableEvidence), func(name string, d fs.DirEntry, err error) error {
+			if info, infoErr := d.Info(); infoErr != nil || info.Size() != 1 || info.ModTime().IsZero() {
+				t.Errorf("%s: %v", name, infoErr)
+			}
+			got = append(got, name)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if diff := cmp.Diff(names, listed()); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+	if err := o.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := o.DeleteFiles(t.Context(), names) // one of them is not there
+	if err != nil || len(removed) != len(names) || len(listed()) != 0 {
+		t.Errorf("removed %d of %d, %d left, error %v", len(removed), len(names), len(listed()), err)
+	}
+	if _, err := o.ReadFile(other); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNamesOutsideTheLakeAreRefused(t *testing.T) {
+	o := openObjects(t, s3Handler(t), Encryption{})
+	for _, name := range []string{
+		"s3://fleet-evidence/production/x", "s3://other/prod/x", "lake:///x", "s3://fleet-evidence/prod/", "prod/x", "s3://fleet-evidence/x",
+	} {
+		if err := o.WriteFile(name, nil); err == nil || !strings.Contains(err.Error(), "not a path inside the lake") {
+			t.Errorf("write %s: %v", name, err)
+		}
+		if err := o.Remove(name); err == nil {
+			t.Errorf("remove %s: no error", name)
+		}
+	}
+}
+
+func TestRootsOnS3(t *testing.T) {
+	for _, tt := range []struct{ root, base, want string }{
+		{"s3://fleet-evidence/prod", "s3://fleet-evidence/prod", ""},
+		{"s3://fleet-evidence/a/b=c/", "s3://fleet-evidence/a/b=c", ""},
+		{"s3://fleet-evidence", "", "a prefix is missing"},
+		{"s3://fleet-evidence/", "", "a prefix is missing"},
+		{"s3://Fleet/x", "", "no name of a bucket"},
+		{"s3:///x", "", "no name of a bucket"},
+		{"s3://fleet-evidence/a//b", "", "single slashes"},
+		{"s3://fleet-evidence/a/../b", "", "single slashes"},
+		{"s3://fleet-evidence/a b", "", "use letters"},
+	} {
+		t.Run(tt.root, func(t *testing.T) {
+			b, err := newBucket(tt.root, testAWS("http://127.0.0.1:1"), Encryption{})
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %q", err, tt.want)
+				}
+				return
+			}
+			if err != nil || b.base() != tt.base {
+				t.Errorf("got %v, error %v, want %s", b, err, tt.base)
+			}
+		})
+	}
+}
+
+func TestObjectsAreEncryptedAsAsked(t *testing.T) {
+	const key = "arn:aws:kms:us-east-1:111122223333:key/a"
+	for _, tt := range []struct {
+		name string
+		Encryption
+		mode, key, bucketKey string
+	}{
+		{"bucket's own", Encryption{}, "", "", ""},
+		{"SSE-S3", Encryption{Mode: "AES256"}, "AES256", "", ""},
+		{"SSE-KMS", Encryption{Mode: "aws:kms"}, "aws:kms", "", "true"},
+		{"SSE-KMS with a key", Encryption{Mode: "aws:kms", KeyID: key}, "aws:kms", key, "true"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var header http.Header
+			s3 := s3Handler(t)
+			o := openObjects(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				header = r.Header.Clone()
+				s3.ServeHTTP(w, r)
+			}), tt.Encryption)
+			w, err := o.Create(dataName(testRoot, tableEvidence, "x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			got := [3]string{
+				header.Get("X-Amz-Server-Side-Encryption"), header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+				header.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled"),
+			}
+			if want := [3]string{tt.mode, tt.key, tt.bucketKey}; got != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+	for _, e := range []Encryption{{Mode: "rot13"}, {KeyID: key}, {Mode: "AES256", KeyID: key}} {
+		if _, err := newBucket(testRoot, testAWS("http://127.0.0.1:1"), e); err == nil {
+			t.Errorf("%v is accepted", e)
+		}
+	}
+}
+
+// TestBrokenAnswerIsReadAgain cuts the first two answers in their middle.
+func TestBrokenAnswerIsReadAgain(t *testing.T) {
+	s3 := s3Handler(t)
+	var cut atomic.Int32
+	o := openObjects(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && cut.Add(1) <= bodyTries-1 {
+			w.Header().Set("Content-Length", "10")
+			_, _ = w.Write([]byte("half"))
+			return
+		}
+		s3.ServeHTTP(w, r)
+	}), Encryption{})
+	name := dataName(testRoot, tableEvidence, "x")
+	if err := o.WriteFile(name, []byte("the whole ")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := o.ReadFile(name)
+	if err != nil || string(got) != "the whole " {
+		t.Errorf("got %q, error %v", got, err)
+	}
+}
+
+func TestErrorsOfS3SayWhatToDo(t *testing.T) {
+	for _, tt := range []struct {
+		name, region, code, message string
+		status                      int
+		want                        []string
+	}{
+		{"no bucket", "", "NoSuchBucket", "", 404, []string{"bucket fleet-evidence does not exist"}},
+		{"denied", "", "AccessDenied", "Access Denied", 403, []string{"lack s3:PutObject on arn:aws:s3:::fleet-evidence/prod/evidence/data/x"}},
+		{"key denied", "", "AccessDenied", "not authorized to perform: kms:GenerateDataKey", 403, []string{"lack kms:GenerateDataKey"}},
+		{"other region", "eu-west-1", "PermanentRedirect", "", 301, []string{"lies in region eu-west-1", "asked for in us-east-1", "--store-region"}},
+		{"other signature", "eu-west-1", "AuthorizationHeaderMalformed", "", 400, []string{"lies in region eu-west-1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := openObjects(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Amz-Bucket-Region", tt.region)
+				w.Header().Set("Content-Type", "application/xml")
+				w.WriteHeader(tt.status)
+				_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", tt.code, tt.message)
+			}), Encryption{})
+			err := o.WriteFile(dataName(testRoot, tableEvidence, "x"), nil)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+		})
+	}
+}
