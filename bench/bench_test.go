@@ -4,7 +4,9 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -55,4 +57,42 @@ func TestQuantile(t *testing.T) {
 	if a, b, c := quantile(values, 0), quantile(values, 0.5), quantile(values, 1); a != 1 || b != 3 || c != 5 {
 		t.Errorf("got %v %v %v, want 1 3 5", a, b, c)
 	}
+}
+
+// BenchmarkImport is an import of MUSTER_BENCH_RECORDS records in this process,
+// for profiles: go test ./bench -run '^$' -bench Import -benchtime 1x -cpuprofile cpu.out.
+func BenchmarkImport(b *testing.B) {
+	records := 60_000
+	if n, err := strconv.Atoi(os.Getenv("MUSTER_BENCH_RECORDS")); err == nil {
+		records = n
+	}
+	folder := b.TempDir()
+	if kept := os.Getenv("MUSTER_BENCH_FOLDER"); kept != "" { // holds the corpus, for the next time
+		folder = kept
+	}
+	c, err := writeCorpus(folder, records, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := lake.Open(b.Context(), filepath.Join(b.TempDir(), "lake"), lake.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		line := &pipeline.Line{
+			Lake: l, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			Metrics: metrics.NewLine(prometheus.NewRegistry()),
+		}
+		read := func(ctx context.Context, path string) iter.Seq2[fleet.Batch, error] {
+			return collectors.ReadFile(ctx, path, collectors.FileOptions{})
+		}
+		if _, err := line.Import(b.Context(), c.list(), read, func(pipeline.ImportProgress) {}); err != nil {
+			b.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*float64(records)/b.Elapsed().Seconds(), "records/s")
 }

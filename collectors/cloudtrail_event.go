@@ -76,9 +76,8 @@ type trailResource struct {
 // package was written against. Later ones are read all the same, and marked.
 const eventVersionKnown = "1.11"
 
-// parseTrailEvent turns a CloudTrail record into an API call. One that cannot
-// be understood is kept raw, with the reason in fleet.AttrUnreadable.
-func parseTrailEvent(doc []byte, o origin) fleet.Record {
+// parseTrailEventCarefully is parseTrailEvent by encoding/json.
+func parseTrailEventCarefully(doc []byte, o origin) fleet.Record {
 	doc = compact(doc)
 	var e trailEvent
 	err := json.Unmarshal(doc, &e)

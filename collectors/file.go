@@ -73,7 +73,7 @@ func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.B
 	return func(yield func(fleet.Batch, error) bool) {
 		var h holder
 		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path}
-		err := scanFile(path, func(d document) error {
+		err := scanFile(path, b.origin, func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -110,9 +110,12 @@ type batcher struct {
 }
 
 func (b *batcher) add(d document) error {
-	rs, err := parseDocument(d.body, d.shape, b.origin)
-	if err != nil {
-		return &positionError{d.offset, d.item, err}
+	rs := d.records
+	if !d.read {
+		var err error
+		if rs, err = parseDocument(d.body, d.shape, b.origin); err != nil {
+			return &positionError{d.offset, d.item, err}
+		}
 	}
 	for i := range rs {
 		b.bytes += len(rs[i].Raw)
@@ -120,6 +123,9 @@ func (b *batcher) add(d document) error {
 			where := fmt.Sprintf("%s: at byte %d, in document %d", b.path, d.offset, d.item)
 			b.batch.Ledger = append(b.batch.Ledger, unreadableEntry(&rs[i], where))
 		}
+	}
+	if b.batch.Records == nil {
+		b.batch.Records = make([]fleet.Record, 0, fileBatchRecords+fileBatchRecords/8) // a document may have many
 	}
 	b.batch.Records = append(b.batch.Records, rs...)
 	if len(b.batch.Records) >= fileBatchRecords || b.bytes >= fileBatchBytes {
@@ -141,15 +147,16 @@ func (b *batcher) flush() bool {
 	return b.yield(full, nil)
 }
 
-// scanFile calls each for every document of a file. Its errors are FileErrors,
-// but for those of each that are none of the stream's.
-func scanFile(path string, each func(document) error) error {
+// scanFile calls each for every document of a file, from which most come read
+// already. Its errors are FileErrors, but for those of each that are none of
+// the stream's.
+func scanFile(path string, o origin, each func(document) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return &FileError{Path: path, Err: err}
 	}
 	defer f.Close() // only read from
-	unpacked, err := scanStream(f, each)
+	unpacked, err := scanStream(f, &quickReader{origin: o}, each)
 	if at, ok := errors.AsType[*positionError](err); ok {
 		return &FileError{Path: path, Offset: at.offset, Unpacked: unpacked, Item: at.item, Err: at.err}
 	}
@@ -157,8 +164,8 @@ func scanFile(path string, each func(document) error) error {
 }
 
 // scanStream calls each for every document of a stream, gzipped or not, and
-// says which of the two it was.
-func scanStream(r io.Reader, each func(document) error) (unpacked bool, err error) {
+// says which of the two it was. quick may be nil.
+func scanStream(r io.Reader, quick *quickReader, each func(document) error) (unpacked bool, err error) {
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(r, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -166,15 +173,15 @@ func scanStream(r io.Reader, each func(document) error) (unpacked bool, err erro
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
 	if bytes.HasPrefix(head[:n], gzipMagic) {
-		return true, scanGzip(r, each)
+		return true, scanGzip(r, quick, each)
 	}
 	if err := sniff(head[:n]); err != nil {
 		return false, &positionError{0, 0, err}
 	}
-	return false, eachDocument(r, each)
+	return false, eachDocument(r, quick, each)
 }
 
-func scanGzip(r io.Reader, each func(document) error) error {
+func scanGzip(r io.Reader, quick *quickReader, each func(document) error) error {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return &positionError{0, 0, fmt.Errorf("corrupt gzip: %w", err)}
@@ -189,7 +196,7 @@ func scanGzip(r io.Reader, each func(document) error) error {
 	if err := sniff(head[:n]); err != nil {
 		return &positionError{0, 0, err}
 	}
-	return eachDocument(io.MultiReader(bytes.NewReader(head[:n]), gzipReader{z}), each)
+	return eachDocument(io.MultiReader(bytes.NewReader(head[:n]), gzipReader{z}), quick, each)
 }
 
 // gzipReader says in its errors that it is the compression that is broken.

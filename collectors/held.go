@@ -8,7 +8,7 @@ import (
 
 // readRest reads a file that is known to be whole, but for its first documents.
 func readRest(ctx context.Context, skip int, b *batcher) error {
-	err := scanFile(b.path, func(d document) error {
+	err := scanFile(b.path, b.origin, func(d document) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -38,6 +38,9 @@ func (h *holder) take(d document, b *batcher) error {
 		return err
 	}
 	if h.full {
+		if d.read {
+			return nil
+		}
 		if err := checkShape(d.body, d.shape); err != nil {
 			return &positionError{d.offset, d.item, err}
 		}

@@ -32,13 +32,34 @@ type lineScan struct {
 
 // record turns a line into a record. Its evidence is the message itself.
 func (e *logEvent) record(o origin) fleet.Record {
-	raw := mask([]byte(e.Message))
-	at, ok := timeOfMillis(e.Timestamp)
-	s := lineScan{attributes: map[string]string{}}
-	s.lambda = strings.HasPrefix(e.Group, lambdaGroups)
+	var q scanner
+	return e.recordOf([]byte(e.Message), o, &q)
+}
+
+// recordOf is record for a message, which is never written to again. q is room.
+func (e *logEvent) recordOf(message []byte, o origin, q *scanner) fleet.Record {
+	s := lineScan{keyScan: keyScan{lambda: strings.HasPrefix(e.Group, lambdaGroups)}}
+	raw, ok := s.quick(message, q)
+	if !ok {
+		raw = s.careful(message)
+	}
+	return e.recordWith(&s, raw, o)
+}
+
+// careful reads a message by encoding/json and the walker, and returns it as it
+// is kept.
+func (s *lineScan) careful(message []byte) []byte {
+	s.reset()
+	raw := mask(message)
 	if !s.json(raw) {
 		s.plain(raw)
 	}
+	return raw
+}
+
+// recordWith is the record of a line that was read.
+func (e *logEvent) recordWith(s *lineScan, raw []byte, o origin) fleet.Record {
+	at, ok := timeOfMillis(e.Timestamp)
 	set(s.attributes, fleet.AttrLogGroup, e.Group)
 	set(s.attributes, "log_stream", e.Stream)
 	if !ok {
@@ -79,6 +100,12 @@ func (s *lineScan) json(raw []byte) bool {
 		return false
 	}
 	eachScalar(raw, s.scalar)
+	s.rest(raw)
+	return true
+}
+
+// rest reads what can be told once a line's fields are known.
+func (s *lineScan) rest(raw []byte) {
 	for _, t := range s.texts {
 		s.text([]byte(t))
 	}
@@ -88,7 +115,6 @@ func (s *lineScan) json(raw []byte) bool {
 	if s.level == "" {
 		s.level = levelIn(s.message)
 	}
-	return true
 }
 
 func (s *lineScan) scalar(path, key []byte, v scalar) {

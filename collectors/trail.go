@@ -181,7 +181,7 @@ func (t *trail) read(ctx context.Context, key string, send func(fleet.Batch) err
 	defer object.Body.Close() // only read from
 	body := &countingReader{r: object.Body}
 	var b fleet.Batch
-	_, err = scanStream(body, func(d document) error {
+	_, err = scanStream(body, nil, func(d document) error {
 		if err := checkDocument(d); err != nil {
 			return err
 		}

@@ -1,10 +1,11 @@
 package collectors
 
 import (
+	"bytes"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxDepth bounds nesting, so that hostile input cannot exhaust the stack. AWS's
@@ -28,10 +29,13 @@ func (s scalar) String() string {
 			return out
 		}
 	}
-	return strings.ToValidUTF8(string(s.text), "\ufffd")
+	if !utf8.Valid(s.text) {
+		return strings.ToValidUTF8(string(s.text), "\ufffd")
+	}
+	return asString(s.text)
 }
 
-func hasEscape(b []byte) bool { return slices.Contains(b, '\\') }
+func hasEscape(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
 
 func quoted(b []byte) []byte {
 	q := make([]byte, 0, len(b)+2)
@@ -49,7 +53,7 @@ type walker struct {
 }
 
 // eachScalar visits every scalar of doc in order, up to where it stops being
-// JSON.
+// JSON. doc must never be written to again: the strings of scalars share it.
 func eachScalar(doc []byte, visit func(path, key []byte, v scalar)) {
 	w := walker{doc: doc, visit: visit}
 	w.whole()

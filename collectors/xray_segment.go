@@ -64,19 +64,17 @@ type segmentScan struct {
 	trace   string
 	service string
 	spans   []fleet.Record
-	at      map[string]int // span id → index in spans
+	at      map[string]int // span id → index in spans; nil while there are few
 }
+
+// fewSpans are looked through faster than hashed.
+const fewSpans = 16
 
 // maxNesting bounds subsegments in subsegments; SDKs stay below ten.
 const maxNesting = 64
 
-// parseSegment turns an X-Ray document, a segment or a subsegment that was sent
-// alone, into one span each for itself and its subsegments. A document that
-// holds one subsegment twice, in progress and finished, gives the finished one.
-//
-// A document that cannot be understood gives one record that keeps it raw, with
-// the reason in fleet.AttrUnreadable.
-func parseSegment(doc []byte, o origin) []fleet.Record {
+// parseSegmentCarefully is parseSegment by encoding/json.
+func parseSegmentCarefully(doc []byte, o origin) []fleet.Record {
 	doc = compact(doc)
 	s := segmentScan{origin: o, at: map[string]int{}}
 	err := s.add(doc, "", 0)
@@ -113,43 +111,71 @@ func (s *segmentScan) add(doc []byte, parent string, depth int) error {
 	if err := json.Unmarshal(doc, &d); err != nil {
 		return err
 	}
+	span, err := s.one(&d, doc, parent, depth)
+	if err != nil {
+		return err
+	}
+	for _, sub := range d.Subsegments {
+		if err := s.add(sub, span, depth+1); err != nil {
+			return fmt.Errorf("subsegment of %s: %w", span, err)
+		}
+	}
+	return nil
+}
+
+// one appends the span of a document, without those nested in it, and returns
+// its id.
+func (s *segmentScan) one(d *segmentDoc, doc []byte, parent string, depth int) (string, error) {
 	if depth == 0 {
 		trace, ok := fleet.ParseTraceID(d.TraceID)
 		if !ok {
-			return fmt.Errorf("trace_id %q is no trace id", clip(d.TraceID, maxIDBytes))
+			return "", fmt.Errorf("trace_id %q is no trace id", clip(d.TraceID, maxIDBytes))
 		}
 		s.trace, parent = trace, d.ParentID
 		if d.Type != "subsegment" {
 			s.service = d.Name
 		}
 	}
-	r, err := s.span(&d, parent, depth)
+	r, err := s.span(d, parent, depth)
 	if err != nil {
-		return err
+		return "", err
 	}
 	r.Raw = doc
 	if depth > 0 {
 		r.Raw = withoutMember(doc, "subsegments") // the segment's own Raw has them all
 	}
-	s.keep(r)
-	for _, sub := range d.Subsegments {
-		if err := s.add(sub, r.Seen.Span, depth+1); err != nil {
-			return fmt.Errorf("subsegment of %s: %w", r.Seen.Span, err)
-		}
-	}
-	return nil
+	s.keep(&r)
+	return r.Seen.Span, nil
 }
 
 // keep adds a span, or lets the later revision of one that is there win.
-func (s *segmentScan) keep(r fleet.Record) {
-	if i, ok := s.at[r.Seen.Span]; ok {
+func (s *segmentScan) keep(r *fleet.Record) {
+	if i := s.find(r.Seen.Span); i >= 0 {
 		if r.Revision >= s.spans[i].Revision {
-			s.spans[i] = r
+			s.spans[i] = *r
 		}
 		return
 	}
-	s.at[r.Seen.Span] = len(s.spans)
-	s.spans = append(s.spans, r)
+	if s.at != nil {
+		s.at[r.Seen.Span] = len(s.spans)
+	}
+	s.spans = append(s.spans, *r)
+}
+
+// find is the index of the span with an id, -1 for none.
+func (s *segmentScan) find(span string) int {
+	if s.at != nil {
+		if i, ok := s.at[span]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range s.spans {
+		if s.spans[i].Seen.Span == span {
+			return i
+		}
+	}
+	return -1
 }
 
 func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Record, error) {
