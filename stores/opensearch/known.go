@@ -91,7 +91,7 @@ func (k *known) older(ctx context.Context, s *Store, ts traces, every bool) ([]s
 		return nil, err
 	}
 	for chunk := range slices.Chunk(unknown, settleTraces) {
-		there, err := s.distinctTraces(ctx, []string{spanIndex + "*"}, filter{}.oneOf("muster.trace_id", chunk))
+		there, err := s.distinctTraces(ctx, []string{spanIndex + "*"}, filter{}.oneOf("muster.trace_id", chunk), 0)
 		if err != nil {
 			return nil, fmt.Errorf("look for spans of the same traces: %w", err)
 		}

@@ -46,14 +46,24 @@ func (s *Store) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Reco
 func (s *Store) wanted(ctx context.Context, q *fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
 		text, n := strings.ToLower(q.Text), 0
-		all := search{indices: patterns(q.Kinds), query: conditions(q), order: byTime(), source: "muster"}
+		v, err := s.newSieve(ctx, q)
+		if err != nil || v.none {
+			if err != nil {
+				yield(fleet.Record{}, err)
+			}
+			return
+		}
+		all := search{
+			indices: patterns(q.Kinds), query: append(conditions(q), v.only...), order: byTime(), source: "muster",
+			lean: q.Lean && text == "",
+		}
 		if q.Limit > 0 {
 			all.order = newestFirst()
 		}
-		if text == "" {
+		if text == "" && q.Filter == nil {
 			all.limit = q.Limit
 		}
-		for r, err := range s.records(ctx, all) {
+		for r, err := range v.sift(ctx, s.records(ctx, all)) {
 			if err == nil && text != "" && !hasText(&r, text) {
 				continue
 			}

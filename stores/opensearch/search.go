@@ -29,6 +29,7 @@ type search struct {
 	query   filter
 	order   []any
 	source  string   // the object of the document to read; "" for none
+	lean    bool     // leaves the evidence out of it
 	fields  []string // to read from the index instead
 	limit   int      // the greatest number of hits; 0 means all
 }
@@ -135,6 +136,9 @@ func (q *search) body(size int) map[string]any {
 	body["_source"] = false
 	if q.source != "" {
 		body["_source"] = []string{q.source}
+	}
+	if q.lean {
+		body["_source"] = map[string]any{"includes": []string{q.source}, "excludes": []string{"muster.raw"}}
 	}
 	if len(q.fields) > 0 {
 		body["docvalue_fields"] = q.fields

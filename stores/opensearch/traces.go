@@ -47,12 +47,20 @@ func (s *Store) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summa
 }
 
 func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, error) {
+	v, err := s.newSieve(ctx, q)
+	if err != nil || v.none {
+		return nil, err
+	}
 	for n := q.Limit + spareTraces; q.Limit > 0 && q.Text == "" && n <= maxNewest; n *= traceGrowth {
-		ids, oldest, err := s.newestTraces(ctx, q, n)
+		ids, oldest, err := s.newestTraces(ctx, q, v.only, n)
 		if err != nil {
 			return nil, err
 		}
-		sums, err := s.summaries(ctx, q, ids)
+		kept, err := v.keep(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		sums, err := s.summaries(ctx, q, kept)
 		if err != nil {
 			return nil, err
 		}
@@ -61,8 +69,11 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 			return sums[:min(len(sums), q.Limit)], nil
 		}
 	}
-	ids, err := s.allTraces(ctx, q)
+	ids, err := s.allTraces(ctx, q, v.only)
 	if err != nil {
+		return nil, err
+	}
+	if ids, err = v.keep(ctx, ids); err != nil {
 		return nil, err
 	}
 	sums, err := s.summaries(ctx, q, ids)
@@ -73,10 +84,10 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 }
 
 // newestTraces are the n traces with the newest records that meet a query, and
-// the time in microseconds of the oldest of these records.
-func (s *Store) newestTraces(ctx context.Context, q *fleet.Query, n int) (ids []string, oldest int64, err error) {
+// the time in microseconds of the oldest of these records. More narrows them.
+func (s *Store) newestTraces(ctx context.Context, q *fleet.Query, more filter, n int) (ids []string, oldest int64, err error) {
 	newest := search{
-		query: conditions(q).exists("muster.trace_id"), order: sorted("desc", "muster.time_us"),
+		query: append(conditions(q).exists("muster.trace_id"), more...), order: sorted("desc", "muster.time_us"),
 		fields: []string{"muster.trace_id", "muster.time_us"},
 	}
 	body := newest.body(n)
@@ -91,13 +102,14 @@ func (s *Store) newestTraces(ctx context.Context, q *fleet.Query, n int) (ids []
 	return ids, oldest, nil
 }
 
-// allTraces are all traces with a record that meets a query.
-func (s *Store) allTraces(ctx context.Context, q *fleet.Query) ([]string, error) {
+// allTraces are all traces with a record that meets a query, but for its filter.
+// More narrows them.
+func (s *Store) allTraces(ctx context.Context, q *fleet.Query, more filter) ([]string, error) {
 	if q.Text == "" {
-		return s.distinctTraces(ctx, patterns(q.Kinds), conditions(q))
+		return s.distinctTraces(ctx, patterns(q.Kinds), append(conditions(q), more...), 0)
 	}
 	all := *q
-	all.Limit = 0
+	all.Limit, all.Filter = 0, nil
 	seen := map[string]bool{}
 	var ids []string
 	for r, err := range s.Records(ctx, all) {
@@ -112,8 +124,9 @@ func (s *Store) allTraces(ctx context.Context, q *fleet.Query) ([]string, error)
 	return ids, nil
 }
 
-// distinctTraces are the traces of the documents that meet a filter.
-func (s *Store) distinctTraces(ctx context.Context, indices []string, f filter) ([]string, error) {
+// distinctTraces are the traces of the documents that meet a filter. It stops
+// once there are enough; 0 means all.
+func (s *Store) distinctTraces(ctx context.Context, indices []string, f filter, enough int) ([]string, error) {
 	composite := map[string]any{
 		"size":    compositePage,
 		"sources": []any{map[string]any{"trace": map[string]any{"terms": map[string]any{"field": "muster.trace_id"}}}},
@@ -142,7 +155,7 @@ func (s *Store) distinctTraces(ctx context.Context, indices []string, f filter) 
 		for _, b := range page.Traces.Buckets {
 			ids = append(ids, b.Key.Trace)
 		}
-		if len(page.Traces.Buckets) < compositePage {
+		if len(page.Traces.Buckets) < compositePage || enough > 0 && len(ids) >= enough {
 			return ids, nil
 		}
 		composite["after"] = page.Traces.After
