@@ -5,6 +5,13 @@ import "muster/fleet"
 // placeStreamed gives subsegments that were sent alone the service of the
 // segment they belong to, if it is among the spans, and says whose is not.
 func placeStreamed(spans []fleet.Record) (orphans []*fleet.Record) {
+	first := 0
+	for first < len(spans) && spans[first].Service != "" {
+		first++
+	}
+	if first == len(spans) {
+		return nil
+	}
 	services := make(map[string]*fleet.Record, len(spans))
 	for i := range spans {
 		services[spans[i].ID] = &spans[i]

@@ -57,7 +57,7 @@ func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []flee
 		if err != nil {
 			return nil, err
 		}
-		p, ok := day.ids[k.id]
+		p, ok := day.ids.get(k.id)
 		if !ok {
 			return nil, fmt.Errorf("amend %s %s of %s: it is not in the lake", a.Ref.Kind, a.Ref.ID, fleet.FormatTime(a.Ref.Time))
 		}

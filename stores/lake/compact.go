@@ -180,9 +180,9 @@ func (d *liveDay) move(m mergedFile) {
 	for i := range m.rows {
 		r, h := m.rows[i], hashID(m.rows[i].ID)
 		p := place{revision: r.Revision, amendment: r.Amendment, file: index, number: int64(i)}
-		before, ok := d.ids[h]
+		before, ok := d.ids.get(h)
 		if ok && before.revision == p.revision && before.amendment == p.amendment && gone[d.paths[before.file]] {
-			d.ids[h] = p
+			d.ids.set(h, p)
 		}
 	}
 }

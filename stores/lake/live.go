@@ -2,8 +2,9 @@ package lake
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"sync"
 
 	"github.com/apache/iceberg-go"
@@ -12,18 +13,23 @@ import (
 	"muster/fleet"
 )
 
-// maxLive bounds the index, in records. An entry takes about 80 bytes, so that
-// a full index is some 250 MB; days that were not asked for longest go first.
+// maxLive bounds the index, in records. An entry takes about 55 bytes, so that
+// a full index is some 160 MB; days that were not asked for longest go first.
 const maxLive = 3_000_000
 
-// idHash stands for a record id. At 128 bits of SHA-256, two of a thousand
-// million ids of one kind and day are mistaken for each other with a
-// probability below 10^-20.
+// idHash stands for a record id. Of its 128 bits, two of a thousand million ids
+// of one kind and day are mistaken for each other with a probability below
+// 10^-20; and since each process draws its own seeds, nobody can choose ids that
+// are. It means nothing outside of the process.
 type idHash [16]byte
 
+var idSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
 func hashID(id string) idHash {
-	sum := sha256.Sum256([]byte(id))
-	return idHash(sum[:16])
+	var h idHash
+	binary.LittleEndian.PutUint64(h[:8], maphash.String(idSeeds[0], id))
+	binary.LittleEndian.PutUint64(h[8:], maphash.String(idSeeds[1], id))
+	return h
 }
 
 // place says which row of a record is live, and where it lies.
@@ -63,7 +69,7 @@ type liveDay struct {
 	used     uint64
 	paths    []string
 	loaded   map[string]bool // by file and the delete files that apply to it
-	ids      map[idHash]place
+	ids      places
 }
 
 // liveIndex caches the live ids of kinds and days, read from the lake's own
@@ -119,7 +125,7 @@ func (x *liveIndex) at(ctx context.Context, f files, tbl *table.Table, key dayKe
 }
 
 func newLiveDay() *liveDay {
-	return &liveDay{snapshot: -1, loaded: map[string]bool{}, ids: map[idHash]place{}}
+	return &liveDay{snapshot: -1, loaded: map[string]bool{}}
 }
 
 // covers reports whether all files that were loaded are still live.
@@ -165,8 +171,8 @@ func (d *liveDay) file(p planned) int32 {
 
 func (d *liveDay) add(id string, p place) {
 	h := hashID(id)
-	if old, ok := d.ids[h]; !ok || p.newer(old) {
-		d.ids[h] = p
+	if old, ok := d.ids.get(h); !ok || p.newer(old) {
+		d.ids.set(h, p)
 	}
 }
 
@@ -175,7 +181,7 @@ func (d *liveDay) add(id string, p place) {
 func (x *liveIndex) evict(keep dayKey) {
 	total := 0
 	for _, d := range x.days {
-		total += len(d.ids)
+		total += d.ids.len()
 	}
 	for total > x.max {
 		var oldest dayKey
@@ -188,7 +194,7 @@ func (x *liveIndex) evict(keep dayKey) {
 		if !found {
 			return
 		}
-		total -= len(x.days[oldest].ids)
+		total -= x.days[oldest].ids.len()
 		delete(x.days, oldest)
 	}
 }

@@ -28,7 +28,7 @@ func TestLiveIndexForgetsAndReadsAgain(t *testing.T) {
 	}
 	held := 0
 	for _, d := range l.live.days {
-		held += len(d.ids)
+		held += d.ids.len()
 	}
 	if held > l.live.max {
 		t.Errorf("the index holds %d ids, more than %d", held, l.live.max)

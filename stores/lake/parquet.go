@@ -3,6 +3,7 @@ package lake
 import (
 	"bufio"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -162,14 +163,42 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 	return out, nil
 }
 
-// sortRows orders rows as they lie in a file.
-func sortRows(rows []*row) {
-	slices.SortFunc(rows, compareRows)
-}
-
 // compareRows is the order of rows in a file.
 func compareRows(a, b *row) int {
 	return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
+}
+
+// sortRows orders rows as they lie in a file.
+func sortRows(rows []*row) {
+	keys := make([]sortKey, len(rows))
+	for i, r := range rows {
+		keys[i] = newSortKey(r)
+	}
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		switch {
+		case a.high != b.high:
+			return cmp.Compare(a.high, b.high)
+		case a.low != b.low:
+			return cmp.Compare(a.low, b.low)
+		}
+		return compareRows(a.row, b.row)
+	})
+	for i := range keys {
+		rows[i] = keys[i].row
+	}
+}
+
+// sortKey has the first 16 bytes of a row's trace id at hand, which tell most
+// traces apart.
+type sortKey struct {
+	high, low uint64
+	row       *row
+}
+
+func newSortKey(r *row) sortKey {
+	var first [16]byte // what is missing sorts first, as it does in text
+	copy(first[:], r.Trace)
+	return sortKey{binary.BigEndian.Uint64(first[:8]), binary.BigEndian.Uint64(first[8:]), r}
 }
 
 // cut splits rows into the files that they are written to.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"muster/fleet"
 )
@@ -77,11 +78,20 @@ func newRow(r *fleet.Record) row {
 		SeenTrace: text(r.Seen.Trace), SeenRequest: text(r.Seen.Request), SeenCorrelation: text(r.Seen.Correlation),
 		Span: text(r.Seen.Span), Parent: text(r.Seen.Parent), Messages: texts(r.Seen.Messages),
 		AccessKey: text(r.Seen.AccessKey), IssuedKey: text(r.Seen.IssuedKey),
-		Raw: fleet.EncodeRaw(r.Raw),
+		Raw: encodeRaw(r.Raw),
 	}
 	out.setKeys(&r.Keys)
 	out.setAttributes(r.Attributes)
 	return out
+}
+
+// encodeRaw is fleet.EncodeRaw, without a copy of what stays as it is: nobody
+// writes to a record's evidence.
+func encodeRaw(raw []byte) string {
+	if len(raw) > 0 && raw[0] == '{' && utf8.Valid(raw) { // so that it cannot look encoded
+		return unsafe.String(unsafe.SliceData(raw), len(raw))
+	}
+	return fleet.EncodeRaw(raw)
 }
 
 // setKeys writes the keys that resolving may change.

@@ -1,0 +1,98 @@
+package lake
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// places maps ids to places: a hash table of 32 bytes an entry without
+// pointers, which the garbage collector passes over, in parts that grow each by
+// itself, so that growing never takes twice the memory of all. The zero value
+// is empty.
+type places struct {
+	parts [placeParts]placePart
+	// far are the places that an entry has no room for: of files with thousands
+	// of millions of rows, and of as many commits.
+	far   map[idHash]place
+	count int
+}
+
+const placeParts = 64
+
+type placePart struct {
+	entries []placeEntry // a power of two
+	count   int
+}
+
+// placeEntry is empty while its file is 0.
+type placeEntry struct {
+	id        idHash
+	file      int32 // counts from 1; farFile: the place is in far
+	revision  int32
+	number    uint32
+	amendment uint32
+}
+
+const farFile = -1
+
+func (p *places) len() int { return p.count }
+
+func (p *places) part(id idHash) *placePart { return &p.parts[id[15]%placeParts] }
+
+// find is the entry of an id, or the empty one where it belongs; nil in an
+// empty part.
+func (p *placePart) find(id idHash) *placeEntry {
+	if len(p.entries) == 0 {
+		return nil
+	}
+	mask := uint64(len(p.entries) - 1)
+	for at := binary.LittleEndian.Uint64(id[:]); ; at++ {
+		e := &p.entries[at&mask]
+		if e.file == 0 || e.id == id {
+			return e
+		}
+	}
+}
+
+func (p *places) get(id idHash) (place, bool) {
+	e := p.part(id).find(id)
+	switch {
+	case e == nil || e.file == 0:
+		return place{}, false
+	case e.file == farFile:
+		return p.far[id], true
+	}
+	return place{revision: e.revision, file: e.file - 1, number: int64(e.number), amendment: int64(e.amendment)}, true
+}
+
+func (p *places) set(id idHash, at place) {
+	part := p.part(id)
+	if (part.count+1)*4 > len(part.entries)*3 {
+		part.grow()
+	}
+	e := part.find(id)
+	if e.file == 0 {
+		part.count++
+		p.count++
+	}
+	if at.number > math.MaxUint32 || at.amendment > math.MaxUint32 {
+		if p.far == nil {
+			p.far = map[idHash]place{}
+		}
+		p.far[id] = at
+		*e = placeEntry{id: id, file: farFile}
+		return
+	}
+	*e = placeEntry{id: id, file: at.file + 1, revision: at.revision, number: uint32(at.number), amendment: uint32(at.amendment)}
+}
+
+func (p *placePart) grow() {
+	const first = 16
+	old := p.entries
+	p.entries = make([]placeEntry, max(first, 2*len(old)))
+	for i := range old {
+		if old[i].file != 0 {
+			*p.find(old[i].id) = old[i]
+		}
+	}
+}
