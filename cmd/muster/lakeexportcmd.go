@@ -18,7 +18,7 @@ func (a *app) lakeExportCommand() *cobra.Command {
 	var asJSON bool
 	w := newWindowFlags(time.Now)
 	cmd := &cobra.Command{
-		Use:   "export --hive FOLDER",
+		Use:   "export --hive PLACE",
 		Short: "Write a window as plain Parquet in Hive's folders",
 		Long: `Write the live records of a window as plain Parquet files in folders
 kind=…/day=…, and print the statement that makes them a table in Athena, which finds
@@ -26,11 +26,11 @@ the folders by partition projection: for those who have no Iceberg, or want to h
 evidence over. The columns are those of the view records.`,
 		Example: `  muster lake export --hive out --since 7d --kind api_call
   muster lake export --hive out --location s3://bucket/export
-  aws s3 sync out s3://bucket/export`,
+  muster lake export --hive s3://bucket/export --until 2026-11-01`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if e.To == "" {
-				return fmt.Errorf("say where to: --hive FOLDER")
+				return fmt.Errorf("say where to: --hive FOLDER or s3://bucket/prefix")
 			}
 			if e.Window, err = w.window(); err != nil {
 				return err
@@ -41,6 +41,11 @@ evidence over. The columns are those of the view records.`,
 				}
 				e.Kinds = append(e.Kinds, fleet.Kind(k))
 			}
+			if strings.HasPrefix(e.To, "s3://") {
+				if e.AWS, err = (&awsFlags{}).config(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			store, err := a.openLake(cmd.Context(), true)
 			if err != nil {
 				return err
@@ -50,7 +55,7 @@ evidence over. The columns are those of the view records.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&e.To, "hive", "", "`folder` to write to; it must be empty or absent")
+	fs.StringVar(&e.To, "hive", "", "`folder` or s3://bucket/prefix to write to; it must be empty or absent")
 	fs.Var(&w.since, "since", "from this time on: how long ago (36h, 7d) or a moment")
 	fs.Var(&w.until, "until", "up to this time")
 	fs.StringArrayVar(&kinds, "kind", nil, "only this `kind`; repeatable")

@@ -36,6 +36,7 @@ type runFlags struct {
 	listen     string
 	policies   []string
 	openSearch string
+	upkeep     upkeepFlags
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -45,9 +46,11 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "The daemon: collect, audit on a schedule, and serve metrics",
 		Long: `Collect without end, judge the newest window by the policies on a schedule, and
 serve /metrics (Prometheus), /healthz and /readyz. Ready means that every source
-has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
+has been read to its end once. Days that are over are compacted, and those older than
+--keep dropped, once a day. Stop it with SIGTERM: what was committed stays.`,
 		Example: `  muster run --trail-bucket my-trail --listen 127.0.0.1:9464
-  muster run --audit-every 15m --audit-window 24h`,
+  muster run --audit-every 15m --audit-window 24h
+  muster run --keep 90d --keep-kind log=30d`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemon(cmd.Context(), &f) },
 	}
@@ -60,11 +63,16 @@ has been read to its end once. Stop it with SIGTERM: what was committed stays.`,
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
 	fs.StringVar(&f.openSearch, "opensearch", "", "`address` of an OpenSearch to follow the lake: https://user@host:port")
+	f.upkeep.register(fs)
 	return cmd
 }
 
 func (a *app) daemon(ctx context.Context, f *runFlags) error {
 	ps, err := loadPolicies(f.policies)
+	if err != nil {
+		return err
+	}
+	retention, err := f.upkeep.retention.retention()
 	if err != nil {
 		return err
 	}
@@ -89,6 +97,7 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 	d := &daemon{
 		app: a, store: store, sink: sink, line: a.line(store, reg), policies: ps,
 		auditEvery: f.auditEvery, judge: f.judge,
+		upkeep: upkeep{app: a, store: store, retention: retention, every: f.upkeep.every, delay: upkeepDelay},
 	}
 	d.line.Metrics.Audits(d.auditEvery, time.Now())
 	return d.run(ctx, a.lister(cfg, &f.aws), pipeline.FollowOptions{
@@ -105,6 +114,7 @@ type daemon struct {
 	policies   []audit.Policy
 	auditEvery time.Duration
 	judge      time.Duration
+	upkeep     upkeep
 
 	ready   atomic.Bool
 	audited time.Time // when the last audit began
@@ -143,6 +153,7 @@ func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Co
 	if d.sink != nil {
 		g.Go(func() error { return d.sink.Follow(ctx, d.store, followEvery) })
 	}
+	g.Go(func() error { return d.upkeep.run(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return d.line.Follow(ctx, list, o)

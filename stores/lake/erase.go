@@ -80,7 +80,7 @@ func (l *Lake) Erase(ctx context.Context, e Erasure) (Erased, error) {
 	if err != nil {
 		return Erased{}, err
 	}
-	x := eraser{lake: l, subject: s, scanned: map[string][]hit{}, refs: map[batchKey]fleet.Ref{}, columns: map[string]int{}}
+	x := eraser{lake: l, subject: s, scanned: map[string][]hit{}, refs: map[recordKey]fleet.Ref{}, columns: map[string]int{}}
 	if x.done.Hash, err = l.subjectHash(ctx, e.Subject); err != nil {
 		return Erased{}, err
 	}
@@ -108,12 +108,18 @@ type hit struct {
 	ref fleet.Ref
 }
 
+// recordKey is what makes a record one.
+type recordKey struct {
+	dayKey
+	id idHash
+}
+
 // eraser removes one subject.
 type eraser struct {
 	lake    *Lake
 	subject *subject
 	scanned map[string][]hit // by file, which never changes
-	refs    map[batchKey]fleet.Ref
+	refs    map[recordKey]fleet.Ref
 	columns map[string]int
 	done    Erased
 }
@@ -191,7 +197,7 @@ func (x *eraser) look(ctx context.Context) ([]affected, error) {
 			}
 			for _, h := range hits {
 				a.gone[h.id] = true
-				x.refs[batchKey{p.key, h.id}] = h.ref
+				x.refs[recordKey{p.key, h.id}] = h.ref
 			}
 		}
 		if len(a.gone) == 0 {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/parquet-go/parquet-go"
 
 	"muster/fleet"
@@ -26,6 +28,9 @@ type Export struct {
 	To     string
 	Window fleet.Window
 	Kinds  []fleet.Kind // none: all
+	// AWS and Encryption are for a bucket, with its region.
+	AWS        aws.Config
+	Encryption Encryption
 	// Each, when set, is told of every kind and day that was written.
 	Each func(ExportedPart) error
 }
@@ -49,7 +54,7 @@ type Exported struct {
 // ExportHive writes the live records of a window as plain Parquet files, in
 // folders kind=…/day=…, sorted by trace id. After an error nothing of it is left.
 func (l *Lake) ExportHive(ctx context.Context, e Export) (Exported, error) {
-	to, base, err := l.exportTo(ctx, e.To)
+	to, base, err := exportTo(ctx, &e)
 	if err != nil {
 		return Exported{}, fmt.Errorf("export to %s: %w", e.To, err)
 	}
@@ -64,17 +69,30 @@ func (l *Lake) ExportHive(ctx context.Context, e Export) (Exported, error) {
 	return x.done, nil
 }
 
-// exportTo opens the place to write to, if nothing is there yet.
-func (l *Lake) exportTo(_ context.Context, to string) (files, string, error) {
-	if strings.Contains(to, "://") {
-		return nil, "", errors.New("give a folder")
+// exportTo opens the place to write to, if nothing is there yet, and says how
+// the names of the files in it begin.
+func exportTo(ctx context.Context, e *Export) (files, string, error) {
+	if strings.HasPrefix(e.To, bucketScheme) {
+		b, err := newBucket(e.To, e.AWS, e.Encryption)
+		if err != nil {
+			return nil, "", err
+		}
+		err = b.list(ctx, b.prefix, func(o *types.Object) error { return notEmpty(bucketScheme + b.name + "/" + aws.ToString(o.Key)) })
+		return objects{b, ctx}, b.base(), err
 	}
-	root, err := filepath.Abs(to)
+	if strings.Contains(e.To, "://") {
+		return nil, "", errors.New("give a folder or s3://bucket/prefix")
+	}
+	root, err := filepath.Abs(e.To)
 	if err != nil {
 		return nil, "", err
 	}
 	place := folder{root}
 	return place, scheme, empty(place, scheme+"/.")
+}
+
+func notEmpty(name string) error {
+	return fmt.Errorf("there is %s already: give an empty place, since engines would read both", name)
 }
 
 // empty is an error unless nothing is there.
@@ -83,7 +101,7 @@ func empty(place files, root string) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		return fmt.Errorf("there is %s already: give an empty place, since engines would read both", name)
+		return notEmpty(name)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

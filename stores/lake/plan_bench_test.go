@@ -18,6 +18,10 @@ const (
 	// first; the target is stated for 10,000, which take some minutes.
 	commitsVariable = "MUSTER_BENCH_COMMITS"
 	someCommits     = 500
+	// snapshotsVariable says how many snapshots stay; those of an hour without
+	// it. What a commit costs grows with them, and what a plan of a lake that is
+	// open costs does not.
+	snapshotsVariable = "MUSTER_BENCH_SNAPSHOTS"
 	// commitPace is how far apart the commits' records lie: as those of a
 	// daemon that commits every 5 seconds.
 	commitPace = 5 * time.Second
@@ -27,17 +31,11 @@ const (
 // the upkeep that each of them does. Commits come faster here than by the clock,
 // so that snapshots are expired by number: those that an hour would hold stay.
 func BenchmarkPlanAfterManyCommits(b *testing.B) {
-	commits := someCommits
-	if text := os.Getenv(commitsVariable); text != "" {
-		var err error
-		if commits, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
+	commits := number(b, commitsVariable, someCommits)
+	snapshots := number(b, snapshotsVariable, int(snapshotAge/commitPace))
+	slack := snapshots / 4 // as expireSlack is of snapshotAge
 	root := b.TempDir()
 	l := openLake(b, root)
-	hour := int(snapshotAge / commitPace)
-	slack := int(expireSlack / commitPace)
 	last := time.Duration(0)
 	for n := range commits {
 		rs := logLines(2*n, 2)
@@ -47,8 +45,8 @@ func BenchmarkPlanAfterManyCommits(b *testing.B) {
 		start := time.Now()
 		add(b, l, rs, map[string]time.Time{"s": rs[0].Time})
 		last = time.Since(start)
-		if n%slack == 0 && n > hour {
-			keepSnapshots(b, l, hour)
+		if n%slack == 0 && n > snapshots {
+			keepSnapshots(b, l, snapshots)
 		}
 	}
 	q := fleet.Query{Window: fleet.Window{Start: noon.Add(time.Duration(commits/2) * commitPace)}}
@@ -83,6 +81,19 @@ func BenchmarkPlanAfterManyCommits(b *testing.B) {
 		}
 		report(b)
 	})
+}
+
+func number(b *testing.B, variable string, standard int) int {
+	b.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return standard
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // keepSnapshots expires all but the newest.
