@@ -31,8 +31,8 @@ const (
 // the upkeep that each of them does. Commits come faster here than by the clock,
 // so that snapshots are expired by number: those that an hour would hold stay.
 func BenchmarkPlanAfterManyCommits(b *testing.B) {
-	commits := number(b, commitsVariable, someCommits)
-	snapshots := number(b, snapshotsVariable, int(snapshotAge/commitPace))
+	commits := setting(b, commitsVariable, someCommits)
+	snapshots := setting(b, snapshotsVariable, int(snapshotAge/commitPace))
 	slack := snapshots / 4 // as expireSlack is of snapshotAge
 	root := b.TempDir()
 	l := openLake(b, root)
@@ -83,7 +83,7 @@ func BenchmarkPlanAfterManyCommits(b *testing.B) {
 	})
 }
 
-func number(b *testing.B, variable string, standard int) int {
+func setting(b *testing.B, variable string, standard int) int {
 	b.Helper()
 	text := os.Getenv(variable)
 	if text == "" {
