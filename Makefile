@@ -37,6 +37,8 @@ fmt: $(LINT) ## Format the code
 bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB (about 3 minutes)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
+	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then $(GO) run ./bench opensearch; \
+	else echo "NOTE: no mvn or unzip, so that there is no OpenSearch to measure"; fi
 
 frames: build ## Take the README's pictures of the explorer anew (needs tmux)
 	@scripts/frames.sh

@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 3 && args[0] == peerVerb {
 		return runPeer(ctx, args[1], args[2])
 	}
+	if len(args) > 0 && args[0] == openSearchVerb {
+		return runOpenSearch(ctx, args[1:], out)
+	}
 	var o options
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.muster, "muster", filepath.Join("bin", "muster"), "the program to measure")

@@ -4,6 +4,7 @@ package opensearch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	if err := testEngine.Close(); err != nil {
+	if err := errors.Join(testEngine.Close(), stopSecure()); err != nil {
 		fmt.Fprintln(os.Stderr, "stop OpenSearch:", err)
 		code = 1
 	}
@@ -41,12 +42,29 @@ func TestMain(m *testing.M) {
 // newStore is a store with its templates on an engine without any documents.
 func newStore(t *testing.T) *Store {
 	t.Helper()
-	address, err := ParseAddress(testEngine.URL(), "")
-	if err != nil {
+	s := newStoreAt(t, testEngine.URL(), "", "", nil)
+	empty(t, s)
+	return s
+}
+
+// empty deletes what is there and runs setup.
+func empty(t *testing.T, s *Store) {
+	t.Helper()
+	ours := append(patterns(nil), findingIndex+"*", stateIndex+"*", serviceMapIndex+"*")
+	if err := s.do(t.Context(), http.MethodDelete, "/"+strings.Join(ours, ","), nil, nil); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Setup(t.Context(), SetupOptions{RetainDays: 90}, func(string, Action) {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newStoreAt is a store on an engine as it is.
+func newStoreAt(t *testing.T, url, user, password string, ca []byte) *Store {
+	t.Helper()
 	s, err := Open(Options{
-		Address: address, Refused: filepath.Join(t.TempDir(), "refused.ndjson"), Pause: 20 * time.Millisecond,
+		Address: Address{URL: url, User: user, Password: password}, CACert: ca,
+		Refused: filepath.Join(t.TempDir(), "refused.ndjson"), Pause: 20 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,12 +74,5 @@ func newStore(t *testing.T) *Store {
 			t.Error(err)
 		}
 	})
-	ours := append(patterns(nil), findingIndex+"*", stateIndex+"*", serviceMapIndex+"*")
-	if err := s.do(t.Context(), http.MethodDelete, "/"+strings.Join(ours, ","), nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Setup(t.Context(), SetupOptions{RetainDays: 90}, func(string, Action) {}); err != nil {
-		t.Fatal(err)
-	}
 	return s
 }

@@ -189,10 +189,10 @@ func waitForDocuments(t *testing.T, f *followed, n int) {
 }
 
 func TestBlockedIndexIsNamedAndCatchesUp(t *testing.T) {
-	for _, tt := range []struct{ block, want string }{
-		{"index.blocks.write", "index write"},                        // 403, as for a user who may not
-		{"index.blocks.read_only", "read-only"},                      // by hand
-		{"index.blocks.read_only_allow_delete", "disk usage exceed"}, // by a full disk
+	for _, tt := range []struct{ block, want, remedy string }{
+		{"index.blocks.write", "index write", "set index.blocks.write to null"},         // 403, as for a user who may not
+		{"index.blocks.read_only", "read-only", "to null"},                              // by hand
+		{"index.blocks.read_only_allow_delete", "disk usage exceed", "free disk space"}, // by a full disk
 	} {
 		t.Run(tt.block, func(t *testing.T) {
 			f := openFollowed(t)
@@ -206,10 +206,28 @@ func TestBlockedIndexIsNamedAndCatchesUp(t *testing.T) {
 			}
 			set(true)
 			f.add(t, fleetRecords(10, 10))
-			_, err := f.CatchUp(t.Context(), f.lake)
-			if err == nil || !strings.Contains(err.Error(), index) || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got error %v, want one that names %s and says %q", err, index, tt.want)
+			w, err := f.CatchUp(t.Context(), f.lake)
+			blocked, ok := errors.AsType[*BlockedError](err)
+			if !ok || len(blocked.Reasons) != 1 || !strings.Contains(blocked.Reasons[index], tt.want) || !strings.Contains(err.Error(), tt.remedy) {
+				t.Errorf("got error %v, want one that names %s alone, says %q and what to do: %q", err, index, tt.want, tt.remedy)
 			}
+			t.Log(err)
+			if err := f.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			// The others are not held up, and what is behind is not lost sight of.
+			others, err := collect(f.Records(t.Context(), fleet.Query{Kinds: []fleet.Kind{fleet.KindSpan, fleet.KindAPICall}}))
+			if err != nil || len(others) != 20*4 || w.Sent != 10*6 {
+				t.Errorf("got %d records of other kinds of %+v, %v, want 80", len(others), w, err)
+			}
+			f.add(t, fleetRecords(20, 10))
+			if w, err = f.CatchUp(t.Context(), f.lake); err == nil || w.Sent < 10*4 || w.Sent > 10*4+10*6 {
+				t.Errorf("again: got %+v, %v, want that the others get what is new", w, err)
+			}
+			// A new process knows it too.
+			anew := newStoreAt(t, testEngine.URL(), "", "", nil)
+			anew.refused = f.refused
+			f.Store = anew
 			set(nil)
 			f.mustSee(t)
 			f.same(t)

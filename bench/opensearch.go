@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"muster/fleet"
+	"muster/internal/engines"
+	"muster/stores/lake"
+	"muster/stores/opensearch"
+)
+
+// openSearchVerb measures how fast a lake gets into OpenSearch.
+const openSearchVerb = "opensearch"
+
+// ownIndices are all that a follower writes to.
+const ownIndices = "otel-v1-apm-*,logs-otel-v1-*,muster-*"
+
+// openSearchBench holds muster's follower against a loader that does nothing but
+// send the same documents, on one engine and in turns.
+type openSearchBench struct {
+	options
+	engine *engines.OpenSearch
+	lake   string
+	out    io.Writer
+}
+
+func runOpenSearch(ctx context.Context, args []string, out io.Writer) error {
+	b := openSearchBench{out: out}
+	f := flag.NewFlagSet("bench opensearch", flag.ContinueOnError)
+	f.StringVar(&b.muster, "muster", filepath.Join("bin", "muster"), "the program to measure")
+	f.StringVar(&b.folder, "folder", filepath.Join(".cache", "bench"), "where the corpus and the lake go")
+	f.IntVar(&b.records, "records", 150_000, "size of the corpus")
+	f.IntVar(&b.pairs, "pairs", 3, "how often each side runs")
+	f.Uint64Var(&b.seed, "seed", 1, "of the corpus")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	c, err := writeCorpus(b.folder, b.records, b.seed)
+	if err != nil {
+		return fmt.Errorf("write the corpus: %w", err)
+	}
+	b.lake = filepath.Join(b.folder, "opensearch-lake")
+	if err := os.RemoveAll(b.lake); err != nil {
+		return err
+	}
+	if _, err := measure(ctx, b.muster, append([]string{"import", "--store", b.lake}, c.list()...)...); err != nil {
+		return err
+	}
+	if b.engine, err = engines.StartOpenSearch(ctx); err != nil {
+		return err
+	}
+	return errors.Join(b.compare(ctx), b.engine.Close())
+}
+
+// round is how fast each side was in one turn, in documents a second.
+type round struct{ bare, withoutIDs, muster float64 }
+
+func (b *openSearchBench) compare(ctx context.Context) error {
+	l, err := lake.Open(ctx, b.lake, lake.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	t, err := record(ctx, l)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return fmt.Errorf("encode the documents: %w", err)
+	}
+	plain, err := t.withoutIDs()
+	if err != nil {
+		return err
+	}
+	if _, err := b.bare(ctx, t.bodies); err != nil { // the engine compiles itself
+		return err
+	}
+	var rounds []round
+	for range max(1, b.pairs) {
+		var r round
+		if r.bare, err = b.bare(ctx, t.bodies); err != nil {
+			return err
+		}
+		if err := b.holds(ctx, t.items); err != nil {
+			return fmt.Errorf("the bare loader: %w", err)
+		}
+		if r.withoutIDs, err = b.bare(ctx, plain); err != nil {
+			return err
+		}
+		if r.muster, err = b.follow(ctx, t.items); err != nil {
+			return err
+		}
+		if err := b.holds(ctx, t.items); err != nil {
+			return fmt.Errorf("muster: %w", err)
+		}
+		rounds = append(rounds, r)
+	}
+	b.report(t, rounds)
+	return b.latency(ctx)
+}
+
+// bare measures the bare loader on an engine without documents.
+func (b *openSearchBench) bare(ctx context.Context, bodies [][]byte) (float64, error) {
+	if err := b.empty(ctx); err != nil {
+		return 0, err
+	}
+	took, err := loadBare(ctx, b.engine.URL(), bodies)
+	n := 0
+	for _, body := range bodies {
+		n += lines(body) / 2
+	}
+	return float64(n) / took.Seconds(), err
+}
+
+func lines(body []byte) (n int) {
+	for _, c := range body {
+		if c == '\n' {
+			n++
+		}
+	}
+	return n
+}
+
+// follow measures muster as a whole process, from its start to its end.
+func (b *openSearchBench) follow(ctx context.Context, items int) (float64, error) {
+	if err := b.empty(ctx); err != nil {
+		return 0, err
+	}
+	c, err := measure(ctx, b.muster, "opensearch", "follow", "--once", "--store", b.lake, "--opensearch", b.engine.URL())
+	return float64(items) / c.wall.Seconds(), err
+}
+
+// empty deletes all documents and puts the templates.
+func (b *openSearchBench) empty(ctx context.Context) error {
+	if _, err := b.ask(ctx, http.MethodDelete, "/"+ownIndices); err != nil {
+		return err
+	}
+	s, err := b.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Setup(ctx, opensearch.SetupOptions{}, func(string, opensearch.Action) {}), s.Close())
+}
+
+func (b *openSearchBench) open() (*opensearch.Store, error) {
+	return opensearch.Open(opensearch.Options{Address: opensearch.Address{URL: b.engine.URL()}})
+}
+
+// holds reports whether the engine has so many documents, beside the mark.
+func (b *openSearchBench) holds(ctx context.Context, want int) error {
+	if _, err := b.ask(ctx, http.MethodPost, "/"+ownIndices+"/_refresh"); err != nil {
+		return err
+	}
+	text, err := b.ask(ctx, http.MethodGet, "/"+ownIndices+",-muster-state/_count")
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Count int `json:"count"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Count != want {
+		return fmt.Errorf("%d documents are there and %d were sent: %w", answer.Count, want, err)
+	}
+	return nil
+}
+
+func (b *openSearchBench) ask(ctx context.Context, method, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, b.engine.URL()+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %s: %.300s", method, path, resp.Status, text)
+	}
+	return text, err
+}
+
+func (b *openSearchBench) report(t *tape, rounds []round) {
+	size := 0
+	for _, body := range t.bodies {
+		size += len(body)
+	}
+	fmt.Fprintf(b.out, "%d documents of %d bytes into OpenSearch, %d runs each, in turns on one engine\n", t.items, size/t.items, len(rounds))
+	fmt.Fprintf(b.out, "%-44s %9s %9s %9s\n", "documents/s", "minimum", "median", "maximum")
+	for _, line := range []struct {
+		name, format string
+		of           func(round) float64
+	}{
+		{"bare loader, 2 workers, the same requests", "%9.0f", func(r round) float64 { return r.bare }},
+		{"bare loader, ids by the engine", "%9.0f", func(r round) float64 { return r.withoutIDs }},
+		{"muster opensearch follow, the whole process", "%9.0f", func(r round) float64 { return r.muster }},
+		{"muster's share of the bare loader, %", "%9.1f", func(r round) float64 { return 100 * r.muster / r.bare }},
+		{"its share of the one with the engine's ids, %", "%9.1f", func(r round) float64 { return 100 * r.muster / r.withoutIDs }},
+	} {
+		values := make([]float64, len(rounds))
+		for i, r := range rounds {
+			values[i] = line.of(r)
+		}
+		fmt.Fprintf(b.out, "%-44s", line.name)
+		for _, q := range []float64{0, 0.5, 1} {
+			fmt.Fprintf(b.out, " "+line.format, quantile(values, q))
+		}
+		fmt.Fprintln(b.out)
+	}
+}
+
+// latency prints what a reader of OpenSearch waits for, as latency does for the lake.
+func (b *openSearchBench) latency(ctx context.Context) error {
+	l, err := lake.Open(ctx, b.lake, lake.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	ids, err := someTraces(ctx, l)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return err
+	}
+	s, err := b.open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	var found, shown []float64
+	for _, id := range ids {
+		start := time.Now()
+		if _, err := s.Trace(ctx, id); err != nil {
+			return fmt.Errorf("look up %s: %w", id, err)
+		}
+		found = append(found, time.Since(start).Seconds()*1000)
+	}
+	for range lists {
+		start := time.Now()
+		for _, err := range s.Traces(ctx, fleet.Query{Limit: listed}) {
+			if err != nil {
+				return err
+			}
+		}
+		shown = append(shown, time.Since(start).Seconds()*1000)
+	}
+	fmt.Fprintf(b.out, "\n%-44s %9s %9s %9s\n", "milliseconds", "median", "95 %", "maximum")
+	for _, line := range []struct {
+		name string
+		took []float64
+	}{{"a trace by its id", found}, {fmt.Sprintf("the newest %d traces", listed), shown}} {
+		fmt.Fprintf(b.out, "%-44s %9.1f %9.1f %9.1f\n", line.name, quantile(line.took, 0.5), quantile(line.took, 0.95), quantile(line.took, 1))
+	}
+	return nil
+}
