@@ -118,10 +118,14 @@ func (a *app) changesCommand() *cobra.Command {
 func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string, row func(*fleet.Record) []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
-		Example: fmt.Sprintf("  muster %s --since 1h --service orders\n  muster %s --errors --json | jq .message", use, use),
+		Long: short + ".\n" + filterHelp,
+		Example: fmt.Sprintf(`  muster %[1]s --since 1h --service orders
+  muster %[1]s --errors --json | jq .message
+  muster %[1]s --filter 'annotation.order_id = "4711" AND !ok'`, use),
 	}
 	f := a.queryFlags(cmd)
 	f.recordFlags(cmd)
+	f.filterFlag(cmd, "only of traces that meet this X-Ray filter `expression`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		q, err := f.resolve()
 		if err != nil {
@@ -138,9 +142,15 @@ func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string
 func (a *app) tracesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "traces", Short: "Traces, newest first", Args: cobra.NoArgs,
-		Example: "  muster traces --since 1h --errors\n  muster traces --service payments --json",
+		Long: "Traces, newest first.\n" + filterHelp,
+		Example: `  muster traces --since 1h --errors
+  muster traces --service payments --json
+  muster traces --filter 'service("orders") { fault } AND responsetime > 2'
+  muster traces --filter 'edge("orders", "payments") { throttle } OR http.status >= 500'
+  muster traces --filter 'annotation.tier = "gold" AND http.url CONTAINS "/checkout"'`,
 	}
 	f := a.queryFlags(cmd)
+	f.filterFlag(cmd, "only those that meet this X-Ray filter `expression`")
 	cmd.Flags().BoolVar(&f.query.Errors, "errors", false, "only traces in which something went wrong")
 	cmd.Flags().StringVar(&f.query.Correlation, "correlation", "", "only of this journey")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -49,8 +50,12 @@ func newReader(root string) (*reader, error) {
 	}
 	r := &reader{files: folder{root}, db: sql.OpenDB(connector), temp: temp}
 	r.db.SetMaxOpenConns(engineConnections)
+	setup := slices.Clone(macros)
 	for _, l := range layouts() {
-		if _, err := r.db.Exec(emptyTable(l)); err != nil { //nolint:noctx // in memory, at once
+		setup = append(setup, emptyTable(l))
+	}
+	for _, s := range setup {
+		if _, err := r.db.Exec(s); err != nil { //nolint:noctx // in memory, at once
 			return nil, errors.Join(fmt.Errorf("start reader: %w", err), r.close())
 		}
 	}

@@ -99,6 +99,10 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 func (l *Lake) records(ctx context.Context, p plan, q *fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
 		w := conditions(q)
+		if err := l.addFilter(ctx, q, w); err != nil {
+			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
+			return
+		}
 		text, err := l.liveSQL(recordColumns(q.Lean), p, w)
 		if err != nil {
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))

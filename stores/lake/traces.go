@@ -70,6 +70,9 @@ func (l *Lake) summaries(ctx context.Context, q *fleet.Query) (string, []any, er
 	}
 	hit, rest := conditions(q), conditions(&around)
 	rest.add("trace_id <> ''")
+	if err := l.addFilter(ctx, q, rest); err != nil {
+		return "", nil, err
+	}
 	columns := []string{
 		"id", "kind", "time_us", "duration_us", "service", "name", "error", "trace_id", "correlation_id",
 		"kind = 'span' and parent_id = '' as root", "(" + hit.sql() + ") as hit",
@@ -83,6 +86,30 @@ func (l *Lake) summaries(ctx context.Context, q *fleet.Query) (string, []any, er
 		text += " limit " + strconv.Itoa(q.Limit)
 	}
 	return text, append(hit.args, rest.args...), nil
+}
+
+// addFilter adds that a record's trace meets the query's filter, if it has one.
+// A trace is judged by its spans within traceReach of the window.
+func (l *Lake) addFilter(ctx context.Context, q *fleet.Query, w *where) error {
+	if q.Filter == nil {
+		return nil
+	}
+	around := fleet.Query{
+		Window: wholeDays(q.Window, traceReach), Trace: q.Trace, Kinds: []fleet.Kind{fleet.KindSpan},
+	}
+	p, err := l.planQuery(ctx, &around)
+	if err != nil {
+		return fmt.Errorf("filter: %w", err)
+	}
+	spans := conditions(&around)
+	spans.add("trace_id <> ''")
+	text, err := l.liveSQL(filterColumns, p, spans)
+	if err != nil {
+		return fmt.Errorf("filter: %w", err)
+	}
+	text, args := filterSQL(q.Filter, text, spans.args)
+	w.add("trace_id in ("+text+")", args...)
+	return nil
 }
 
 func scanSummary(rows *sql.Rows) (fleet.Summary, error) {

@@ -1,0 +1,13 @@
+//go:build !noduckdb
+
+package lake
+
+import (
+	"testing"
+
+	"muster/stores/storetest"
+)
+
+func TestQueries(t *testing.T) {
+	storetest.RunQueries(t, func(t *testing.T) storetest.Store { return openLake(t, t.TempDir()) }, 80)
+}
