@@ -1,10 +1,7 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,9 +22,11 @@ const (
 )
 
 // Trace opens the dossier of any id. A trace id of X-Ray is looked for on the
-// day that it names and the next, everything else in the last 30 days; then
-// both in all that the lake holds. An id that several things have opens the
-// first of: record, correlation, request, message, span, resource.
+// day that it names and the next, everything else in the last 30 days. After
+// that both are looked for since Options.Since, or if that is not set, in all
+// that a folder holds; a bucket is not read whole unasked, since Athena charges
+// for what it reads. An id that several things have opens the first of: record,
+// correlation, request, message, span, resource.
 func (l *Lake) Trace(ctx context.Context, id string) (fleet.Trace, error) {
 	windows := l.lookback("")
 	trace, isTrace := fleet.ParseTraceID(id)
@@ -43,26 +42,39 @@ func (l *Lake) Trace(ctx context.Context, id string) (fleet.Trace, error) {
 			return t, nil
 		}
 	}
-	return fleet.Trace{}, fmt.Errorf("open %s: %w, in all that the lake holds", id, fleet.ErrNotFound)
+	last := windows[len(windows)-1]
+	if last.Start.IsZero() {
+		return fleet.Trace{}, fmt.Errorf("open %s: %w, in all that the lake holds", id, fleet.ErrNotFound)
+	}
+	return fleet.Trace{}, fmt.Errorf("open %s: %w since %s: look further back with --since, which costs what Athena reads for it",
+		id, fleet.ErrNotFound, fleet.FormatTime(last.Start))
 }
 
 // lookback are the windows in which a trace is looked for, narrowest first.
 func (l *Lake) lookback(trace string) []fleet.Window {
 	now := l.options.Now()
-	everything := fleet.Window{}
-	month := fleet.Window{Start: now.Add(-recent), End: now.Add(day)}
+	windows := []fleet.Window{{Start: now.Add(-recent), End: now.Add(day)}}
+	switch since := l.options.Since; {
+	case since.IsZero() && !l.metered():
+		windows = append(windows, fleet.Window{})
+	case !since.IsZero() && since.Before(windows[0].Start):
+		windows = append(windows, fleet.Window{Start: since})
+	}
 	if len(trace) < 8 {
-		return []fleet.Window{month, everything}
+		return windows
 	}
 	// X-Ray's ids start with the second in which the trace began.
 	second, err := strconv.ParseInt(trace[:8], 16, 64)
 	start := time.Unix(second, 0).UTC()
 	if err != nil || start.After(now.Add(day)) || start.Year() < 2016 {
-		return []fleet.Window{month, everything} // an id of another maker: its digits are random
+		return windows // an id of another maker: its digits are random
 	}
 	start = start.Truncate(day)
-	return []fleet.Window{{Start: start, End: start.Add(2 * day)}, month, everything}
+	return append([]fleet.Window{{Start: start, End: start.Add(2 * day)}}, windows...)
 }
+
+// metered reports whether every byte that is read for an answer costs money.
+func (l *Lake) metered() bool { return l.athena != nil }
 
 func (l *Lake) look(ctx context.Context, id, trace string, w fleet.Window) (fleet.Trace, bool, error) {
 	if trace != "" {
@@ -86,31 +98,43 @@ type match struct {
 	timeUS int64
 }
 
-// matchSQL says as what a record has an id, the most telling first.
-const matchSQL = `case when id = ? then 'record' when correlation_id = ? then 'correlation'
-	when request_id = ? then 'request' when list_contains(message_ids, ?) then 'message'
-	when span_id = ? then 'span' when list_contains(resources, ?) then 'resource' end as how`
+// matchSQL is what a record can have an id as.
+const matchSQL = `(id = ? or correlation_id = ? or request_id = ? or contains(message_ids, ?) or span_id = ? or contains(resources, ?))`
 
 // match finds the records that have an id, as the most telling thing that any
 // of them has it as, in the order of fleet.Compare.
 func (l *Lake) match(ctx context.Context, id string, window fleet.Window) ([]match, error) {
-	q := fleet.Query{Window: window}
-	p, err := l.planQuery(ctx, &q)
+	e, q := l.engine(), fleet.Query{Window: window}
+	read, err := e.evidence(ctx, &q, false)
 	if err != nil {
 		return nil, err
 	}
 	w := conditions(&q)
-	live, err := l.liveSQL([]string{"id", "trace_id", "time_us", matchSQL}, p, w)
-	if err != nil {
-		return nil, err
-	}
-	args := append([]any{id, id, id, id, id, id}, w.args...)
-	scan := func(rows *sql.Rows) (m match, err error) {
-		err = rows.Scan(&m.how, &m.id, &m.trace, &m.timeUS)
+	w.add(matchSQL, id, id, id, id, id, id)
+	text := read.live([]string{
+		"id", "trace_id", "time_us", "correlation_id", "request_id", "span_id", e.list("message_ids") + " as message_ids",
+	}, w) + " order by time_us, id"
+	scan := func(rows answer) (m match, err error) {
+		var correlation, request, span string
+		var messages textList
+		err = rows.Scan(&m.id, &m.trace, &m.timeUS, &correlation, &request, &span, &messages)
+		switch {
+		case m.id == id:
+			m.how = "record"
+		case correlation == id:
+			m.how = "correlation"
+		case request == id:
+			m.how = "request"
+		case slices.Contains(messages, id):
+			m.how = "message"
+		case span == id:
+			m.how = "span"
+		default:
+			m.how = "resource"
+		}
 		return m, err
 	}
-	text := "select how, id, trace_id, time_us from (" + live + ") where how is not null order by time_us, id"
-	all, err := collect(query(ctx, l.reader.db, text, args, scan))
+	all, err := collect(query(ctx, e, text, w.args, scan))
 	for _, how := range []string{"record", "correlation", "request", "message", "span", "resource"} {
 		best := slices.DeleteFunc(slices.Clone(all), func(m match) bool { return m.how != how })
 		if len(best) > 0 {
@@ -136,7 +160,7 @@ func (l *Lake) openMatch(ctx context.Context, id string, ms []match, w fleet.Win
 	if i := slices.IndexFunc(ms, func(m match) bool { return m.trace != "" }); i >= 0 {
 		at := time.UnixMicro(ms[i].timeUS).UTC()
 		for _, w := range l.lookback(ms[i].trace) {
-			if w != (fleet.Window{}) && !w.Contains(at) {
+			if !w.Contains(at) {
 				continue // it would leave out the very record that was asked for
 			}
 			if t, found, err := l.openTrace(ctx, ms[i].trace, w); found || err != nil {
@@ -180,32 +204,17 @@ func (l *Lake) related(ctx context.Context, t *fleet.Trace) ([]string, error) {
 		Correlation: t.Correlation,
 		Window:      fleet.Window{Start: first.Add(-journeyReach), End: last.Add(journeyReach)},
 	}
-	p, err := l.planQuery(ctx, &q)
+	e := l.engine()
+	read, err := e.evidence(ctx, &q, false)
 	if err != nil {
 		return nil, err
 	}
 	w := conditions(&q)
 	w.add("trace_id not in ('', ?)", t.ID)
-	live, err := l.liveSQL([]string{"trace_id", "time_us"}, p, w)
-	if err != nil {
-		return nil, err
-	}
-	scan := func(rows *sql.Rows) (s string, err error) {
+	scan := func(rows answer) (s string, err error) {
 		err = rows.Scan(&s)
 		return s, err
 	}
-	text := "select trace_id from (" + live + ") group by trace_id order by min(time_us), trace_id"
-	return collect(query(ctx, l.reader.db, text, w.args, scan))
-}
-
-// collect gathers a sequence up to its first error.
-func collect[T any](seq func(yield func(T, error) bool)) ([]T, error) {
-	var out []T
-	for v, err := range seq {
-		if err != nil {
-			return out, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
+	text := "select trace_id from (" + read.live([]string{"trace_id", "time_us"}, w) + ") l group by trace_id order by min(time_us), trace_id"
+	return collect(query(ctx, e, text, w.args, scan))
 }

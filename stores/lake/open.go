@@ -25,12 +25,17 @@ type Options struct {
 	Logger *slog.Logger     // nil: no log
 	// ReadOnly opens a lake that exists and writes nothing to its folder.
 	ReadOnly bool
+	// Since is how far back Trace looks for an id, after 30 days; zero: in a
+	// folder through all, on S3 no further.
+	Since time.Time
 
 	// The rest is for a lake on S3.
 
 	AWS        aws.Config // with the region of the bucket and of Glue
 	Database   string     // in Glue; "" is DefaultDatabase
 	Encryption Encryption
+	// Athena says how a lake on S3 is asked.
+	Athena AthenaOptions
 }
 
 // Lake is a store in a folder or on S3. Its methods may be called from several
@@ -41,7 +46,8 @@ type Lake struct {
 	base    string  // how the names in the metadata begin: lake:// or s3://bucket/prefix
 	options Options // with every default filled in
 	catalog tables
-	reader  *reader // of a folder
+	reader  *reader       // of a folder
+	athena  *athenaEngine // of a bucket
 
 	commits     sync.Mutex // held during a commit to evidence
 	commitCount int        // of this handle, under commits
@@ -96,6 +102,7 @@ func (l *Lake) openBucket(ctx context.Context) error {
 	l.root, l.base = b.base(), b.base()
 	cat := newGlueCatalog(b, l.options.AWS, l.options.Database)
 	l.catalog = cat
+	l.athena = newAthenaEngine(l)
 	if !l.options.ReadOnly {
 		if err := cat.claim(ctx); err != nil {
 			return err

@@ -9,6 +9,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"muster/fleet"
 )
 
 // errEqualityDeletes says that another program deleted rows in a way that this
@@ -28,7 +30,8 @@ func (p planned) identity() string { return strings.Join(append([]string{p.name}
 
 // plan is what Iceberg plans for a filter: no file that can hold an answer is missing.
 type plan struct {
-	files []planned
+	files    []planned
+	snapshot fleet.Snapshot // where planQuery planned
 }
 
 // planFiles asks Iceberg which files of the current snapshot may hold rows

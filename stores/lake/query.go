@@ -1,10 +1,8 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,13 +53,7 @@ func (w *where) sql() string {
 
 // conditions are what a query asks of a record.
 func conditions(q *fleet.Query) *where {
-	w := &where{}
-	if !q.Window.Start.IsZero() {
-		w.add("time_us >= ?", q.Window.Start.UnixMicro())
-	}
-	if !q.Window.End.IsZero() {
-		w.add("time_us < ?", q.Window.End.UnixMicro())
-	}
+	w := within(q.Window)
 	w.oneOf("kind", kindNames(q.Kinds))
 	w.oneOf("id", q.IDs)
 	w.set("service", q.Service)
@@ -71,19 +63,31 @@ func conditions(q *fleet.Query) *where {
 	if strings.HasPrefix(q.Principal, "arn:") {
 		w.set("principal", q.Principal)
 	} else if q.Principal != "" {
-		w.add("contains(principal, ?)", q.Principal)
+		w.add("strpos(principal, ?) > 0", q.Principal)
 	}
 	if q.Resource != "" {
-		w.add("list_contains(resources, ?)", q.Resource)
+		w.add("contains(resources, ?)", q.Resource)
 	}
 	if q.Text != "" {
-		w.add(`(contains(lower(name), lower(?)) or contains(lower(message), lower(?))
-			or contains(lower(error), lower(?)) or contains(lower(raw), lower(?)))`, q.Text, q.Text, q.Text, q.Text)
+		w.add(`(strpos(lower(name), lower(?)) > 0 or strpos(lower(message), lower(?)) > 0
+			or strpos(lower(error), lower(?)) > 0 or strpos(lower(raw), lower(?)) > 0)`, q.Text, q.Text, q.Text, q.Text)
 	}
 	if q.Errors {
 		w.add("error <> ''")
 	}
 	return w
+}
+
+// within is a condition on time_us.
+func within(w fleet.Window) *where {
+	c := &where{}
+	if !w.Start.IsZero() {
+		c.add("time_us >= " + strconv.FormatInt(w.Start.UnixMicro(), 10))
+	}
+	if !w.End.IsZero() {
+		c.add("time_us < " + strconv.FormatInt(w.End.UnixMicro(), 10))
+	}
+	return c
 }
 
 func kindNames(kinds []fleet.Kind) []string {
@@ -145,27 +149,6 @@ func windowFilter(w fleet.Window) []iceberg.BooleanExpression {
 	return out
 }
 
-// liveSQL selects columns of the live rows of the planned files that meet a
-// condition; w.args are its arguments.
-func (l *Lake) liveSQL(columns []string, p plan, w *where) (string, error) {
-	all, err := l.reader.source(tableEvidence, p.files)
-	if err != nil {
-		return "", err
-	}
-	text := fmt.Sprintf("select %s from %s r where %s", strings.Join(columns, ", "), all, w.sql())
-	amending := p.amending()
-	if len(amending) == 0 {
-		return text, nil
-	}
-	amends, err := l.reader.source(tableEvidence, amending)
-	if err != nil {
-		return "", err
-	}
-	return text + fmt.Sprintf(` and not exists (select 1 from %s a where a.kind = r.kind and a.id = r.id
-		and a.time_us - a.time_us %% %d = r.time_us - r.time_us %% %d
-		and (a.revision > r.revision or a.revision = r.revision and a.amendment > r.amendment))`, amends, int64(usPerDay), int64(usPerDay)), nil
-}
-
 // planQuery plans the files for a query.
 func (l *Lake) planQuery(ctx context.Context, q *fleet.Query) (plan, error) {
 	tbl, err := l.head(ctx, tableEvidence)
@@ -175,7 +158,9 @@ func (l *Lake) planQuery(ctx context.Context, q *fleet.Query) (plan, error) {
 	if tbl.CurrentSnapshot() == nil {
 		return plan{}, nil
 	}
-	return planFiles(ctx, tbl, planFilter(q))
+	p, err := planFiles(ctx, tbl, planFilter(q))
+	p.snapshot = fleet.Snapshot(snapshotID(tbl))
+	return p, err
 }
 
 // amending are the files with amending rows.

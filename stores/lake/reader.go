@@ -87,9 +87,6 @@ func (r *reader) close() error {
 	return errors.Join(r.db.Close(), os.RemoveAll(r.temp))
 }
 
-// quote is s as a SQL text.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
 // emptyTable is the table with a layout's columns that stands in when a plan
 // has no file.
 func emptyTable(l layout) string {

@@ -5,7 +5,6 @@ package lake
 import (
 	"context"
 	"errors"
-	"iter"
 
 	"muster/fleet"
 )
@@ -21,25 +20,27 @@ func newReader(string) (*reader, error) { return &reader{}, nil }
 
 func (*reader) close() error { return nil }
 
-// Records is not in this build.
-func (*Lake) Records(context.Context, fleet.Query) iter.Seq2[fleet.Record, error] {
-	return func(yield func(fleet.Record, error) bool) { yield(fleet.Record{}, errNoReader) }
+// engine is what answers this lake's SQL: a bucket's needs no cgo.
+func (l *Lake) engine() engine {
+	if l.athena != nil {
+		return l.athena
+	}
+	return noEngine{}
 }
 
-// Traces is not in this build.
-func (*Lake) Traces(context.Context, fleet.Query) iter.Seq2[fleet.Summary, error] {
-	return func(yield func(fleet.Summary, error) bool) { yield(fleet.Summary{}, errNoReader) }
+// noEngine answers nothing.
+type noEngine struct{}
+
+func (noEngine) evidence(context.Context, *fleet.Query, bool) (evidence, error) {
+	return evidence{}, errNoReader
 }
 
-// Trace is not in this build.
-func (*Lake) Trace(context.Context, string) (fleet.Trace, error) { return fleet.Trace{}, errNoReader }
+func (noEngine) list(column string) string { return column }
 
-// SQL is not in this build.
-func (*Lake) SQL(context.Context, string) (*Rows, error) { return nil, errNoReader }
+func (noEngine) rows(context.Context, string, []any) (answer, error) { return nil, errNoReader }
+
+func (noEngine) keep(context.Context, string) (keptRows, error) { return nil, errNoReader }
+
+func (noEngine) sql(context.Context, string) (*Rows, error) { return nil, errNoReader }
 
 func plain(v any) any { return v }
-
-// Recompute is not in this build.
-func (*Lake) Recompute(context.Context, Recompute) (Recomputed, error) {
-	return Recomputed{}, errNoReader
-}

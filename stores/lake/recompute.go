@@ -1,13 +1,9 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,15 +24,14 @@ const (
 // seenSQL makes the relation "seen" that resolve.sql reads, with what is stored
 // now beside it. The id there must be unique over all kinds and days; what
 // follows the id in it keeps the order of ids.
-const seenSQL = `create or replace temp table seen as
-select id || chr(0) || kind || chr(0) || cast(time_us // 86400000000 as varchar) as id,
+const seenSQL = `select id || chr(0) || kind || chr(0) || cast(time_us - time_us %% 86400000000 as varchar) as id,
 	id as record_id, kind, time_us, account, region, resources, error, read_only,
-	coalesce(attributes['` + fleet.AttrEventCategory + `'], '') as event_category,
+	coalesce(element_at(attributes, '` + fleet.AttrEventCategory + `'), '') as event_category,
 	seen_trace_id, seen_request_id, case when seen_request_id = '' then '' else request_scope end as seen_request_scope,
 	message_ids, seen_correlation_id, access_key_id, issued_key_id, principal,
 	trace_id, trace_via, trace_sure, request_id, request_scope, request_via, request_sure,
 	correlation_id, correlation_via, correlation_sure, origin, %s as asked
-from (%s)`
+from (%s) l`
 
 // storedColumns are what seenSQL selects from.
 var storedColumns = []string{
@@ -77,25 +72,17 @@ func (l *Lake) Recompute(ctx context.Context, r Recompute) (Recomputed, error) {
 	return Recomputed{}, fmt.Errorf("resolve again: another writer was faster %d times in a row: %w", recomputeTries, fleet.ErrConflict)
 }
 
-func (l *Lake) recompute(ctx context.Context, r *Recompute) (Recomputed, error) {
-	conn, err := l.reader.db.Conn(ctx)
+func (l *Lake) recompute(ctx context.Context, r *Recompute) (done Recomputed, err error) {
+	seen, base, err := l.keepSeen(ctx, r)
 	if err != nil {
 		return Recomputed{}, err
 	}
-	defer func() { _ = conn.Close() }() // goes back to the pool
-	base, err := l.readSeen(ctx, conn, r)
-	if err != nil {
-		return Recomputed{}, err
-	}
-	defer func() { // not of ctx: the pool must not keep the table
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "drop table if exists seen")
-	}()
-	var done Recomputed
-	if err := conn.QueryRowContext(ctx, "select count(*) from seen where asked").Scan(&done.Looked); err != nil {
+	defer func() { err = errors.Join(err, seen.close()) }()
+	if done.Looked, err = countAsked(ctx, seen); err != nil {
 		return done, err
 	}
 	w := differences{Lake: l, Recompute: r, base: base}
-	rows, err := conn.QueryContext(ctx, differenceSQL())
+	rows, err := seen.rows(ctx, differenceSQL(seen.relation()))
 	if err != nil {
 		return done, err
 	}
@@ -123,8 +110,8 @@ func (l *Lake) recompute(ctx context.Context, r *Recompute) (Recomputed, error) 
 	return done, err
 }
 
-// readSeen fills the relation "seen" and returns the snapshot it is of.
-func (l *Lake) readSeen(ctx context.Context, conn *sql.Conn, r *Recompute) (fleet.Snapshot, error) {
+// keepSeen holds the relation "seen" and returns the snapshot it is of.
+func (l *Lake) keepSeen(ctx context.Context, r *Recompute) (keptRows, fleet.Snapshot, error) {
 	q := fleet.Query{Window: r.Window}
 	if !q.Window.Start.IsZero() {
 		q.Window.Start = q.Window.Start.Add(-r.Horizon)
@@ -132,53 +119,43 @@ func (l *Lake) readSeen(ctx context.Context, conn *sql.Conn, r *Recompute) (flee
 	if !q.Window.End.IsZero() {
 		q.Window.End = q.Window.End.Add(r.Horizon)
 	}
-	tbl, err := l.head(ctx, tableEvidence)
+	e := l.engine()
+	read, err := e.evidence(ctx, &q, true)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	var p plan
-	if tbl.CurrentSnapshot() != nil {
-		if p, err = planFiles(ctx, tbl, planFilter(&q)); err != nil {
-			return 0, err
-		}
-	}
-	live, err := l.liveSQL(storedColumns, p, within(q.Window))
-	if err != nil {
-		return 0, err
-	}
-	_, err = conn.ExecContext(ctx, fmt.Sprintf(seenSQL, within(r.Window).sql(), live))
-	return fleet.Snapshot(snapshotID(tbl)), err
+	seen, err := e.keep(ctx, fmt.Sprintf(seenSQL, within(r.Window).sql(), read.live(storedColumns, within(q.Window))))
+	return seen, read.snapshot, err
 }
 
-// within is a condition on time_us without arguments, which no statement that
-// makes a table takes.
-func within(w fleet.Window) *where {
-	c := &where{}
-	if !w.Start.IsZero() {
-		c.add("time_us >= " + strconv.FormatInt(w.Start.UnixMicro(), 10))
+func countAsked(ctx context.Context, seen keptRows) (n int, err error) {
+	rows, err := seen.rows(ctx, "select count(*) from "+seen.relation()+" where asked")
+	if err != nil {
+		return 0, err
 	}
-	if !w.End.IsZero() {
-		c.add("time_us < " + strconv.FormatInt(w.End.UnixMicro(), 10))
+	defer func() { _ = rows.Close() }() // its errors are in rows.Err
+	if rows.Next() {
+		err = rows.Scan(&n)
 	}
-	return c
+	return n, errors.Join(err, rows.Err())
 }
 
 func bounded(w fleet.Window) bool { return !w.Start.IsZero() || !w.End.IsZero() }
 
 // differenceSQL selects the records whose answers are not those stored.
-func differenceSQL() string {
+func differenceSQL(relation string) string {
 	stored, answers := make([]string, len(answerColumns)), make([]string, len(answerColumns))
 	differ := make([]string, len(answerColumns))
 	for i, c := range answerColumns {
 		stored[i], answers[i], differ[i] = "s."+c, "a."+c, "s."+c+" <> a."+c
 	}
-	return fmt.Sprintf(`with answers as (%s
+	return fmt.Sprintf(`with seen as (select * from %s), answers as (%s
 ) select s.record_id, s.kind, s.time_us, %s, %s from seen s join answers a on a.id = s.id
 where s.asked and (%s) order by s.time_us, s.id`,
-		correlate.SQL(), strings.Join(stored, ", "), strings.Join(answers, ", "), strings.Join(differ, " or "))
+		relation, correlate.SQL(), strings.Join(stored, ", "), strings.Join(answers, ", "), strings.Join(differ, " or "))
 }
 
-func scanDifference(rows *sql.Rows) (Difference, error) {
+func scanDifference(rows answer) (Difference, error) {
 	var was, now row
 	var timeUS int64
 	var d Difference

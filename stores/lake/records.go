@@ -1,31 +1,30 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"database/sql"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strconv"
 
-	"github.com/duckdb/duckdb-go/v2"
 	"github.com/parquet-go/parquet-go"
 
 	"muster/fleet"
 )
 
 // recordColumns are the columns of row, in its order; lean ones have no evidence.
-func recordColumns(lean bool) []string {
+func recordColumns(e engine, lean bool) []string {
 	fields := parquet.SchemaOf(row{}).Fields()
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = f.Name()
 		switch {
 		case f.Name() == columnTime:
-			names[i] = "epoch_us(time)" // row holds it as a number
+			names[i] = "time_us as time_number" // row holds it as a number, which is the same
 		case f.Name() == "raw" && lean:
-			names[i] = "''::blob"
+			names[i] = "'' as raw"
+		case !f.Leaf():
+			names[i] = e.list(f.Name()) + " as " + f.Name()
 		}
 	}
 	return names
@@ -44,36 +43,42 @@ func (w *row) targets() []any {
 	}
 }
 
-// textList scans a varchar[].
+// textList scans a list of texts: the engine's own, or the text of a JSON array.
 type textList []string
 
 // Scan implements sql.Scanner.
 func (t *textList) Scan(v any) error {
-	list, ok := v.([]any)
-	if !ok {
-		return fmt.Errorf("a list is %T", v)
+	switch v := v.(type) {
+	case nil:
+		*t = textList{}
+		return nil
+	case []any:
+		*t = make(textList, len(v))
+		for i, e := range v {
+			(*t)[i], _ = e.(string)
+		}
+		return nil
+	case string:
+		return json.Unmarshal([]byte(v), (*[]string)(t))
 	}
-	*t = make(textList, len(list))
-	for i, e := range list {
-		(*t)[i], _ = e.(string)
-	}
-	return nil
+	return fmt.Errorf("a list is %T", v)
 }
 
-// textMap scans a map(varchar, varchar).
+// textMap scans a map of texts: the engine's own, or the text of a JSON object.
 type textMap map[string]string
 
 // Scan implements sql.Scanner.
 func (t *textMap) Scan(v any) error {
-	m, ok := v.(duckdb.OrderedMap)
+	if s, ok := v.(string); ok {
+		return json.Unmarshal([]byte(s), (*map[string]string)(t))
+	}
+	m, ok := plain(v).(map[string]any)
 	if !ok {
 		return fmt.Errorf("a map is %T", v)
 	}
-	*t = make(textMap, m.Len())
-	values := m.Values()
-	for i, k := range m.Keys() {
-		key, _ := k.(string)
-		(*t)[key], _ = values[i].(string)
+	*t = make(textMap, len(m))
+	for k, v := range m {
+		(*t)[k], _ = v.(string)
 	}
 	return nil
 }
@@ -82,42 +87,23 @@ func (t *textMap) Scan(v any) error {
 // fleet.Compare. A limit keeps the newest.
 func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
-		p, err := l.planQuery(ctx, &q)
+		e := l.engine()
+		read, err := e.evidence(ctx, &q, false)
 		if err != nil {
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
 			return
 		}
-		for r, err := range l.records(ctx, p, &q) {
-			if !yield(r, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// records yields the live rows of planned files that meet a query.
-func (l *Lake) records(ctx context.Context, p plan, q *fleet.Query) iter.Seq2[fleet.Record, error] {
-	return func(yield func(fleet.Record, error) bool) {
-		w := conditions(q)
-		if err := l.addFilter(ctx, q, w); err != nil {
+		w := conditions(&q)
+		if err := addFilter(ctx, e, &q, w); err != nil {
 			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
 			return
 		}
-		text, err := l.liveSQL(recordColumns(q.Lean), p, w)
-		if err != nil {
-			yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
-			return
-		}
+		text := read.live(recordColumns(e, q.Lean), w)
 		if q.Limit > 0 {
-			text = "from (" + text + " order by r.time_us desc, r.id desc limit " + strconv.Itoa(q.Limit) + ") r"
+			text = "select * from (" + text + " order by r.time_us desc, r.id desc limit " + strconv.Itoa(q.Limit) + ") r"
 		}
 		text += " order by r.time_us, r.id"
-		scan := func(rows *sql.Rows) (fleet.Record, error) {
-			var w row
-			err := rows.Scan(w.targets()...)
-			return w.record(), err
-		}
-		for r, err := range query(ctx, l.reader.db, text, w.args, scan) {
+		for r, err := range query(ctx, e, text, w.args, scanRecord) {
 			if err != nil {
 				err = fmt.Errorf("read records: %w", err)
 			}
@@ -128,24 +114,8 @@ func (l *Lake) records(ctx context.Context, p plan, q *fleet.Query) iter.Seq2[fl
 	}
 }
 
-// query yields what scan makes of each row.
-func query[T any](ctx context.Context, db *sql.DB, text string, args []any, scan func(*sql.Rows) (T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		rows, err := db.QueryContext(ctx, text, args...)
-		if err != nil {
-			yield(zero, err)
-			return
-		}
-		defer func() { _ = rows.Close() }() // its errors are in rows.Err
-		for rows.Next() {
-			v, err := scan(rows)
-			if !yield(v, err) || err != nil {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(zero, err)
-		}
-	}
+func scanRecord(rows answer) (fleet.Record, error) {
+	var w row
+	err := rows.Scan(w.targets()...)
+	return w.record(), err
 }

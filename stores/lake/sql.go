@@ -1,35 +1,15 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"time"
-
-	"github.com/apache/iceberg-go"
-	"github.com/duckdb/duckdb-go/v2"
 )
 
 //go:embed views.sql
 var views string
-
-// macros give DuckDB the functions of Trino that the lake's SQL uses and that
-// it lacks, or whose answer differs. Arrays and maps count from 1 in both.
-var macros = []string{
-	"create macro element_at(c, k) as c[k]",
-	"create macro json_extract_scalar(j, p) as json_extract_string(j, p)",
-	"create macro regexp_like(s, p) as regexp_matches(s, p)",
-	"create macro approx_percentile(x, p) as approx_quantile(x, p)",
-}
 
 // relations names the tables as views.sql calls them.
 var relations = map[string]string{
@@ -39,105 +19,16 @@ var relations = map[string]string{
 // ErrNotQuery is returned by SQL for a text that is not one single query.
 var ErrNotQuery = errors.New("only one single query (SELECT, VALUES, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) is allowed")
 
-// explainPrefix is what may stand before a query.
-var explainPrefix = regexp.MustCompile(`(?is)^\s*explain\s+(analyze\s+|\(\s*(?:analyze|format)\b[^)]*\))?`)
-
 // SQL runs one query over the lake as it is now: the views in views.sql and the
-// relations under them. It runs in an engine of its own that can read the
-// lake's data files and nothing else, and write nothing. Close the rows.
+// relations under them. On a folder it reads the lake's data files and nothing
+// else; on a bucket it reads what Athena lets its caller read, and the views are
+// those that ApplyViews made. It writes nothing. Close the rows.
 func (l *Lake) SQL(ctx context.Context, text string) (*Rows, error) {
-	if err := l.onlyQuery(ctx, text); err != nil {
-		return nil, fmt.Errorf("sql: %w", err)
-	}
-	db, err := l.console(ctx)
+	rows, err := l.engine().sql(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("sql: %w", err)
 	}
-	rows, err := db.QueryContext(ctx, text)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sql: %w", err), db.Close())
-	}
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sql: %w", err), rows.Close(), db.Close())
-	}
-	kinds, err := rows.ColumnTypes()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sql: %w", err), rows.Close(), db.Close())
-	}
-	types := make([]string, len(kinds))
-	for i, k := range kinds {
-		types[i] = k.DatabaseTypeName()
-	}
-	return &Rows{rows: rows, columns: columns, types: types, done: func() error { return errors.Join(rows.Close(), db.Close()) }}, nil
-}
-
-// onlyQuery refuses a text that would do anything but answer. DuckDB's own
-// parser decides; nothing of the text runs.
-func (l *Lake) onlyQuery(ctx context.Context, text string) error {
-	text = explainPrefix.ReplaceAllString(text, "")
-	var failed bool
-	var message string
-	var statements int
-	err := l.reader.db.QueryRowContext(ctx, `select (j->>'$.error')::boolean, coalesce(j->>'$.error_message', ''),
-		coalesce(json_array_length(j, '$.statements'), 0)::integer
-		from (select json_serialize_sql(?::varchar) as j)`, text).Scan(&failed, &message, &statements)
-	switch {
-	case err != nil:
-		return err
-	case failed && strings.HasPrefix(message, "Only SELECT"), !failed && statements != 1:
-		return ErrNotQuery
-	case failed:
-		return errors.New(message)
-	}
-	return nil
-}
-
-// console is an engine with the views over the current snapshots, locked.
-func (l *Lake) console(ctx context.Context) (*sql.DB, error) {
-	setup, err := l.consoleSetup(ctx)
-	if err != nil {
-		return nil, err
-	}
-	connector, err := duckdb.NewConnector("", func(c driver.ExecerContext) error { return execAll(c, setup) })
-	if err != nil {
-		return nil, err
-	}
-	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(1) // the setup locks the engine and so runs once
-	return db, nil
-}
-
-func (l *Lake) consoleSetup(ctx context.Context) ([]string, error) {
-	setup := engineSettings(l.reader.temp)
-	folders := make([]string, 0, len(relations))
-	for _, t := range layouts() {
-		folders = append(folders, quote(filepath.Join(l.root, t.name, "data")+string(os.PathSeparator)))
-		source, err := l.relation(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		setup = append(setup, emptyTable(t), "create view "+relations[t.name]+" as select * from "+source)
-	}
-	setup = append(setup, macros...)
-	setup = append(setup, statements(views)...)
-	return append(setup,
-		"set allowed_directories = ["+strings.Join(folders, ", ")+"]",
-		"set enable_external_access = false",
-		"set lock_configuration = true"), nil
-}
-
-// relation is the SQL of a whole table.
-func (l *Lake) relation(ctx context.Context, t layout) (string, error) {
-	tbl, err := l.head(ctx, t.name)
-	if err != nil {
-		return "", err
-	}
-	p, err := planFiles(ctx, tbl, iceberg.AlwaysTrue{})
-	if err != nil {
-		return "", err
-	}
-	return l.reader.source(t.name, p.files)
+	return rows, nil
 }
 
 // statements splits our own SQL, in which no text holds a semicolon.
@@ -151,35 +42,6 @@ func statements(text string) []string {
 	return out
 }
 
-// plain turns the engine's own types into Go's.
-func plain(v any) any {
-	switch v := v.(type) {
-	case duckdb.OrderedMap:
-		out := make(map[string]any, v.Len())
-		values := v.Values()
-		for i, k := range v.Keys() {
-			out[fmt.Sprint(k)] = plain(values[i])
-		}
-		return out
-	case []any:
-		for i := range v {
-			v[i] = plain(v[i])
-		}
-		return v
-	case map[string]any:
-		for k := range v {
-			v[k] = plain(v[k])
-		}
-		return v
-	case time.Time:
-		return v
-	case duckdb.Decimal:
-		return v.Float64()
-	case duckdb.Interval:
-		return fmt.Sprintf("%d months %d days %s", v.Months, v.Days, time.Duration(v.Micros)*time.Microsecond)
-	case fmt.Stringer:
-		return v.String()
-	default:
-		return v
-	}
-}
+// quote is s as a SQL text. In both dialects nothing but the quote itself means
+// anything in one, so that doubling it is all there is to do.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

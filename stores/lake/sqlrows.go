@@ -1,19 +1,19 @@
 package lake
 
 import (
-	"database/sql"
 	"encoding/hex"
 	"time"
 )
 
 // Rows are the answer to a text of SQL. Not for several goroutines at once.
 type Rows struct {
-	rows    *sql.Rows
+	rows    answer
 	columns []string
 	types   []string // the engine's, by column
 	values  []any
 	err     error
 	done    func() error
+	cost    *Cost // nil: it costs nothing
 }
 
 // Columns are the names of the answer's columns.
@@ -69,6 +69,9 @@ func (r *Rows) Err() error {
 	}
 	return r.rows.Err()
 }
+
+// Cost is what the answer costs; nil on a folder, where it costs nothing.
+func (r *Rows) Cost() *Cost { return r.cost }
 
 // Close ends the query and lets go of its engine.
 func (r *Rows) Close() error { return r.done() }

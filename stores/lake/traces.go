@@ -1,10 +1,7 @@
-//go:build !noduckdb
-
 package lake
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"iter"
 	"strconv"
@@ -17,27 +14,26 @@ import (
 // trace whose records lie further apart is summed up without them.
 const traceReach = 24 * time.Hour
 
-// summarySQL sums up the traces that have a record among the hits. Root is the
-// earliest span without a parent. Spans say when a trace began and ended, if it
-// has any: CloudTrail cuts times to whole seconds, and a change that a trace
-// caused is captured minutes later.
-const summarySQL = `with live as materialized (%s),
-hits as (select distinct trace_id from live where trace_id <> '' and hit)
-select trace_id,
-	coalesce(first(correlation_id order by time_us, id) filter (where correlation_id <> ''), ''),
+// summarySQL sums up the traces among the live records. Root is the earliest
+// span without a parent. Spans say when a trace began and ended, if it has any:
+// CloudTrail cuts times to whole seconds, and a change that a trace caused is
+// captured minutes later.
+const summarySQL = `select trace_id,
+	coalesce(min_by(correlation_id, row(time_us, id)) filter (where correlation_id <> ''), ''),
 	coalesce(min(time_us) filter (where kind = 'span'), min(time_us)) as start_us,
-	coalesce(max(time_us + duration_us) filter (where kind = 'span'), max(time_us)) - start_us,
-	coalesce(first(service order by time_us, id) filter (where root), first(service order by time_us, id)),
-	coalesce(first(name order by time_us, id) filter (where root), first(name order by time_us, id)),
-	coalesce(nullif(first(error order by time_us, id) filter (where root), ''),
-		first(error order by time_us, id) filter (where error <> ''), ''),
-	coalesce(list_sort(list(distinct service) filter (where service <> '')), []),
+	coalesce(max(time_us + duration_us) filter (where kind = 'span') - min(time_us) filter (where kind = 'span'),
+		max(time_us) - min(time_us)),
+	coalesce(min_by(service, row(time_us, id)) filter (where root), min_by(service, row(time_us, id))),
+	coalesce(min_by(name, row(time_us, id)) filter (where root), min_by(name, row(time_us, id))),
+	coalesce(nullif(min_by(error, row(time_us, id)) filter (where root), ''),
+		min_by(error, row(time_us, id)) filter (where error <> ''), ''),
+	%s,
 	count(*) filter (where kind = 'span'),
 	count(*) filter (where kind = 'log'),
 	count(*) filter (where kind = 'api_call'),
 	count(*) filter (where kind = 'change'),
 	count(*) filter (where error <> '')
-from live semi join hits using (trace_id)
+from (%s) live
 group by trace_id
 order by start_us desc, trace_id`
 
@@ -46,12 +42,13 @@ order by start_us desc, trace_id`
 // it, within traceReach of the window.
 func (l *Lake) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summary, error] {
 	return func(yield func(fleet.Summary, error) bool) {
-		text, args, err := l.summaries(ctx, &q)
+		e := l.engine()
+		text, args, err := summaries(ctx, e, &q)
 		if err != nil {
 			yield(fleet.Summary{}, fmt.Errorf("read traces: %w", err))
 			return
 		}
-		for s, err := range query(ctx, l.reader.db, text, args, scanSummary) {
+		for s, err := range query(ctx, e, text, args, scanSummary) {
 			if err != nil {
 				err = fmt.Errorf("read traces: %w", err)
 			}
@@ -62,26 +59,39 @@ func (l *Lake) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summar
 	}
 }
 
-func (l *Lake) summaries(ctx context.Context, q *fleet.Query) (string, []any, error) {
+// summaries reads the table once for the ids of the traces that are asked for,
+// and once for these traces. That is faster in both engines than reading it once
+// and sorting out, and Athena allows a question mark in a WHERE only.
+func summaries(ctx context.Context, e engine, q *fleet.Query) (string, []any, error) {
 	around := fleet.Query{Window: wholeDays(q.Window, traceReach), Trace: q.Trace}
-	p, err := l.planQuery(ctx, &around)
+	all, err := e.evidence(ctx, &around, false)
 	if err != nil {
 		return "", nil, err
 	}
-	hit, rest := conditions(q), conditions(&around)
+	rest := conditions(&around)
 	rest.add("trace_id <> ''")
-	if err := l.addFilter(ctx, q, rest); err != nil {
+	hit := conditions(q)
+	hits := ""
+	if len(hit.terms) > 0 && hit.sql() != conditions(&around).sql() {
+		asked, err := e.evidence(ctx, q, false)
+		if err != nil {
+			return "", nil, err
+		}
+		hit.add("trace_id <> ''")
+		hits = "with hits as (select distinct trace_id from (" + asked.live([]string{"trace_id"}, hit) + ") h)\n"
+		rest.add("trace_id in (select trace_id from hits)")
+	} else {
+		hit.args = nil
+	}
+	if err := addFilter(ctx, e, q, rest); err != nil {
 		return "", nil, err
 	}
-	columns := []string{
+	live := all.live([]string{
 		"id", "kind", "time_us", "duration_us", "service", "name", "error", "trace_id", "correlation_id",
-		"kind = 'span' and parent_id = '' as root", "(" + hit.sql() + ") as hit",
-	}
-	live, err := l.liveSQL(columns, p, rest)
-	if err != nil {
-		return "", nil, err
-	}
-	text := fmt.Sprintf(summarySQL, live)
+		"kind = 'span' and parent_id = '' as root",
+	}, rest)
+	services := e.list("array_sort(array_agg(distinct service) filter (where service <> ''))")
+	text := hits + fmt.Sprintf(summarySQL, services, live)
 	if q.Limit > 0 {
 		text += " limit " + strconv.Itoa(q.Limit)
 	}
@@ -90,29 +100,25 @@ func (l *Lake) summaries(ctx context.Context, q *fleet.Query) (string, []any, er
 
 // addFilter adds that a record's trace meets the query's filter, if it has one.
 // A trace is judged by its spans within traceReach of the window.
-func (l *Lake) addFilter(ctx context.Context, q *fleet.Query, w *where) error {
+func addFilter(ctx context.Context, e engine, q *fleet.Query, w *where) error {
 	if q.Filter == nil {
 		return nil
 	}
 	around := fleet.Query{
 		Window: wholeDays(q.Window, traceReach), Trace: q.Trace, Kinds: []fleet.Kind{fleet.KindSpan},
 	}
-	p, err := l.planQuery(ctx, &around)
+	read, err := e.evidence(ctx, &around, false)
 	if err != nil {
 		return fmt.Errorf("filter: %w", err)
 	}
 	spans := conditions(&around)
 	spans.add("trace_id <> ''")
-	text, err := l.liveSQL(filterColumns, p, spans)
-	if err != nil {
-		return fmt.Errorf("filter: %w", err)
-	}
-	text, args := filterSQL(q.Filter, text, spans.args)
+	text, args := filterSQL(q.Filter, read.live(filterColumns, spans), spans.args)
 	w.add("trace_id in ("+text+")", args...)
 	return nil
 }
 
-func scanSummary(rows *sql.Rows) (fleet.Summary, error) {
+func scanSummary(rows answer) (fleet.Summary, error) {
 	var s fleet.Summary
 	var start, duration int64
 	err := rows.Scan(&s.Trace, &s.Correlation, &start, &duration, &s.Service, &s.Name, &s.Error,

@@ -1,18 +1,21 @@
 -- What can be asked of a lake. The same text serves DuckDB over a folder and
 -- Trino or Athena over S3. It stands on four relations as they are committed:
--- evidence, finding_states, run_states and ledger.
+-- evidence, finding_states, run_states and ledger. A moment is the time itself in
+-- DuckDB, and without its time zone, which is UTC, in Athena, whose views have no
+-- times with one.
 
 -- records: every piece of evidence once. A row that amends replaces the rows of
 -- the same record with a smaller version, which is its revision and then the
 -- number of the commit that amended it. A record is an id among those of its
--- kind and UTC day (86,400,000,000 microseconds).
+-- kind and UTC day (86,400,000,000 microseconds). Of the table only what lies in
+-- a kind, a "day" or a range of time_us is read when a query asks for no more.
 CREATE VIEW records AS
-SELECT r.id, r.revision, r.kind, r."time", r.time_us, r.duration_us, r.account, r.region, r.service, r.name,
+SELECT r.id, r.revision, r.kind, moment(r."time") AS "time", r.time_us, r.duration_us, r.account, r.region, r.service, r.name,
   r.resources, r.principal, r.error, r.message, r.trace_id, r.span_id, r.parent_id, r.request_id, r.request_scope,
   r.message_ids, r.correlation_id, r.origin, r.access_key_id, r.issued_key_id, r.trace_via, r.trace_sure,
   r.request_via, r.request_sure, r.correlation_via, r.correlation_sure, r.seen_trace_id, r.seen_request_id,
   r.seen_correlation_id, r.event_source, r.event_name, r.source_ip, r.user_agent, r.read_only, r.http_method,
-  r.http_status, r.log_group, r.attributes, r.raw
+  r.http_status, r.log_group, r.attributes, r.raw, CAST(r."time" AS date) AS "day"
 FROM evidence r
 LEFT JOIN (
   SELECT kind, id, time_us - time_us % 86400000000 AS day_us,
@@ -59,13 +62,15 @@ GROUP BY trace_id;
 
 -- findings and runs: the newest state of each.
 CREATE VIEW findings AS
-SELECT s.fingerprint, s.policy, s.title, s.severity, s.status, s.first_seen, s.last_seen, s."count", s.message,
+SELECT s.fingerprint, s.policy, s.title, s.severity, s.status, moment(s.first_seen) AS first_seen,
+  moment(s.last_seen) AS last_seen, s."count", s.message,
   s.remedy, s.resource, s.service, s.trace_id, s.evidence
 FROM finding_states s
 JOIN (SELECT fingerprint, max(saved) AS saved FROM finding_states GROUP BY fingerprint) n
   ON n.fingerprint = s.fingerprint AND n.saved = s.saved;
 
 CREATE VIEW runs AS
-SELECT s.id, s.started, s.ended, s.window_start_us, s.window_end_us, s.policies, s.findings, s.not_judged
+SELECT s.id, moment(s.started) AS started, moment(s.ended) AS ended, s.window_start_us, s.window_end_us,
+  s.policies, s.findings, s.not_judged
 FROM run_states s
 JOIN (SELECT id, max(saved) AS saved FROM run_states GROUP BY id) n ON n.id = s.id AND n.saved = s.saved;
