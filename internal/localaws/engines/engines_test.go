@@ -28,7 +28,7 @@ func TestAnswersAgreeWithAWSModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prompt := start(t, localaws.Options{})
+	prompt := start(t, localaws.Options{TrinoURL: engine.URL()})
 	troubled := start(t, localaws.Options{
 		Seed:    7,
 		Delay:   localaws.Delay{Trail: time.Minute, Lookup: time.Minute, Config: time.Minute, Logs: time.Minute},

@@ -9,7 +9,7 @@ import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import evidence, fleet, offers
+from . import evidence, fleet, offers, sql
 from .session import Clients
 from .watch import Watch
 
@@ -21,6 +21,7 @@ def main(prompt, troubled, key, secret):
     for phase in (
         lambda: fleet.run(clients, watch),
         lambda: evidence.run(clients, watch),
+        lambda: sql.run(clients, watch),
         lambda: evidence.collect(steady, watch),
         lambda: watch.flaws.extend(offers.uncalled(clients, watch)),
     ):

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 REGION = "us-east-1"
 
 # The services that the stand-in offers, by botocore's names.
-SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray")
+SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray", "athena")
 
 
 class Clients:
