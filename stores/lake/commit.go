@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -190,8 +191,10 @@ func (l *Lake) swap(ctx context.Context, tbl *table.Table, written []writtenFile
 	if err := tx.AddDataFiles(ctx, dataFiles, nil, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping()); err != nil {
 		return nil, fmt.Errorf("stage files: %w", err)
 	}
-	if len(marks) > 0 {
-		if err := tx.SetProperties(checkpointProperties(marks)); err != nil {
+	props := checkpointProperties(marks)
+	maps.Copy(props, lacking(tbl))
+	if len(props) > 0 {
+		if err := tx.SetProperties(props); err != nil {
 			return nil, fmt.Errorf("stage checkpoints: %w", err)
 		}
 	}

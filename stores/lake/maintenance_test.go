@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
@@ -153,5 +155,39 @@ func TestSmallFilesAreMerged(t *testing.T) {
 	}
 	if removed, err := l.Sweep(t.Context(), 0); err != nil || removed != 0 {
 		t.Errorf("sweep removed %d files, error %v: merged files belong to the snapshots before", removed, err)
+	}
+}
+
+// TestTablesOfAnOlderMusterGetTheirProperties takes properties away, as they
+// were not there before, and changes one, as somebody may have.
+func TestTablesOfAnOlderMusterGetTheirProperties(t *testing.T) {
+	l := openLake(t, t.TempDir())
+	for _, name := range []string{tableEvidence, tableLedger} {
+		tbl, err := l.catalog.LoadTable(t.Context(), table.Identifier{namespace, name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx := tbl.NewTransaction()
+		err = errors.Join(tx.RemoveProperties([]string{table.MaxSnapshotAgeMsKey}),
+			tx.SetProperties(iceberg.Properties{table.ManifestMinMergeCountKey: "7"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tryCommit(t, l, logLines(0, 1), "s", 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{tableEvidence, tableLedger} {
+		tbl, err := l.head(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := tbl.Properties()
+		if p[table.MaxSnapshotAgeMsKey] != "3600000" || p[table.ManifestMinMergeCountKey] != "7" {
+			t.Errorf("table %s has properties %v", name, p)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/apache/iceberg-go"
@@ -74,8 +75,23 @@ func tableProperties() iceberg.Properties {
 		// Planning opens every manifest; merging 50 at a time keeps a plan in
 		// the low tens of milliseconds.
 		table.ManifestMinMergeCountKey: "50",
-		versionProperty:                strconv.Itoa(schemaVersion),
+		// What other engines' expiry takes when it is told nothing.
+		table.MaxSnapshotAgeMsKey:   strconv.FormatInt(snapshotAge.Milliseconds(), 10),
+		table.MinSnapshotsToKeepKey: "1",
+		versionProperty:             strconv.Itoa(schemaVersion),
 	}
+}
+
+// lacking are the properties that a table of an older muster has not. What
+// somebody set to another value stays as it is.
+func lacking(tbl *table.Table) iceberg.Properties {
+	props := tableProperties()
+	delete(props, "format-version") // of the metadata itself
+	maps.DeleteFunc(props, func(k, _ string) bool {
+		_, ok := tbl.Properties()[k]
+		return ok
+	})
+	return props
 }
 
 // create makes the tables that are not there. Two programs may do so at once.

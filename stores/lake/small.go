@@ -133,6 +133,11 @@ func (s smallTable[T]) swap(ctx context.Context, tbl *table.Table, name string, 
 	if err != nil {
 		return nil, fmt.Errorf("stage rows of table %s: %w", s.name, err)
 	}
+	if props := lacking(tbl); len(props) > 0 {
+		if err := tx.SetProperties(props); err != nil {
+			return nil, fmt.Errorf("stage properties of table %s: %w", s.name, err)
+		}
+	}
 	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
 		return nil, fmt.Errorf("stage snapshot of table %s: %w", s.name, err)
 	}
