@@ -13,8 +13,7 @@ import (
 
 // code is what AWS calls an error, "" when it did not answer.
 func code(err error) string {
-	var e smithy.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return e.ErrorCode()
 	}
 	return ""
@@ -23,8 +22,8 @@ func code(err error) string {
 // status is the HTTP status of an error's answer, and its headers; 0 when there
 // was none.
 func status(err error) (int, http.Header) {
-	var e *awshttp.ResponseError
-	if errors.As(err, &e) && e.Response != nil && e.Response.Response != nil {
+	e, ok := errors.AsType[*awshttp.ResponseError](err)
+	if ok && e.Response != nil && e.Response.Response != nil {
 		return e.Response.StatusCode, e.Response.Header
 	}
 	return 0, nil

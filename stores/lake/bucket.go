@@ -47,6 +47,7 @@ type bucket struct {
 	prefix     string // "" or ends in /
 	region     string // of the client
 	encryption Encryption
+	manifests  *manifests
 }
 
 // Of a bucket's name S3 says more; of a prefix we take what no engine escapes.
@@ -89,7 +90,7 @@ func newBucket(root string, cfg aws.Config, e Encryption) (*bucket, error) {
 		// checksums remain.
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
-	return &bucket{client: client, name: name, prefix: prefix + "/", region: cfg.Region, encryption: e}, nil
+	return &bucket{client: client, name: name, prefix: prefix + "/", region: cfg.Region, encryption: e, manifests: newManifests()}, nil
 }
 
 // base is how the names of the lake's files begin.

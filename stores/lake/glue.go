@@ -97,8 +97,8 @@ func (c *glueCatalog) entry(ctx context.Context, tableName string) (*types.Table
 		return nil, fmt.Errorf("Glue table %s.%s is no Iceberg table: %w", c.database, name, errNotOurs) //nolint:staticcheck // a name
 	}
 	if !strings.HasPrefix(t.Parameters[paramMetadata], location(c.bucket.base(), tableName)+"/") {
-		return nil, fmt.Errorf("Glue table %s.%s belongs to another lake, at %s: %w", //nolint:staticcheck // a name
-			c.database, name, path.Dir(t.Parameters[paramMetadata]), errNotOurs)
+		folder, _, _ := strings.Cut(t.Parameters[paramMetadata], "/metadata/")
+		return nil, fmt.Errorf("Glue table %s.%s belongs to another lake, with its files in %s: %w", c.database, name, folder, errNotOurs) //nolint:staticcheck // a name
 	}
 	return t, nil
 }

@@ -5,6 +5,7 @@ package lake
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,19 +19,14 @@ import (
 const (
 	killRounds = 15
 	killSeed   = 7
-	// batchRecords is how many new records a batch of the child brings. Each also reads
-	// as many again that the batch before it brought, as collectors do with their
-	// overlap.
-	batchRecords = 20
-	killStream   = "child"
 )
 
 // playChild commits batch after batch until it is killed, and says so after
 // each that was acknowledged.
 func playChild(root string) int {
 	ctx := context.Background()
-	l, err := Open(ctx, root, Options{})
-	for err == nil {
+	l, err := openAgain(ctx, root)
+	for err == nil || errors.Is(err, fleet.ErrConflict) {
 		var n int
 		n, err = commitNext(ctx, l)
 		if err == nil {
@@ -39,33 +35,6 @@ func playChild(root string) int {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	return 1
-}
-
-// commitNext commits the batch after the checkpoint and returns its number.
-func commitNext(ctx context.Context, l *Lake) (int, error) {
-	marks, err := l.Checkpoints(ctx)
-	if err != nil {
-		return 0, err
-	}
-	n := batchOf(marks[killStream]) + 1
-	fresh, err := l.Fresh(ctx, logLines(n*batchRecords, 2*batchRecords))
-	if err != nil {
-		return 0, err
-	}
-	at := noon.Add(time.Duration(n) * time.Second)
-	_, err = l.Commit(ctx, fleet.Commit{
-		Base: fresh.Base, Records: fresh.Records, Checkpoints: map[string]time.Time{killStream: at},
-		Ledger: []fleet.LedgerEntry{{Stream: killStream, Coverage: fleet.Complete, Window: fleet.Window{Start: at.Add(-time.Second), End: at}}},
-	})
-	return n, err
-}
-
-// batchOf is the number of the batch that a checkpoint stands for, -1 for none.
-func batchOf(mark time.Time) int {
-	if mark.IsZero() {
-		return -1
-	}
-	return int(mark.Sub(noon) / time.Second)
 }
 
 func TestKilledCommitsLoseAndDoubleNothing(t *testing.T) {

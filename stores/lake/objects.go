@@ -50,9 +50,15 @@ func (o objects) Open(name string) (iceio.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	tail, err := o.get(o.ctx, key, fmt.Sprintf("bytes=-%d", blockBytes))
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	tail := o.manifests.object(key)
+	if tail == nil {
+		tail, err = o.get(o.ctx, key, fmt.Sprintf("bytes=-%d", blockBytes))
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		if tail.start == 0 {
+			o.manifests.keep(key, tail.body)
+		}
 	}
 	return &objectFile{objects: o, name: name, key: key, tail: tail, blocks: map[int64][]byte{}}, nil
 }
@@ -206,7 +212,11 @@ func (u *upload) ReadFrom(r io.Reader) (int64, error) {
 // Close uploads the file.
 func (u *upload) Close() error {
 	if u.rest == nil {
-		return u.put(u.ctx, u.key, bytes.NewReader(u.first.Bytes()))
+		err := u.put(u.ctx, u.key, bytes.NewReader(u.first.Bytes()))
+		if err == nil {
+			u.manifests.keep(u.key, u.first.Bytes())
+		}
+		return err
 	}
 	_, err := u.rest.Seek(0, io.SeekStart)
 	if err == nil {

@@ -108,6 +108,52 @@ func TestObjectsHoldWhatWasWritten(t *testing.T) {
 	}
 }
 
+// TestManifestsAreReadOnce counts what S3 is asked for.
+func TestManifestsAreReadOnce(t *testing.T) {
+	s3 := s3Handler(t)
+	var reads atomic.Int32
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			reads.Add(1)
+		}
+		s3.ServeHTTP(w, r)
+	})
+	o := openObjects(t, server, Encryption{})
+	for _, tt := range []struct {
+		name string
+		want int32
+	}{{"m.avro", 1}, {"x.parquet", 3}} {
+		name := location(testRoot, tableEvidence) + "/metadata/" + tt.name
+		content := noise(blockBytes) // gofakes3 refuses to send more than there is
+		if err := o.WriteFile(name, content); err != nil {
+			t.Fatal(err)
+		}
+		reads.Store(0)
+		for range 3 {
+			f, err := o.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, content) {
+				t.Errorf("%s: %d bytes, error %v", tt.name, len(got), err)
+			}
+		}
+		if n := reads.Load(); n != tt.want {
+			t.Errorf("%s was read %d times, want %d", tt.name, n, tt.want)
+		}
+	}
+}
+
+func TestManifestsAreBounded(t *testing.T) {
+	m := newManifests()
+	for i := range 40 {
+		m.keep(fmt.Sprint(i, ".avro"), make([]byte, manifestBytes/16))
+	}
+	if m.size != manifestBytes || len(m.files) != 16 || len(m.order) != 16 || m.object("39.avro") == nil || m.object("0.avro") != nil {
+		t.Errorf("%d bytes of %d files are kept", m.size, len(m.files))
+	}
+}
+
 func TestLongFileKeepsFewBlocks(t *testing.T) {
 	o := openObjects(t, s3Handler(t), Encryption{})
 	name := dataName(testRoot, tableEvidence, "long")

@@ -1,0 +1,547 @@
+//go:build engines
+
+package lake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/apache/iceberg-go"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"muster/fleet"
+	"muster/internal/engines"
+)
+
+const (
+	engineBucket = "fleet-evidence"
+	races        = 200
+	raceSeed     = 11
+)
+
+// TestOnS3 holds a lake on S3 and Glue to what a lake in a folder keeps. Its
+// Glue is moto with the version check of the real one.
+func TestOnS3(t *testing.T) {
+	url := startMoto(t)
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, at s3Place)
+	}{
+		{"IsMadeAndOpenedAgain", s3IsMadeAndOpenedAgain},
+		{"ReadOnlyWritesNothing", s3ReadOnlyWritesNothing},
+		{"BelongsToOneDatabase", s3BelongsToOneDatabase},
+		{"RegisteredAgainFromItsFiles", s3RegisteredAgain},
+		{"OvertakenCommitIsAConflict", s3OvertakenCommit},
+		{"RacesLoseAndDoubleNothing", s3Races},
+		{"OrphansAreSwept", s3Orphans},
+		{"SnapshotsExpire", s3Expire},
+		{"PyIcebergReadsEqualValues", s3PyIceberg},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			// Table names in Glue are one per database, so that each test has its own.
+			tt.test(t, s3Place{url, "s3://" + engineBucket + "/" + tt.name, strings.ToLower(tt.name)})
+		})
+	}
+}
+
+// startMoto starts a moto with the bucket engineBucket, for the test's time.
+func startMoto(t *testing.T) (url string) {
+	t.Helper()
+	moto, err := engines.StartMoto(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := moto.Close(); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	if err := moto.MakeBucket(t.Context(), engineBucket); err != nil {
+		t.Fatal(err)
+	}
+	return moto.URL()
+}
+
+// s3Place is where a test's lake lies.
+type s3Place struct{ url, root, database string }
+
+func (p s3Place) options() Options {
+	cfg := testAWS(p.url)
+	cfg.RetryMaxAttempts = 3
+	cfg.HTTPClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	return Options{AWS: cfg, Database: p.database}
+}
+
+// open opens the lake with options changed by set, and closes it with the test.
+func (p s3Place) open(t *testing.T, set ...func(*Options)) *Lake {
+	t.Helper()
+	o := p.options()
+	for _, f := range set {
+		f(&o)
+	}
+	l, err := Open(t.Context(), p.root, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		o.AWS.HTTPClient.(*http.Client).CloseIdleConnections()
+	})
+	return l
+}
+
+func readOnly(o *Options) { o.ReadOnly = true }
+
+// liveRecords are the ids of all rows in the evidence's files, twice those that
+// are there twice.
+func liveRecords(t *testing.T, l *Lake) []string {
+	t.Helper()
+	tbl, err := l.head(t.Context(), tableEvidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tbl.CurrentSnapshot() == nil {
+		return nil
+	}
+	p, err := planFiles(t.Context(), tbl, iceberg.AlwaysTrue{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, f := range p.files {
+		err := readParquet(l.files(t.Context()), f.name, func(_ int64, r *evidenceID) error {
+			ids = append(ids, r.ID)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ids
+}
+
+// checkBatches holds the lake to batches 0 to n of commitNext, each there once.
+func checkBatches(t *testing.T, l *Lake, n int) {
+	t.Helper()
+	seen := map[string]int{}
+	for _, id := range liveRecords(t, l) {
+		seen[id]++
+	}
+	want := logLines(0, (n+2)*batchRecords) // a batch reaches into the next
+	for i := range want {
+		if seen[want[i].ID] != 1 {
+			t.Errorf("record %s is there %d times", want[i].ID, seen[want[i].ID])
+		}
+	}
+	if len(seen) != len(want) {
+		t.Errorf("%d records, want %d up to batch %d", len(seen), len(want), n)
+	}
+}
+
+// checkpoint is the number of the last batch that was committed, -1 for none.
+func checkpoint(t *testing.T, l *Lake) int {
+	t.Helper()
+	marks, err := l.Checkpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return batchOf(marks[killStream])
+}
+
+func s3IsMadeAndOpenedAgain(t *testing.T, at s3Place) {
+	l := at.open(t)
+	if n, err := commitNext(t.Context(), l); n != 0 || err != nil {
+		t.Fatalf("batch %d, error %v", n, err)
+	}
+	if _, err := l.Fresh(t.Context(), logLines(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	again := at.open(t)
+	if n, err := commitNext(t.Context(), again); n != 1 || err != nil {
+		t.Fatalf("batch %d, error %v", n, err)
+	}
+	fresh, err := l.Fresh(t.Context(), logLines(0, 5*batchRecords))
+	if err != nil || fresh.Dropped != 3*batchRecords || len(fresh.Records) != 2*batchRecords {
+		t.Errorf("%d dropped, %d new, error %v", fresh.Dropped, len(fresh.Records), err)
+	}
+	checkBatches(t, l, 1)
+	entries, err := collect(again.Ledger(t.Context(), fleet.Window{}))
+	if err != nil || len(entries) != 2 || !entries[1].Window.End.Equal(noon.Add(time.Second)) {
+		t.Errorf("ledger %v, error %v", entries, err)
+	}
+}
+
+func s3ReadOnlyWritesNothing(t *testing.T, at s3Place) {
+	o := at.options()
+	o.ReadOnly = true
+	_, err := Open(t.Context(), at.root, o)
+	if err == nil || !strings.Contains(err.Error(), "no lake yet in Glue database "+at.database) {
+		t.Errorf("a lake that is not there: %v", err)
+	}
+	b, err := newBucket(at.root, o.AWS, Encryption{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objectsIn := func() (n int) {
+		err := b.list(t.Context(), b.prefix, func(*types.Object) error { n++; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := objectsIn(); n != 0 {
+		t.Errorf("%d objects were written", n)
+	}
+	l := at.open(t)
+	add(t, l, logLines(0, 10), nil)
+	before := objectsIn()
+	reader := at.open(t, readOnly)
+	if got := liveRecords(t, reader); len(got) != 10 {
+		t.Errorf("%d records", len(got))
+	}
+	if _, err := reader.Commit(t.Context(), fleet.Commit{Records: logLines(10, 1)}); !errors.Is(err, errReadOnly) {
+		t.Errorf("commit: %v", err)
+	}
+	if after := objectsIn(); after != before {
+		t.Errorf("%d objects became %d", before, after)
+	}
+}
+
+func s3BelongsToOneDatabase(t *testing.T, at s3Place) {
+	at.open(t)
+	for _, tt := range []struct {
+		name string
+		at   s3Place
+		want string
+	}{
+		{"prefix of another database", s3Place{at.url, at.root, at.database + "2"}, "set --glue-database"},
+		{"database of another prefix", s3Place{at.url, at.root + "2", at.database}, "belongs to another lake, with its files in " + at.root + "/"},
+		{"no bucket", s3Place{at.url, "s3://nobody-has-this/x", at.database + "3"}, "bucket nobody-has-this does not exist"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Open(t.Context(), tt.at.root, tt.at.options())
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// s3RegisteredAgain drops the tables from Glue, which keeps their files.
+func s3RegisteredAgain(t *testing.T, at s3Place) {
+	l := at.open(t)
+	for range 3 {
+		if _, err := commitNext(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := l.catalog.(*glueCatalog).client
+	for _, table := range layouts() {
+		name := glueName(table.name)
+		if _, err := client.DeleteTable(t.Context(), &glue.DeleteTableInput{DatabaseName: &at.database, Name: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := at.options()
+	o.ReadOnly = true
+	if _, err := Open(t.Context(), at.root, o); err == nil {
+		t.Error("a reader opens a lake without tables")
+	}
+	again := at.open(t)
+	checkBatches(t, again, 2)
+	if n, err := commitNext(t.Context(), again); n != 3 || err != nil {
+		t.Errorf("batch %d, error %v", n, err)
+	}
+	checkBatches(t, again, 3)
+}
+
+func s3OvertakenCommit(t *testing.T, at s3Place) {
+	first, second := at.open(t), at.open(t)
+	rs := logLines(0, 10)
+	fresh, err := second.Fresh(t.Context(), rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, first, rs, nil)
+	_, err = second.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records})
+	if !errors.Is(err, fleet.ErrConflict) {
+		t.Errorf("got %v, want %v", err, fleet.ErrConflict)
+	}
+	if got := liveRecords(t, second); len(got) != len(rs) {
+		t.Errorf("%d records, want %d", len(got), len(rs))
+	}
+}
+
+// fault is what happens to one update of a Glue table.
+type fault int
+
+const (
+	faultNone  fault = iota
+	faultMute        // applied, and the connection is cut
+	faultError       // applied, and the answer is an error of the service
+	faultLate        // answered with an error, and applied a little later
+	faultLost        // the connection is cut, and nothing is applied
+	faults
+)
+
+// faultyAWS stands before an AWS and lets updates of Glue tables go wrong.
+type faultyAWS struct {
+	*httptest.Server
+	to   string
+	next atomic.Int64 // fault of the next update
+	done atomic.Int64 // faults that happened
+	late sync.WaitGroup
+}
+
+func newFaultyAWS(t *testing.T, to string) *faultyAWS {
+	f := &faultyAWS{to: to}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(func() {
+		f.Close()
+		f.late.Wait()
+	})
+	return f
+}
+
+func (f *faultyAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+	what := faultNone
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateTable") {
+		what = fault(f.next.Swap(int64(faultNone)))
+	}
+	if what != faultNone {
+		f.done.Add(1)
+	}
+	switch what {
+	case faultLost:
+		panic(http.ErrAbortHandler)
+	case faultLate:
+		ctx := context.WithoutCancel(r.Context())
+		f.late.Go(func() {
+			timer := time.NewTimer(time.Duration(len(body)%200) * time.Millisecond)
+			<-timer.C
+			_, _, _ = f.forward(ctx, r, body)
+		})
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	status, answer, err := f.forward(context.WithoutCancel(r.Context()), r, body)
+	if err != nil || what == faultMute {
+		panic(http.ErrAbortHandler)
+	}
+	if what == faultError {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	maps.Copy(w.Header(), answer.header)
+	w.WriteHeader(status)
+	_, _ = w.Write(answer.body)
+}
+
+type reply struct {
+	header http.Header
+	body   []byte
+}
+
+func (f *faultyAWS) forward(ctx context.Context, r *http.Request, body []byte) (int, reply, error) {
+	req, err := http.NewRequestWithContext(ctx, r.Method, f.to+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return 0, reply{}, err
+	}
+	req.Header, req.Host = r.Header, r.Host
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, reply{}, err
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, reply{resp.Header, content}, err
+}
+
+// worker is a program that commits to a stream, of which several run by mistake
+// or by design.
+type worker struct {
+	at     s3Place
+	aws    *faultyAWS
+	random *rand.Rand
+	lake   *Lake
+	// What became of its turns.
+	acknowledged, conflicts, cut, unclear int
+}
+
+// turn commits the next batch, perhaps with a fault, and perhaps cut at a random
+// moment, as if the process ended: then nothing of it runs on.
+func (w *worker) turn(t *testing.T) error {
+	if w.lake == nil {
+		l, err := Open(t.Context(), w.at.root, w.at.options())
+		if err != nil {
+			return err
+		}
+		w.lake = l
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w.aws.next.Store(int64(faultNone))
+	kill := false
+	switch w.random.IntN(4) {
+	case 0:
+		kill = true
+		timer := time.AfterFunc(time.Duration(w.random.IntN(250_000))*time.Microsecond, cancel)
+		defer timer.Stop()
+	case 1, 2:
+		w.aws.next.Store(w.random.Int64N(int64(faults)))
+	}
+	_, err := commitNext(ctx, w.lake)
+	switch {
+	case err == nil:
+		w.acknowledged++
+	case errors.Is(err, fleet.ErrConflict):
+		w.conflicts++
+	case kill && ctx.Err() != nil:
+		w.cut++
+		_ = w.lake.Close()
+		w.lake = nil
+	default:
+		w.unclear++
+		t.Logf("unclear: %v", err)
+	}
+	return nil
+}
+
+// s3Races lets two workers commit the same batch of one stream, again and again.
+// Either of them may be killed, and either may not learn what became of its
+// commit.
+func s3Races(t *testing.T, at s3Place) {
+	checker := at.open(t)
+	var workers [2]*worker
+	for i := range workers {
+		aws := newFaultyAWS(t, at.url)
+		w := &worker{at: at, aws: aws, random: rand.New(rand.NewPCG(raceSeed, uint64(i)))}
+		w.at.url = aws.URL
+		workers[i] = w
+		t.Cleanup(func() {
+			if w.lake != nil {
+				_ = w.lake.Close()
+			}
+		})
+	}
+	last, won := -1, 0
+	for n := range races {
+		var wg sync.WaitGroup
+		for _, w := range workers {
+			wg.Go(func() {
+				if err := w.turn(t); err != nil {
+					t.Errorf("race %d: %v", n, err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, w := range workers {
+			w.aws.late.Wait()
+		}
+		// Both may get their turn, one after the other; neither may go back.
+		now := checkpoint(t, checker)
+		if now < last || now > last+len(workers) {
+			t.Fatalf("race %d: the checkpoint went from batch %d to %d", n, last, now)
+		}
+		won += now - last
+		last = now
+		if n%20 == 0 || n == races-1 {
+			checkBatches(t, checker, last)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	acknowledged, conflicts, happened := 0, 0, int64(0)
+	for _, w := range workers {
+		t.Logf("%d acknowledged, %d conflicts, %d cut, %d unclear, %d faults", w.acknowledged, w.conflicts, w.cut, w.unclear, w.aws.done.Load())
+		acknowledged += w.acknowledged
+		conflicts += w.conflicts
+		happened += w.aws.done.Load()
+	}
+	if acknowledged > won {
+		t.Errorf("%d commits were acknowledged, and %d are there", acknowledged, won)
+	}
+	if conflicts == 0 || happened < races/2 || won < races/2 {
+		t.Errorf("the races were none: %d won, %d conflicts, %d faults", won, conflicts, happened)
+	}
+	t.Logf("%d races, %d batches there, 0 lost, 0 doubled", races, won)
+}
+
+func s3Orphans(t *testing.T, at s3Place) {
+	l := at.open(t)
+	for range 3 {
+		if _, err := commitNext(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Sweep(t.Context(), time.Hour); n != 0 || err != nil {
+		t.Errorf("%d files of an hour's age are swept, error %v", n, err)
+	}
+	if n, err := l.Sweep(t.Context(), 0); n != 1 || err != nil {
+		t.Errorf("%d files are swept, error %v, want the orphan", n, err)
+	}
+	if _, err := l.files(t.Context()).ReadFile(orphan); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the orphan: %v", err)
+	}
+	checkBatches(t, at.open(t), 2)
+}
+
+func s3Expire(t *testing.T, at s3Place) {
+	l := at.open(t)
+	for range 14 { // beyond a merge of small files
+		if _, err := commitNext(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Expire(t.Context(), Retention{Snapshots: time.Nanosecond}); err != nil {
+		t.Fatal(err)
+	}
+	again := at.open(t)
+	tbl, err := again.head(t.Context(), tableEvidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tbl.Metadata().Snapshots()); n != 1 {
+		t.Errorf("%d snapshots are left, want 1", n)
+	}
+	checkBatches(t, again, 13)
+	metadata := 0
+	err = again.files(t.Context()).WalkDir(location(again.base, tableEvidence)+"/metadata", func(name string, _ fs.DirEntry, err error) error {
+		if _, ok := versionOf(name); ok {
+			metadata++
+		}
+		return err
+	})
+	if err != nil || metadata > 12 { // the current one, 10 before it, and one in passing
+		t.Errorf("%d metadata files are kept, error %v", metadata, err)
+	}
+	if _, err := commitNext(t.Context(), again); err != nil {
+		t.Error(err)
+	}
+	checkBatches(t, l, 14)
+}
