@@ -60,9 +60,8 @@ const seenStructure = `[{"id":"VARCHAR","kind":"VARCHAR","time_us":"BIGINT","acc
 	"seen_trace_id":"VARCHAR","seen_request_id":"VARCHAR","seen_request_scope":"VARCHAR","message_ids":["VARCHAR"],
 	"seen_correlation_id":"VARCHAR","access_key_id":"VARCHAR","issued_key_id":"VARCHAR","principal":"VARCHAR"}]`
 
-// loadSeen makes records the relation "seen".
-func loadSeen(t testing.TB, db *sql.DB, rs []fleet.Record) {
-	t.Helper()
+// seenRows spells records as rows of "seen".
+func seenRows(rs []fleet.Record) []seenRow {
 	rows := make([]seenRow, len(rs))
 	for i := range rs {
 		r := &rs[i]
@@ -76,7 +75,13 @@ func loadSeen(t testing.TB, db *sql.DB, rs []fleet.Record) {
 			AccessKeyID: r.Seen.AccessKey, IssuedKeyID: r.Seen.IssuedKey, Principal: r.Principal,
 		}
 	}
-	doc, err := json.Marshal(rows)
+	return rows
+}
+
+// loadSeen makes records the relation "seen".
+func loadSeen(t testing.TB, db *sql.DB, rs []fleet.Record) {
+	t.Helper()
+	doc, err := json.Marshal(seenRows(rs))
 	if err != nil {
 		t.Fatalf("spell rows: %v", err)
 	}

@@ -136,6 +136,9 @@ func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string
 			return list(a, f.json, r.Records(ctx, q), newTable(header, 0), row)
 		})
 	}
+	if kind == fleet.KindAPICall {
+		a.outOfBandFlag(cmd, f)
+	}
 	return cmd
 }
 
