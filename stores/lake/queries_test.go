@@ -11,3 +11,7 @@ import (
 func TestQueries(t *testing.T) {
 	storetest.RunQueries(t, func(t *testing.T) storetest.Store { return openLake(t, t.TempDir()) }, 80)
 }
+
+func TestJaeger(t *testing.T) {
+	storetest.RunJaeger(t, func(t *testing.T) storetest.Store { return openLake(t, t.TempDir()) })
+}
