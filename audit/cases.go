@@ -46,6 +46,7 @@ type testRecord struct {
 	Parent     string            `yaml:"parent_id"`
 	Request    string            `yaml:"request_id"`
 	Scope      string            `yaml:"request_scope"` // default, where there is a request: aws
+	Messages   []string          `yaml:"message_ids"`
 	Journey    string            `yaml:"correlation_id"`
 	Source     string            `yaml:"event_source"`
 	Event      string            `yaml:"event_name"`
@@ -171,7 +172,7 @@ func (t *testRecord) record(on Subject) (fleet.Record, error) {
 		Error: t.Error, Message: t.Message,
 		Keys: fleet.Keys{
 			Trace: t.Trace, Span: t.Span, Parent: t.Parent, Request: t.Request,
-			Correlation: t.Journey, Origin: t.Origin,
+			Messages: t.Messages, Correlation: t.Journey, Origin: t.Origin,
 		},
 		Attributes: t.attributes(),
 	}

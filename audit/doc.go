@@ -11,16 +11,16 @@
 //	severity   info, low, medium, high or critical
 //	rationale  why it matters
 //	remedy     what to do about it
-//	on         what is judged, one at a time: api_call, change, trace, journey or
+//	on         what is judged, one at a time: api_call, change, trace, journey,
 //	           request, which is the spans that show one request id of an AWS
-//	           service
+//	           service, or message, which is the spans that sent one message
 //	select     on api_call only: event_source and event_name, lists of which an
 //	           event must match one each; all others cost nothing
 //	define     names for expressions, usable in everything that follows
 //	each       a list; its elements are judged one by one under the name "it"
 //	when       the condition, true or false
 //	evidence   the ids of the records that show it, a list; needed on trace,
-//	           journey and request, else the record itself
+//	           journey, request and message, else the record itself
 //	message    what happened, in one line
 //	service    whom it concerns; may be empty
 //	resource   what it concerns; when empty, the first canonical resource of the
@@ -42,8 +42,8 @@
 //
 // # What expressions see
 //
-// On api_call and change, r is the record. On trace, on journey and on request,
-// t, j and q are the story: its id, trace_ids, correlation_ids, start, seconds, rooted (a finished root span is
+// On api_call and change, r is the record. On trace, journey, request and
+// message, t, j, q and m are the story: its id, trace_ids, correlation_ids, start, seconds, rooted (a finished root span is
 // there), service and name of the root, services, and the lists records, spans,
 // logs, calls, changes and errors of records, dependencies, and repeated. The
 // structs record, story, dependency and repeat name all fields. Names are

@@ -15,11 +15,12 @@ const (
 	traceVariable   = "t"
 	journeyVariable = "j"
 	requestVariable = "q"
+	messageVariable = "m"
 	elementVariable = "it"
 )
 
 // reserved names cannot be defined by a policy.
-var reserved = []string{recordVariable, traceVariable, journeyVariable, requestVariable, elementVariable}
+var reserved = []string{recordVariable, traceVariable, journeyVariable, requestVariable, messageVariable, elementVariable}
 
 var (
 	recordType = cel.ObjectType("audit.record")
@@ -35,6 +36,8 @@ func variableOf(on Subject) (string, *cel.Type) {
 		return journeyVariable, storyType
 	case OnRequest:
 		return requestVariable, storyType
+	case OnMessage:
+		return messageVariable, storyType
 	default:
 		return recordVariable, recordType
 	}

@@ -89,7 +89,7 @@ func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
 		}
 	}
 	for subject, key := range map[Subject]func(*fleet.Record) string{
-		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest,
+		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest, OnMessage: ofMessage,
 	} {
 		if js := on[subject]; js != nil {
 			r.stories = append(r.stories, newGrouper(gap, key, r.tell(js)))
@@ -111,6 +111,19 @@ func ofRequest(rec *fleet.Record) string {
 		return ""
 	}
 	return rec.Keys.Request
+}
+
+// sends are the spans that hand a message over and show the id that it was given.
+var sends = map[string]bool{"sqs:SendMessage": true, "sns:Publish": true}
+
+// ofMessage is the message id that a span shows which sent it. Whoever receives
+// a message shows its id on a trace of its own as a matter of course, and so does
+// each of several receivers, and one that receives it again.
+func ofMessage(rec *fleet.Record) string {
+	if rec.Kind != fleet.KindSpan || !sends[rec.Name] || len(rec.Keys.Messages) == 0 {
+		return ""
+	}
+	return rec.Keys.Messages[0]
 }
 
 // tell is where a grouper hands over a story that is over.

@@ -16,20 +16,26 @@ type Subject string
 
 // The subjects. A journey is the records of one correlation id, or of one trace
 // where there is none. A request is the spans that show one request id of an
-// AWS service, whatever their traces.
+// AWS service, whatever their traces; a message is the spans that sent it and
+// show the id that it was given.
 const (
 	OnAPICall Subject = "api_call"
 	OnChange  Subject = "change"
 	OnTrace   Subject = "trace"
 	OnJourney Subject = "journey"
 	OnRequest Subject = "request"
+	OnMessage Subject = "message"
 )
 
 // Subjects lists every Subject.
-func Subjects() []Subject { return []Subject{OnAPICall, OnChange, OnTrace, OnJourney, OnRequest} }
+func Subjects() []Subject {
+	return []Subject{OnAPICall, OnChange, OnTrace, OnJourney, OnRequest, OnMessage}
+}
 
 // story reports whether the subject is made of many records.
-func (s Subject) story() bool { return s == OnTrace || s == OnJourney || s == OnRequest }
+func (s Subject) story() bool {
+	return s == OnTrace || s == OnJourney || s == OnRequest || s == OnMessage
+}
 
 // Policy is one compiled rule. It is immutable, and may be used by several
 // goroutines at once.

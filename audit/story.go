@@ -9,10 +9,10 @@ import (
 	"muster/fleet"
 )
 
-// story is a trace, a journey or a request as expressions see it. All lists are in the
-// order of time.
+// story is a trace, a journey, a request or a message as expressions see it. All
+// lists are in the order of time.
 type story struct {
-	// ID is the trace id, or the id of the journey or the request.
+	// ID is the trace id, or the id of the journey, the request or the message.
 	ID       string   `cel:"id"`
 	TraceIDs []string `cel:"trace_ids"`
 	// CorrelationIDs are all there are: in a trace more than one only when its
