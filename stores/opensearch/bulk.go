@@ -46,7 +46,8 @@ func (c *chunk) add(index, id string, version int64, document func([]byte) []byt
 	if c.body == nil {
 		c.body = make([]byte, 0, bulkBytes+bulkBytes/16)
 	}
-	b := append(c.body, `{"index":{"_index":`...)
+	b := c.body
+	b = append(b, `{"index":{"_index":`...)
 	b = append(appendText(b, index), `,"_id":`...)
 	b = append(appendText(b, id), `,"version":`...)
 	b = append(strconv.AppendInt(b, version, 10), `,"version_type":"external"}}`+"\n"...)

@@ -75,11 +75,12 @@ func (s *Store) takeFindings(ctx context.Context, fs []fleet.Finding, through in
 	for i := range fs {
 		body, err := json.Marshal(newFindingDocument(&fs[i]))
 		if err != nil {
+			_, _ = w.wait() // says less
 			return Written{}, fmt.Errorf("write finding %s: %w", fs[i].Fingerprint, err)
 		}
 		c.add(findingIndex, documentID(fleet.KindVerdict, fs[i].Fingerprint), through, func(b []byte) []byte { return append(b, body...) })
 		if c.full() {
-			if err := w.send(c); err != nil {
+			if w.send(c) != nil {
 				break // wait says why
 			}
 			c = &chunk{}

@@ -224,7 +224,7 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 			return appendDocument(b, r, g)
 		})
 		if out.full() {
-			if err := fl.sending.send(out); err != nil {
+			if fl.sending.send(out) != nil {
 				break // wait says why
 			}
 			out = &chunk{}
