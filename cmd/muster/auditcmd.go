@@ -72,7 +72,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.storeExists(); err != nil {
+	if err := a.storeExists(ctx); err != nil {
 		return err
 	}
 	store, err := a.openLake(ctx, false)
@@ -92,9 +92,13 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 
 // storeExists reports that there is nothing to audit, before an empty store is
 // made and found clean.
-func (a *app) storeExists() error {
+func (a *app) storeExists(ctx context.Context) error {
 	if strings.Contains(a.store, "://") {
-		return nil // opening it says more
+		l, err := a.openLake(ctx, true) // which makes nothing
+		if err != nil {
+			return err
+		}
+		return l.Close()
 	}
 	entries, err := os.ReadDir(a.store)
 	if err == nil && len(entries) > 0 {

@@ -54,8 +54,16 @@ func httpClient(answer, call time.Duration) *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answer })
 }
 
-// config loads the AWS configuration of the environment.
+// config loads the AWS configuration of the environment, which must have a region.
 func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
+	cfg, err := f.load(ctx)
+	if err == nil && cfg.Region == "" {
+		err = fmt.Errorf("no AWS region: give --region or set AWS_REGION")
+	}
+	return cfg, err
+}
+
+func (f *awsFlags) load(ctx context.Context) (aws.Config, error) {
 	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(httpClient(answerTimeout, callTimeout))}
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return aws.Config{}, fmt.Errorf("--endpoint-url %q: give a URL such as http://127.0.0.1:4566", f.endpoint)
@@ -72,9 +80,6 @@ func (f *awsFlags) config(ctx context.Context) (aws.Config, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
 		return cfg, fmt.Errorf("load the AWS configuration: %w", err)
-	}
-	if cfg.Region == "" {
-		return cfg, fmt.Errorf("no AWS region: give --region or set AWS_REGION")
 	}
 	return cfg, nil
 }

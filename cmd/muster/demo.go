@@ -71,8 +71,10 @@ type demo struct {
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
-	if err := os.MkdirAll(d.app.store, 0o755); err != nil {
-		return fmt.Errorf("demo: make the store: %w", err)
+	if !d.app.onS3() {
+		if err := os.MkdirAll(d.app.store, 0o755); err != nil {
+			return fmt.Errorf("demo: make the store: %w", err)
+		}
 	}
 	closeLog, err := d.log()
 	if err != nil {
@@ -96,12 +98,32 @@ func (d *demo) log() (func(), error) {
 		d.logger = d.app.logger()
 		return func() {}, nil
 	}
-	f, err := os.Create(filepath.Clean(d.app.store) + ".log")
+	name := filepath.Clean(d.app.store) + ".log"
+	if d.app.onS3() {
+		name = d.app.beside("demo.log")
+	}
+	f, err := os.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
 	d.logger = slog.New(slog.NewTextHandler(f, nil))
 	return func() { f.Close() }, nil
+}
+
+func (d *demo) openStore(ctx context.Context) error {
+	o, err := d.app.lakeOptions(ctx, false)
+	if err != nil {
+		return err
+	}
+	o.Logger = d.logger
+	if d.store, err = lake.Open(ctx, d.app.store, o); err != nil {
+		return err
+	}
+	marks, err := d.store.Checkpoints(ctx)
+	if err == nil && len(marks) > 0 {
+		err = fmt.Errorf("demo: store %s holds evidence already: the demo is scored against its own run, so give it a new one", d.app.store)
+	}
+	return err
 }
 
 // start brings up the stand-in, the store and the fleet, in that order.
@@ -110,7 +132,7 @@ func (d *demo) start(ctx context.Context) error {
 	if d.policies, err = loadPolicies(nil); err != nil {
 		return err
 	}
-	if d.store, err = lake.Open(ctx, d.app.store, lake.Options{Now: time.Now, Logger: d.logger}); err != nil {
+	if err := d.openStore(ctx); err != nil {
 		return err
 	}
 	d.line = d.app.line(d.store, prometheus.NewRegistry())

@@ -93,6 +93,9 @@ func (a *app) demoStore(named bool) error {
 		a.store = dir
 		return nil
 	}
+	if a.onS3() {
+		return nil // opening it says more
+	}
 	entries, err := os.ReadDir(a.store)
 	if err == nil && len(entries) > 0 {
 		return fmt.Errorf("demo: store %s is not empty: the demo is scored against its own run, so give it a new folder or remove that one", a.store)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,7 +37,7 @@ func (d *demo) headless(ctx context.Context) error {
 	}
 	path := d.flags.truthFile
 	if path == "" {
-		path = filepath.Join(d.app.store, "truth.json")
+		path = d.app.beside("truth.json")
 	}
 	if err := file.Write(path); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -133,7 +132,7 @@ func (a *app) openSink(address, refused string) (*opensearch.Store, error) {
 		return nil, err
 	}
 	if refused == "" {
-		refused = filepath.Join(a.store, refusedFile)
+		refused = a.beside(refusedFile)
 	}
 	return a.dial(to, refused)
 }

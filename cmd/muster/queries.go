@@ -209,12 +209,17 @@ func (a *app) findingsCommand() *cobra.Command {
 
 func (a *app) traceCommand() *cobra.Command {
 	var asJSON bool
+	w := newWindowFlags(time.Now)
 	cmd := &cobra.Command{
 		Use:   "trace ID",
 		Short: "The dossier of one id: everything that belongs to one request or journey",
 		Long: `Open the dossier of any id: a trace id in either spelling, a request id, a
 correlation id, a message id, a CloudTrail event id or any other record id. A
-correlation id opens the whole journey.`,
+correlation id opens the whole journey.
+
+A trace id of X-Ray is looked for on the day that it names and the next, then and
+everything else in the last 30 days; after that in all that a folder holds, and on
+S3, where looking costs money, since --since.`,
 		Example: `  muster trace 1-5759e988-bd862e3fe1be46a994272793
   muster trace order-4711 --json | jq '.records[].kind'`,
 		Args: cobra.ExactArgs(1),
@@ -222,6 +227,11 @@ correlation id opens the whole journey.`,
 			if args[0] == "" {
 				return errors.New("trace: the id is empty: give any id that the evidence shows")
 			}
+			looked, err := w.window()
+			if err != nil {
+				return err
+			}
+			a.since = looked.Start
 			return a.read(cmd.Context(), func(ctx context.Context, r fleet.Reader) error {
 				if !asJSON {
 					return explore.Print(ctx, a.stdout, r, cmp.Or(a.width(), pageWidth), args[0])
@@ -234,6 +244,7 @@ correlation id opens the whole journey.`,
 			})
 		},
 	}
+	cmd.Flags().Var(&w.since, "since", "how far back to look, where that is not all: 36h, 60d or a moment")
 	cmd.Flags().BoolVar(&asJSON, "json", !a.onTerminal(), "one JSON object; the default where no terminal is")
 	return cmd
 }

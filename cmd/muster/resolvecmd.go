@@ -19,8 +19,8 @@ func (a *app) resolveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resolve",
 		Short: "Compute the joins of a window anew and write what differs",
-		Long: `Compute the joins of what is in the store anew, in the store's own engine, and write
-the differences as amendments. Collecting joins evidence as it comes, so that there
+		Long: `Compute the joins of what is in the store anew, in the store's own engine (DuckDB on
+a folder, Athena on S3), and write the differences as amendments. Collecting joins evidence as it comes, so that there
 should be none; where evidence came more than a day later than what it belongs to,
 this joins it.
 

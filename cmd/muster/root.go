@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +24,9 @@ type app struct {
 
 	configFile string
 	store      string
+	bucket     bucketFlags
+	athena     lake.AthenaOptions  // how a lake on S3 is asked
+	since      time.Time           // how far back any id is looked for; zero: as the lake does
 	authority  string              // file with the authorities to trust for OpenSearch
 	copy       *opensearch.Address // of the store, when it is an OpenSearch; then store holds no password
 	verbose    bool
@@ -53,6 +54,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 			if err := config.Apply(cmd.Flags(), a.configFile, a.getenv, knownFlags(cmd.Root())); err != nil {
 				return err
 			}
+			a.bucket.shareWith(cmd.Flags())
 			return a.nameStore()
 		},
 	}
@@ -61,8 +63,10 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 	root.SetErr(a.stderr)
 	pf := root.PersistentFlags()
 	pf.StringVar(&a.configFile, "config", "", "YAML `file` with settings")
-	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`, or to read its copy opensearch+https://user@host:port")
+	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`, s3://bucket/prefix, or to read its copy opensearch+https://user@host:port")
+	a.bucket.register(pf)
 	pf.StringVar(&a.authority, "opensearch-ca", "", "PEM `file` with the authorities to trust for OpenSearch, instead of the system's")
+	a.athenaFlags(pf)
 	pf.BoolVarP(&a.verbose, "verbose", "v", false, "say more on standard error")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
@@ -71,16 +75,16 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 		a.demoCommand(), a.collectCommand(), a.importCommand(), a.runCommand(),
 		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
 		a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(),
-		a.sqlCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
+		a.sqlCommand(), a.lakeCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)
 	return root
 }
 
-// knownFlags says whether any verb has a flag of that name.
-func knownFlags(root *cobra.Command) func(string) bool {
+// knownFlags says whether any verb, or verb below a verb, has a flag of that name.
+func knownFlags(of *cobra.Command) func(string) bool {
 	return func(name string) bool {
-		for _, c := range root.Commands() {
-			if c.Flags().Lookup(name) != nil {
+		for _, c := range of.Commands() {
+			if c.Flags().Lookup(name) != nil || knownFlags(c)(name) {
 				return true
 			}
 		}
@@ -103,22 +107,6 @@ func (a *app) logger() *slog.Logger {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-}
-
-// openLake opens the store, making it if it is not there and readOnly is not set.
-func (a *app) openLake(ctx context.Context, readOnly bool) (*lake.Lake, error) {
-	if a.copy != nil {
-		return nil, fmt.Errorf("store %s: this verb needs the lake itself and OpenSearch holds its copy: give --store the folder", a.store)
-	}
-	if scheme, _, ok := strings.Cut(a.store, "://"); ok {
-		return nil, fmt.Errorf("store %s: this release keeps its evidence in a folder and does not read %s:// yet: give --store a folder", a.store, scheme)
-	}
-	if readOnly {
-		if _, err := os.Stat(a.store); err != nil {
-			return nil, fmt.Errorf("store %s: there is nothing there yet: collect, import or run the demo into it, or name another with --store (%w)", a.store, err)
-		}
-	}
-	return lake.Open(ctx, a.store, lake.Options{Now: time.Now, Logger: a.logger(), ReadOnly: readOnly})
 }
 
 // onTerminal reports whether people are looking at the output.

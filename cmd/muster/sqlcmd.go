@@ -25,8 +25,11 @@ func (a *app) sqlCommand() *cobra.Command {
 		Use:   "sql {TEXT | --saved NAME}",
 		Short: "Ask the lake in SQL",
 		Long: `Run SQL over the lake: the views records, spans, logs, api_calls, changes, verdicts
-and traces, and the tables findings, runs and ledger. It can read the lake and
-nothing else. TEXT "-" reads it from standard input. --saved runs one of the
+and traces, and the tables findings, runs and ledger. On a folder it can read the
+lake and nothing else. On S3 it runs in Athena, on the views that "muster lake views
+--apply" made, and says on standard error what it read and cost; there, give a
+condition on "day" or time_us, so that only that is read. TEXT "-" reads it from
+standard input. --saved runs one of the
 queries that muster ships: ` + strings.Join(dashboards.Queries(), ", ") + `.`,
 		Example: `  muster sql "select kind, count(*) from records group by kind order by 1"
   muster sql --csv "select * from traces limit 10"
@@ -47,14 +50,10 @@ queries that muster ships: ` + strings.Join(dashboards.Queries(), ", ") + `.`,
 				return err
 			}
 			defer rows.Close()
-			switch {
-			case asJSON:
-				return writeJSON(a.stdout, rows)
-			case asCSV:
-				return writeCSV(a.stdout, rows)
-			default:
-				return a.writeTable(rows)
+			if err := a.writeRows(rows, asJSON, asCSV); err != nil {
+				return err
 			}
+			return tellCost(a.stderr, rows)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
@@ -65,6 +64,17 @@ queries that muster ships: ` + strings.Join(dashboards.Queries(), ", ") + `.`,
 		panic(err) // the flag is defined above
 	}
 	return cmd
+}
+
+func (a *app) writeRows(rows *lake.Rows, asJSON, asCSV bool) error {
+	switch {
+	case asJSON:
+		return writeJSON(a.stdout, rows)
+	case asCSV:
+		return writeCSV(a.stdout, rows)
+	default:
+		return a.writeTable(rows)
+	}
 }
 
 // queryText is the query that the arguments mean: one of the shipped ones, the
