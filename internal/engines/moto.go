@@ -88,6 +88,7 @@ func makeBucket(ctx context.Context, endpoint, name string) error {
 	if err != nil {
 		return err
 	}
+	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("make the bucket %s: %w", name, err)

@@ -2,6 +2,7 @@ package engines
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -82,8 +83,11 @@ func StartTrino(ctx context.Context, moto *Moto) (*Trino, error) {
 }
 
 // warm makes the database and asks each catalog: after Trino says that it has
-// started, queries can still find no node.
+// started, queries can still find no node. Before that they only cost time.
 func (t *Trino) warm(ctx context.Context) error {
+	if err := t.started(ctx); err != nil {
+		return err
+	}
 	for _, sql := range []string{
 		"CREATE SCHEMA IF NOT EXISTS lake." + Database + " WITH (location = 's3://" + warehouse + "/')",
 		"SELECT count(*) FROM lake.information_schema.tables",
@@ -92,6 +96,27 @@ func (t *Trino) warm(ctx context.Context) error {
 		if _, err := t.Query(ctx, sql); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// started reports what keeps Trino from having started.
+func (t *Trino) started(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL()+"/v1/info", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := t.client.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var info struct{ Starting bool }
+	if err := json.NewDecoder(resp.Body).Decode(&info); err != nil {
+		return fmt.Errorf("ask Trino whether it has started: %w", err)
+	}
+	if info.Starting {
+		return errors.New("it says that it is starting")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package localaws
 import (
 	"context"
 	"errors"
+	"net/http"
 	"regexp"
 	"sync"
 	"time"
@@ -39,7 +40,8 @@ type statements struct {
 func newStatements(s *Server, o Options) *statements {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &statements{
-		s: s, engine: trino.Client{URL: o.TrinoURL, Catalog: o.TrinoCatalog}, ctx: ctx, stop: stop,
+		s: s, ctx: ctx, stop: stop,
+		engine:     trino.Client{URL: o.TrinoURL, Catalog: o.TrinoCatalog, HTTP: &http.Client{Transport: &http.Transport{}}},
 		groups:     make(map[string]*workGroup),
 		executions: make(map[string]*execution), tokens: make(map[string]*execution),
 	}
@@ -71,6 +73,7 @@ func (a *statements) operations() map[string]operation {
 func (a *statements) close() error {
 	a.stop()
 	a.running.Wait()
+	a.engine.HTTP.CloseIdleConnections()
 	return nil
 }
 
