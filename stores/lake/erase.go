@@ -444,10 +444,8 @@ func (x *eraser) small(ctx context.Context, countOnly bool) error {
 
 // finding goes when it names the subject or nothing is left of its evidence.
 func (x *eraser) finding(r *findingRow, ids map[string]bool) verdict {
-	for _, text := range []string{r.Fingerprint, r.Title, r.Message, r.Remedy, r.Resource, r.Service} {
-		if x.subject.in(text) {
-			return removed
-		}
+	if slices.ContainsFunc([]string{r.Fingerprint, r.Title, r.Message, r.Remedy, r.Resource, r.Service}, x.subject.in) {
+		return removed
 	}
 	left := slices.DeleteFunc(slices.Clone(r.Evidence), func(id string) bool { return ids[id] || x.subject.in(id) })
 	switch {

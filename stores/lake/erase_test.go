@@ -261,11 +261,10 @@ func TestEraseForgetsBoundsOfWhatIsGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range ms {
-			es, err := m.FetchEntries(l.files(t.Context()), false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range es {
+			for e, err := range m.Entries(l.files(t.Context()), false) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				entries++
 				for _, bounds := range []map[int][]byte{e.DataFile().LowerBoundValues(), e.DataFile().UpperBoundValues()} {
 					for _, b := range bounds {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -93,10 +94,8 @@ func (s *subject) in(text string) bool {
 
 // reverse yields the last bytes of a text, last first: as many as joined needs.
 func reverse(s string) string {
-	switch n := len(s); {
-	case n == 0:
-		return ""
-	case n == 1:
+	switch n := len(s); n {
+	case 0, 1:
 		return s
 	default:
 		return string([]byte{s[n-1], s[n-2]})
@@ -125,11 +124,8 @@ func word(c byte) bool {
 func (s *subject) columns(r *row) []string {
 	var out []string
 	note := func(column string, texts ...string) {
-		for _, t := range texts {
-			if s.in(t) {
-				out = append(out, column)
-				return
-			}
+		if slices.ContainsFunc(texts, s.in) {
+			out = append(out, column)
 		}
 	}
 	note("id", r.ID)
