@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,10 +39,14 @@ of ID. Without a terminal it prints the same screen and ends.`,
 			}
 			defer store.Close()
 			if !a.onTerminal() {
-				return explore.Print(ctx, a.stdout, store, cmp.Or(a.width(), pageWidth), id)
+				return explore.Print(ctx, a.stdout, a.thrifty(store, a.stderr), cmp.Or(a.width(), pageWidth), id)
 			}
-			return explore.Run(ctx, store, explore.Options{
-				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refreshEvery, Start: id,
+			refresh := refreshEvery
+			if a.onS3() {
+				refresh = refreshPaid
+			}
+			return explore.Run(ctx, a.thrifty(store, io.Discard), explore.Options{
+				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refresh, Start: id,
 				Status: func() string { return freshness(ctx, store) },
 			})
 		},

@@ -256,7 +256,7 @@ func (a *app) read(ctx context.Context, f func(context.Context, fleet.Reader) er
 		return err
 	}
 	defer store.Close()
-	return f(ctx, store)
+	return f(ctx, a.thrifty(store, a.stderr))
 }
 
 // list prints a sequence as a table, or one JSON object a line.
