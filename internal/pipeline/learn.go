@@ -138,8 +138,18 @@ func (l *Line) narrow(all portion) bool {
 	if next < minHorizon || all.last.Sub(all.first) > mostPortions*next {
 		return false
 	}
-	l.narrowed = next
+	l.narrowed, l.narrowedAt = next, all.first
 	return true
+}
+
+// widen goes back to the whole horizon once it is a horizon from where there was
+// too much, and little is remembered. Not sooner: finding out that there still is
+// too much costs reading all of it.
+func (l *Line) widen(all portion) {
+	b, far := l.bound(), all.first.Sub(l.narrowedAt).Abs() > l.reach()
+	if l.narrowed != 0 && far && l.resolver.Len() < b.Entries/8 && l.resolver.Bytes() < b.Bytes/8 {
+		l.narrowed = 0
+	}
 }
 
 // lost spells what was not looked for, or not remembered, and counts it.
@@ -163,9 +173,7 @@ func (l *Line) lost(all portion, losses []correlate.Loss) []fleet.LedgerEntry {
 	if l.resolver != nil {
 		l.Metrics.Remembered.Set(float64(l.resolver.Len()))
 		l.Metrics.RememberedBytes.Set(float64(l.resolver.Bytes()))
-		if l.narrowed != 0 && l.resolver.Len() < l.bound().Entries/8 && l.resolver.Bytes() < l.bound().Bytes/8 {
-			l.narrowed = 0
-		}
+		l.widen(all)
 	}
 	return out
 }

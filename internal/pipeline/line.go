@@ -62,12 +62,13 @@ type Line struct {
 	Logger  *slog.Logger
 	Metrics *metrics.Line
 
-	resolver *correlate.Resolver
-	narrowed time.Duration        // the horizon where less than all of it can be remembered; else zero
-	losses   []correlate.Loss     // of the last resolving
-	base     fleet.Snapshot       // the state of the lake that the resolver knows
-	known    fleet.Window         // the part of the lake that the resolver has read
-	marks    map[string]time.Time // as last read or moved by this line
+	resolver   *correlate.Resolver
+	narrowed   time.Duration        // the horizon where less than all of it can be remembered; else zero
+	narrowedAt time.Time            // the time of the evidence of which there was too much
+	losses     []correlate.Loss     // of the last resolving
+	base       fleet.Snapshot       // the state of the lake that the resolver knows
+	known      fleet.Window         // the part of the lake that the resolver has read
+	marks      map[string]time.Time // as last read or moved by this line
 
 	warned map[string]bool // of what is missing, by stream and reason
 }

@@ -164,3 +164,26 @@ func TestWhatTheBoundMissedIsInTheLedger(t *testing.T) {
 		t.Error("no join was missed: the bound was not reached, and this proves nothing")
 	}
 }
+
+func TestTheHorizonIsWholeAgainWhereLessLies(t *testing.T) {
+	all := stories(rand.New(rand.NewPCG(1, 4)), 100, 6*time.Hour, 30*time.Minute)
+	fleet.Sort(all)
+	m := newMemory()
+	l := newLine(m)
+	l.MaxEntries = 300 // of 600 in six hours
+	for batch := range slices.Chunk(all, 100) {
+		if _, err := l.Take(t.Context(), Step{Records: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.narrowed == 0 {
+		t.Fatal("the whole horizon is looked at, with more in it than may be remembered")
+	}
+	later := callWith("later", epoch.Add(10*24*time.Hour))
+	if _, err := l.Take(t.Context(), Step{Records: []fleet.Record{later}}); err != nil {
+		t.Fatal(err)
+	}
+	if l.looks() != l.reach() {
+		t.Errorf("ten days later %v are looked at, want %v", l.looks(), l.reach())
+	}
+}
