@@ -95,6 +95,10 @@ func parseTrailEventCarefully(doc []byte, o origin) fleet.Record {
 	return e.record(doc, o)
 }
 
+// usualAttributes is how many most events come to, so that their map need not
+// grow.
+const usualAttributes = 24
+
 func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
 	service, _, _ := strings.Cut(e.EventSource, ".")
 	r := fleet.Record{
@@ -102,7 +106,7 @@ func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
 		Account: firstOf(e.Recipient, e.Identity.AccountID, o.account), Region: firstOf(e.Region, o.region),
 		Service: clean(service), Name: clean(service + ":" + e.EventName),
 		Principal: clean(e.Identity.principal()), Error: clean(e.failure()), Raw: doc,
-		Attributes: map[string]string{},
+		Attributes: make(map[string]string, usualAttributes),
 	}
 	if e.Addendum != nil && e.Addendum.OriginalEventID != "" {
 		r.ID, r.Revision = clean(e.Addendum.OriginalEventID), 1

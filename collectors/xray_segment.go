@@ -199,11 +199,12 @@ func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Recor
 	if err != nil {
 		return fleet.Record{}, err
 	}
+	operation := d.operation()
 	r := fleet.Record{
 		ID: fleet.SpanID(s.trace, id), Revision: 1, Kind: fleet.KindSpan,
 		Time: start, Duration: duration,
 		Account: firstOf(d.AWS.AccountID, s.account), Region: firstOf(d.AWS.Region, s.region),
-		Service: clean(s.service), Name: clean(d.operation()), Resources: d.resources(),
+		Service: clean(s.service), Name: clean(operation), Resources: d.resources(),
 		Error: d.outcome(), Message: oneLine(why.text()),
 		Attributes: map[string]string{},
 	}
@@ -211,7 +212,7 @@ func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Recor
 		r.Revision = 0
 		r.Attributes[fleet.AttrInProgress] = "true"
 	}
-	d.describe(r.Attributes, depth)
+	d.describe(r.Attributes, operation, depth)
 	set(r.Attributes, "exception_type", why.kind())
 	set(r.Attributes, "cause_id", why.id)
 	r.Seen = d.keys()

@@ -79,10 +79,9 @@ func (d *segmentDoc) resources() []string {
 // keys are the ids on the span, but for its own.
 func (d *segmentDoc) keys() fleet.Keys {
 	var s keyScan
-	eachScalar(d.Annotations, func(path, key []byte, v scalar) {
-		s.field(path, key, v.String())
-	})
-	s.keys.Trace, s.keys.Span = "", "" // the document's own are the ones that count
+	if len(d.Annotations) > 0 {
+		s.keys = annotatedKeys(d.Annotations)
+	}
 	scope := awsRequestKey
 	if d.isInvocation() {
 		scope = lambdaRequestKey
@@ -92,14 +91,24 @@ func (d *segmentDoc) keys() fleet.Keys {
 	return s.keys
 }
 
+// annotatedKeys are the ids in annotations.
+func annotatedKeys(annotations []byte) fleet.Keys {
+	var s keyScan
+	eachScalar(annotations, func(path, key []byte, v scalar) {
+		s.field(path, key, v.String())
+	})
+	s.keys.Trace, s.keys.Span = "", "" // the document's own are the ones that count
+	return s.keys
+}
+
 // isInvocation reports whether this is the segment of a Lambda function, whose
 // request id is the invocation's and not an API call's.
 func (d *segmentDoc) isInvocation() bool {
 	return strings.HasPrefix(d.Origin, "AWS::Lambda") && d.Namespace == ""
 }
 
-// describe adds what is worth asking for.
-func (d *segmentDoc) describe(attributes map[string]string, depth int) {
+// describe adds what is worth asking for, beside the operation.
+func (d *segmentDoc) describe(attributes map[string]string, operation string, depth int) {
 	attributes[fleet.AttrSpanType] = "segment"
 	if depth > 0 || d.Type == "subsegment" {
 		attributes[fleet.AttrSpanType] = "subsegment"
@@ -120,7 +129,7 @@ func (d *segmentDoc) describe(attributes map[string]string, depth int) {
 	if d.Inferred {
 		attributes["inferred"] = "true"
 	}
-	if d.Name != d.operation() {
+	if d.Name != operation {
 		set(attributes, "segment_name", d.Name)
 	}
 	if len(d.AWS.LogGroups) > 0 {
