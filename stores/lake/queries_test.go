@@ -9,7 +9,7 @@ import (
 )
 
 func TestQueries(t *testing.T) {
-	storetest.RunQueries(t, func(t *testing.T) storetest.Store { return openLake(t, t.TempDir()) }, 80)
+	storetest.RunQueries(t, func(t *testing.T) storetest.Store { return openLake(t, t.TempDir()) }, 60)
 }
 
 func TestJaeger(t *testing.T) {
