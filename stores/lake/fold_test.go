@@ -127,11 +127,11 @@ func TestCompactLeavesOneFileAndTheSameRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			l, other := later(t, root), later(t, root)
-			want := history(t, l, 20)
+			want := history(t, l, 12)
 			sameRecords(t, other, want)
 			dry := compactAll(t, l, Compaction{DryRun: true, limits: lim})
 			done := compactAll(t, l, Compaction{limits: lim})
-			if len(done) != 1 || len(dry) != 1 || done[0].Rows != 200 || done[0].Folded == 0 || done[0].Folded != dry[0].Folded || done[0].FilesAfter != 1 {
+			if len(done) != 1 || len(dry) != 1 || done[0].Rows != 120 || done[0].Folded == 0 || done[0].Folded != dry[0].Folded || done[0].FilesAfter != 1 {
 				t.Errorf("got %+v, announced %+v", done, dry)
 			}
 			if base, amends, _ := dayFiles(t, l); base != 1 || amends != 0 {
@@ -139,11 +139,11 @@ func TestCompactLeavesOneFileAndTheSameRecords(t *testing.T) {
 			}
 			for _, l := range []*Lake{l, other} {
 				sameRecords(t, l, want)
-				if got, err := ask(t, l, "select count(*), count(distinct id) from records"); err != nil || got[0][0] != int64(200) || got[0][1] != int64(200) {
-					t.Errorf("SQL counts %v, error %v, want 200 of 200", got, err)
+				if got, err := ask(t, l, "select count(*), count(distinct id) from records"); err != nil || got[0][0] != int64(120) || got[0][1] != int64(120) {
+					t.Errorf("SQL counts %v, error %v, want 120 of 120", got, err)
 				}
-				if fresh, err := l.Fresh(t.Context(), want); err != nil || fresh.Dropped != 200 {
-					t.Errorf("%d of 200 are known, error %v", fresh.Dropped, err)
+				if fresh, err := l.Fresh(t.Context(), want); err != nil || fresh.Dropped != 120 {
+					t.Errorf("%d of 120 are known, error %v", fresh.Dropped, err)
 				}
 			}
 			if again := compactAll(t, other, Compaction{limits: lim}); len(again) != 0 {
@@ -166,7 +166,7 @@ func TestCompactLeavesOneFileAndTheSameRecords(t *testing.T) {
 func TestCompactCutsLargeFiles(t *testing.T) {
 	l := later(t, t.TempDir())
 	rng := rand.New(rand.NewPCG(1, 2))
-	want := logLines(0, 60_000)
+	want := logLines(0, 12_000)
 	for i := range want {
 		raw := make([]byte, 40)
 		for j := range raw {
@@ -174,16 +174,16 @@ func TestCompactCutsLargeFiles(t *testing.T) {
 		}
 		want[i].Raw = raw
 	}
-	for c := range slices.Chunk(want, 6_000) {
+	for c := range slices.Chunk(want, 1_200) {
 		add(t, l, c, nil)
 	}
-	done := compactAll(t, l, Compaction{limits: limits{fileBytes: 1 << 20, marks: 10, sortBytes: 1 << 20, merge: 8}})
+	done := compactAll(t, l, Compaction{limits: limits{fileBytes: 200 << 10, marks: 10, sortBytes: 1 << 20, merge: 8}})
 	if len(done) != 1 || done[0].FilesAfter < 2 {
 		t.Fatalf("got %+v, want several files", done)
 	}
 	sameRecords(t, l, want)
 	// The files follow one another, so that a trace lies in one of them, or two.
-	p, err := l.planQuery(t.Context(), &fleet.Query{Trace: want[30_000].Keys.Trace})
+	p, err := l.planQuery(t.Context(), &fleet.Query{Trace: want[6_000].Keys.Trace})
 	if err != nil || len(p.files) > 2 {
 		t.Errorf("one trace reads %d files of %d, error %v", len(p.files), done[0].FilesAfter, err)
 	}
