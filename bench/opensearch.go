@@ -156,7 +156,7 @@ func (b *openSearchBench) holds(ctx context.Context, want int) error {
 	if _, err := b.ask(ctx, http.MethodPost, "/"+ownIndices+"/_refresh"); err != nil {
 		return err
 	}
-	text, err := b.ask(ctx, http.MethodGet, "/"+ownIndices+",-muster-state/_count")
+	text, err := b.ask(ctx, http.MethodGet, "/"+ownIndices+",-muster-state*/_count")
 	if err != nil {
 		return err
 	}

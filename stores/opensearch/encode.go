@@ -199,12 +199,17 @@ func (d *spanDocument) append(b []byte) []byte {
 	status.full("message", d.Status.Message)
 	o.outer(status)
 	o.text("traceGroup", d.Group)
-	g := o.inner("traceGroupFields")
-	g.full("endTime", d.GroupField.End)
-	g.number("durationInNanos", d.GroupField.Nanos)
-	g.number("statusCode", int64(d.GroupField.Code))
-	o.outer(g)
+	o.key("traceGroupFields")
+	o.b = d.GroupField.append(o.b)
 	appendSurroundings(&o, &d.Attributes, &d.Resource)
+	return o.close()
+}
+
+func (f *groupFields) append(b []byte) []byte {
+	o := open(b)
+	o.full("endTime", f.End)
+	o.number("durationInNanos", f.Nanos)
+	o.number("statusCode", int64(f.Code))
 	return o.close()
 }
 

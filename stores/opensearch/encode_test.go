@@ -1,13 +1,17 @@
 package opensearch
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"muster/fleet"
 )
 
 // fill sets every field of a struct at random, half of them to their zero value.
@@ -80,6 +84,34 @@ func FuzzText(f *testing.F) {
 		b, _ := json.Marshal(s)
 		if err := json.Unmarshal(b, &want); err != nil || got != want {
 			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
+// BenchmarkDocument is what the follower's own work on a document costs: about a
+// fifth of what encoding/json takes for the same bytes.
+func BenchmarkDocument(b *testing.B) {
+	r := fleet.Record{
+		ID: "65f2d1c0000000000000000000000001/0000000000000001", Revision: 1, Kind: fleet.KindSpan, Service: "orders", Name: "POST /orders",
+		Time: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC), Duration: 10 * time.Millisecond,
+		Keys: fleet.Keys{Trace: "65f2d1c0000000000000000000000001", TraceLink: fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact}},
+	}
+	r.Attributes = map[string]string{"span_type": "segment", "http_status": "200", "http_method": "POST", "namespace": "remote"}
+	r.Resources, r.Principal = []string{"AWS::DynamoDB::Table/orders"}, "arn:aws:sts::111122223333:assumed-role/orders/task"
+	r.Raw = bytes.Repeat([]byte(`{"id":"x","name":"orders"} `), 20)
+	d := newSpanDocument(&r, group{Name: "POST /orders"})
+	b.Run("own", func(b *testing.B) {
+		var buf []byte
+		for b.Loop() {
+			buf = appendDocument(buf[:0], &r, group{Name: "POST /orders"})
+		}
+		b.SetBytes(int64(len(buf)))
+	})
+	b.Run("encoding-json", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := json.Marshal(&d); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

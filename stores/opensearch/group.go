@@ -1,11 +1,13 @@
 package opensearch
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +27,11 @@ type group struct {
 
 func (g group) fields() groupFields {
 	return groupFields{End: dateNanos(time.UnixMicro(g.Start + g.Micro)), Nanos: g.Micro * 1000, Code: g.Code}
+}
+
+func (g group) appendFields(b []byte) []byte {
+	f := g.fields()
+	return f.append(b)
 }
 
 // unnamed stands in for a name that a span does not have: the screens leave out
@@ -133,8 +140,8 @@ type settled struct {
 }
 
 // settle gives all spans of traces, whenever they were written, the group that
-// their trace has now. It counts OpenSearch's version of a changed document up
-// by one, which leaves it below the next state of its record.
+// their trace has now. It counts the version of a changed document up by one,
+// which leaves it below the next state of its record.
 func (s *Store) settle(ctx context.Context, ids []string) (settled, error) {
 	out := settled{traces: traces{}, renamed: map[string][]string{}, blocked: map[string]string{}}
 	if len(ids) == 0 {
@@ -211,42 +218,59 @@ func (h *hit) node() node {
 	}
 }
 
-// regroupScript sets a span's group to that of its trace, and leaves a span
-// alone that has it.
-const regroupScript = `
-def g = params.groups.get(ctx._source.traceId);
-if (g == null || (ctx._source.traceGroup == g.name && ctx._source.traceGroupFields == g.fields)) { ctx.op = 'noop' }
-else { ctx._source.traceGroup = g.name; ctx._source.traceGroupFields = g.fields }`
-
-// regroup writes the groups of traces into their spans in an index. A span that
-// is written by somebody else meanwhile is left to the next time.
+// regroup writes the groups of traces into their spans in an index: whole
+// documents, since not every OpenSearch has scripts and updates by query. A span
+// that is written by somebody else meanwhile is left as that one made it.
 func (s *Store) regroup(ctx context.Context, index string, gs map[string]group, out *settled) error {
-	params := map[string]any{}
-	for id, g := range gs {
-		params[id] = map[string]any{"name": g.Name, "fields": g.fields()}
+	spans := search{
+		indices: []string{index}, source: "*", order: byTime(), fields: []string{"muster.trace_id"}, versions: true,
+		query: filter{}.oneOf("muster.trace_id", slices.Sorted(maps.Keys(gs))),
 	}
-	body := map[string]any{
-		"query":  filter{}.oneOf("muster.trace_id", slices.Sorted(maps.Keys(gs))).json(),
-		"script": map[string]any{"lang": "painless", "source": regroupScript, "params": map[string]any{"groups": params}},
+	w := s.startSending(ctx)
+	c := &chunk{}
+	for h, err := range s.scan(ctx, spans) {
+		var document []byte
+		if err == nil {
+			document, err = withGroup(h.Source, gs[h.text("muster.trace_id")])
+		}
+		if err != nil {
+			_, _ = w.wait() // says less
+			return err
+		}
+		if document == nil {
+			continue
+		}
+		c.add(index, h.ID, h.Version+1, func(b []byte) []byte { return append(b, document...) })
+		if c.full() {
+			if w.send(c) != nil {
+				break // wait says why
+			}
+			c = &chunk{}
+		}
 	}
-	var answer struct {
-		Failures []struct {
-			Status int       `json:"status"`
-			Cause  itemError `json:"cause"`
-		} `json:"failures"`
-	}
-	err := s.doJSON(ctx, http.MethodPost, "/"+index+"/_update_by_query?conflicts=proceed&ignore_unavailable=true", body, &answer)
-	if e, ok := asAnswer(err); ok && judge(e.Status, &e.Why) == fateBlocked {
-		out.blocked[index] = fmt.Sprintf("%d %s: %s%s", e.Status, e.Why.Kind, e.Why.String(), remedy(e.Status, &e.Why))
+	_ = w.send(c) // as above
+	_, err := w.wait()
+	if blocked, ok := errors.AsType[*BlockedError](err); ok {
+		maps.Copy(out.blocked, blocked.Reasons)
 		return nil
 	}
-	if err != nil || len(answer.Failures) == 0 {
-		return err
+	return err
+}
+
+// withGroup is a span's document with another group; nil when it has that one.
+func withGroup(source json.RawMessage, g group) ([]byte, error) {
+	var d map[string]json.RawMessage
+	if err := json.Unmarshal(source, &d); err != nil {
+		return nil, err
 	}
-	f := &answer.Failures[0]
-	if judge(f.Status, &f.Cause) == fateBlocked {
-		out.blocked[index] = fmt.Sprintf("%d %s: %s%s", f.Status, f.Cause.Kind, f.Cause.String(), remedy(f.Status, &f.Cause))
-		return nil
+	name, fields := appendText(nil, g.Name), g.appendFields(nil)
+	if bytes.Equal(d["traceGroup"], name) && bytes.Equal(d["traceGroupFields"], fields) {
+		return nil, nil
 	}
-	return fmt.Errorf("%d %s: %s", f.Status, f.Cause.Kind, f.Cause.String())
+	d["traceGroup"], d["traceGroupFields"] = name, fields
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(d)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
 }

@@ -75,9 +75,8 @@ func documentID(k fleet.Kind, id string) string {
 }
 
 // version orders the states of a record for OpenSearch's external versioning:
-// by revision, then by amendment. Its lowest bits are left to OpenSearch, which
-// counts them up when a trace's group is set, up to 255 times for one state; the
-// last one is 1 because version 0 cannot be counted up. A revision may have 19
+// by revision, then by amendment. Its lowest bits are counted up when a trace's
+// group is set, up to 254 times for one state. A revision may have 19
 // bits, an amendment 36.
 func version(revision int, amendment int64) int64 {
 	return int64(revision)<<44 | amendment<<8 | 1

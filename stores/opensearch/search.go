@@ -32,6 +32,8 @@ type search struct {
 	lean    bool     // leaves the evidence out of it
 	fields  []string // to read from the index instead
 	limit   int      // the greatest number of hits; 0 means all
+	// versions asks for the documents' versions.
+	versions bool
 }
 
 // byTime orders hits as fleet.Compare does; the kind tells two records of one id
@@ -51,10 +53,12 @@ func sorted(direction string, fields ...string) []any {
 
 // hit is a document that was found.
 type hit struct {
-	Index  string            `json:"_index"`
-	Source json.RawMessage   `json:"_source"`
-	Fields map[string][]any  `json:"fields"`
-	Sort   []json.RawMessage `json:"sort"`
+	Index   string            `json:"_index"`
+	ID      string            `json:"_id"`
+	Version int64             `json:"_version"`
+	Source  json.RawMessage   `json:"_source"`
+	Fields  map[string][]any  `json:"fields"`
+	Sort    []json.RawMessage `json:"sort"`
 }
 
 // text is a field's value, "" when it has none.
@@ -139,6 +143,9 @@ func (q *search) body(size int) map[string]any {
 	}
 	if q.lean {
 		body["_source"] = map[string]any{"includes": []string{q.source}, "excludes": []string{"muster.raw"}}
+	}
+	if q.versions {
+		body["version"] = true
 	}
 	if len(q.fields) > 0 {
 		body["docvalue_fields"] = q.fields

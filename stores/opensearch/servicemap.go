@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"time"
 )
 
 // serviceMapIndex is where the Trace Analytics screens look for who calls whom.
@@ -106,9 +108,11 @@ func (s *Store) chart(ctx context.Context, rs map[relation]bool, anew bool) erro
 		clear(s.charted)
 	}
 	var c chunk
+	// What says the same may be written over it, and over one that was taken away.
+	version := time.Now().UnixMicro()
 	for r := range rs {
 		if anew || !s.charted[r] {
-			c.add(serviceMapIndex, r.id(), 1, r.append)
+			c.add(serviceMapIndex, r.id(), version, r.append)
 		}
 	}
 	w := s.startSending(ctx)
@@ -151,15 +155,12 @@ func (s *Store) uncharted(ctx context.Context, found *settled) error {
 		for _, id := range found.renamed[name] {
 			found.traces[id].relations(name, old)
 		}
-		var ids []string
 		for r := range old {
-			ids = append(ids, r.id())
+			err := s.do(ctx, http.MethodDelete, "/"+serviceMapIndex+"/_doc/"+url.PathEscape(r.id()), nil, nil)
+			if err != nil && !hasStatus(err, http.StatusNotFound) {
+				return fmt.Errorf("take %q out of the service map, index %s: %w", name, serviceMapIndex, err)
+			}
 			delete(s.charted, r)
-		}
-		body := map[string]any{"query": map[string]any{"ids": map[string]any{"values": ids}}}
-		path := "/" + serviceMapIndex + "/_delete_by_query?conflicts=proceed&ignore_unavailable=true"
-		if err := s.doJSON(ctx, http.MethodPost, path, body, nil); err != nil {
-			return fmt.Errorf("take %q out of the service map: %w", name, err)
 		}
 	}
 	return nil
