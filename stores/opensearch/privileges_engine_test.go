@@ -122,6 +122,9 @@ func TestDocumentedPrivilegesAreEnoughAndTheLeast(t *testing.T) {
 			continue
 		}
 		for _, p := range roles[i].permissions() {
+			if p[1] == "indices:data/read/point_in_time/delete" {
+				continue // without it they stay open until their time is up, which is no error
+			}
 			f := job.prepare()
 			grant(roles[i].without(p))
 			err := job.run(f)
