@@ -3,8 +3,8 @@ package main
 // standing are the findings that somebody has to look at.
 const standing = `not status : "resolved" and not status : "waived"`
 
-// writes are the API calls that changed something and went through.
-const writes = `muster.read_only : false and event.outcome : "success"`
+// writes are the management calls that changed something and went through.
+const writes = `muster.write : true`
 
 // audit is the board of what the policies hold against the fleet, and of what
 // was changed and by whom.

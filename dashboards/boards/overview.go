@@ -89,9 +89,10 @@ func overview() board {
 				},
 				{
 					id: "muster-fleet-coverage", title: "Completeness of the sources", kind: "table", index: coverage, w: 24, h: 14,
-					note: "Windows read of each stream, and why one is not complete.",
+					note: "How much of each stream was read, and why a window is not complete.",
 					aggs: []agg{
-						count("windows"), number("sum", "records", "records"), number("max", "window_end", "seen up to"),
+						number("sum", "records", "records"), number("sum", "covered_seconds", "seconds read"),
+						number("max", "window_end", "seen up to"),
 						terms(bucket, "stream", "stream", 50), terms(bucket, "coverage", "coverage", 3), orNone(terms(bucket, "reason", "reason", 5)),
 					},
 				},

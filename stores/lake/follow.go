@@ -139,3 +139,24 @@ func (l *Lake) ChangedFindings(ctx context.Context, after int64) ([]fleet.Findin
 	}
 	return changed, through, nil
 }
+
+// ChangedLedger is the whole ledger, if anything was added to it after a mark,
+// and the mark to go on from. Marks of the ledger count its own commits.
+func (l *Lake) ChangedLedger(ctx context.Context, after int64) ([]fleet.LedgerEntry, int64, error) {
+	rows, err := l.ledger().rows(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the ledger: %w", err)
+	}
+	through := after
+	for i := range rows {
+		through = max(through, rows[i].Saved)
+	}
+	if through == after {
+		return nil, after, nil
+	}
+	var entries []fleet.LedgerEntry
+	for _, r := range foldLedger(rows) {
+		entries = append(entries, r.entry())
+	}
+	return entries, through, nil
+}

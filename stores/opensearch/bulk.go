@@ -368,7 +368,7 @@ func (w *sending) sort(c *chunk, answer *bulkAnswer) (r result, err error) {
 // Refresh makes everything that was written visible to readers at once, which
 // OpenSearch else does every second.
 func (s *Store) Refresh(ctx context.Context) error {
-	return s.refresh(ctx, append(patterns(nil), findingIndex+"*", serviceMapIndex)...)
+	return s.refresh(ctx, append(patterns(nil), findingIndex+"*", ledgerIndex+"*", serviceMapIndex)...)
 }
 
 func keepAlive(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) + "s" }

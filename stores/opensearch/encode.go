@@ -136,6 +136,9 @@ func (w *row) append(b []byte) []byte {
 	o.full("principal", w.Principal)
 	o.full("error", w.Error)
 	o.flag("failed", w.Failed)
+	if w.Write {
+		o.flag("write", true)
+	}
 	o.full("message", w.Message)
 	o.full("trace_id", w.Trace)
 	o.full("span_id", w.Span)

@@ -50,7 +50,7 @@ func newStore(t *testing.T) *Store {
 // empty deletes what is there and runs setup.
 func empty(t *testing.T, s *Store) {
 	t.Helper()
-	ours := append(patterns(nil), findingIndex+"*", stateIndex+"*", serviceMapIndex+"*")
+	ours := append(patterns(nil), findingIndex+"*", ledgerIndex+"*", stateIndex+"*", serviceMapIndex+"*")
 	if err := s.do(t.Context(), http.MethodDelete, "/"+strings.Join(ours, ","), nil, nil); err != nil {
 		t.Fatal(err)
 	}

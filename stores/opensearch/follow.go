@@ -25,6 +25,9 @@ type Lake interface {
 	// ChangedFindings are the findings that were saved after a mark, which is
 	// of another count than that of Changes, and the mark to go on from.
 	ChangedFindings(ctx context.Context, after int64) ([]fleet.Finding, int64, error)
+	// ChangedLedger is the whole ledger, if anything was added to it after a mark
+	// of its own count, and the mark to go on from.
+	ChangedLedger(ctx context.Context, after int64) ([]fleet.LedgerEntry, int64, error)
 }
 
 // mark says how far a lake has been followed. It lies in OpenSearch itself, so
@@ -32,6 +35,7 @@ type Lake interface {
 type mark struct {
 	Evidence int64  `json:"evidence"`
 	Findings int64  `json:"findings"`
+	Ledger   int64  `json:"ledger"`
 	Moved    string `json:"moved"` // when, for people
 	// Behind are the indices that could not be written to, each with the mark
 	// after which it lacks something: the others are not held up by it.
@@ -121,7 +125,7 @@ func (f *following) catchUp(ctx context.Context) (err error) {
 	if err := f.pass(ctx, f.mark.Evidence, nil); err != nil {
 		return err
 	}
-	if err := f.findings(ctx); err != nil {
+	if err := errors.Join(f.findings(ctx), f.ledger(ctx)); err != nil {
 		return err
 	}
 	if len(f.behind) > 0 {

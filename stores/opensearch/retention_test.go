@@ -150,7 +150,7 @@ func TestRetentionIsForRecordsAlone(t *testing.T) {
 	if names := []string{p.States[0].Name, p.States[1].Name}; p.DefaultState != names[0] || p.States[0].Transitions[0].State != names[1] || p.States[1].Actions[0].Delete == nil {
 		t.Errorf("got %+v, want that what is kept by default is deleted at last", p)
 	}
-	for _, index := range []string{findingIndex, stateIndex, serviceMapIndex} {
+	for _, index := range []string{findingIndex, ledgerIndex, stateIndex, serviceMapIndex} {
 		if slices.ContainsFunc(p.Templates[0].Patterns, func(pattern string) bool {
 			return strings.HasPrefix(index, strings.TrimSuffix(pattern, "*"))
 		}) {

@@ -22,7 +22,8 @@ type row struct {
 	Resources   []string   `json:"resources,omitempty"`
 	Principal   string     `json:"principal,omitempty"`
 	Error       string     `json:"error,omitempty"`
-	Failed      bool       `json:"failed"` // whether there is an Error
+	Failed      bool       `json:"failed"`          // whether there is an Error
+	Write       bool       `json:"write,omitempty"` // a management call that changed something
 	Message     string     `json:"message,omitempty"`
 	Trace       string     `json:"trace_id,omitempty"`
 	Span        string     `json:"span_id,omitempty"`
@@ -56,7 +57,7 @@ func newRow(r *fleet.Record) row {
 	return row{
 		ID: r.ID, Revision: r.Revision, Kind: r.Kind, TimeUS: r.TimeUS(), DurationUS: r.Duration.Microseconds(),
 		Account: r.Account, Region: r.Region, Service: r.Service, Name: r.Name, Resources: r.Resources,
-		Principal: r.Principal, Error: r.Error, Failed: r.Error != "", Message: r.Message,
+		Principal: r.Principal, Error: r.Error, Failed: r.Error != "", Write: r.Write(), Message: r.Message,
 		Trace: k.Trace, Span: r.Seen.Span, Parent: r.Seen.Parent, Request: k.Request, RequestScope: k.Scope,
 		Messages: r.Seen.Messages, Correlation: k.Correlation, Origin: k.Origin,
 		AccessKey: r.Seen.AccessKey, IssuedKey: r.Seen.IssuedKey,

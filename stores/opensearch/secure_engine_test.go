@@ -67,7 +67,7 @@ func TestReadingContractOnSecureEngine(t *testing.T) {
 func TestForbiddenIndexHoldsUpNoOther(t *testing.T) {
 	e := secureEngine(t)
 	admin := asAdmin(t)
-	all := append(patterns(nil), findingIndex, stateIndex, serviceMapIndex)
+	all := append(patterns(nil), findingIndex, ledgerIndex, stateIndex, serviceMapIndex)
 	var some []string
 	for _, p := range all {
 		if p != logIndex+"*" {
