@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -84,7 +85,9 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 	if snapshotID(tbl) != int64(c.Base) {
 		return 0, fleet.ErrConflict
 	}
-	parts, err := l.rows(ctx, tbl, c)
+	room := takeRows(len(c.Records) + len(c.Revised))
+	defer giveRows(room)
+	parts, err := l.rows(ctx, tbl, c, *room)
 	if err != nil {
 		return 0, err
 	}
@@ -110,10 +113,10 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 
 // rows are the rows of a commit by the part of the table that they belong to.
 // They lie in one slice, of a kilobyte each, and are sorted and cut as pointers:
-// moving the rows themselves took longer than compressing them.
-func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map[partition][]*row, error) {
+// moving the rows themselves took longer than compressing them. all is room for
+// those of the batch.
+func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit, all []row) (map[partition][]*row, error) {
 	seq := tbl.Metadata().LastSequenceNumber() + 1
-	all := make([]row, len(c.Records)+len(c.Revised))
 	for i := range all {
 		if i < len(c.Records) {
 			all[i] = newRow(&c.Records[i])
@@ -131,14 +134,51 @@ func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map
 		amended[i].setKeys(&later[i].Keys)
 		amended[i].Amends, amended[i].Amendment = true, seq
 	}
+	return partitioned(all, amended), nil
+}
+
+// partitioned sorts rows out by the part of the table that they belong to.
+func partitioned(groups ...[]row) map[partition][]*row {
 	parts := map[partition][]*row{}
-	for _, rows := range [][]row{all, amended} {
-		for i := range rows {
-			p := partition{newDayKey(fleet.Kind(rows[i].Kind), rows[i].TimeUS), rows[i].Amends}
-			parts[p] = append(parts[p], &rows[i])
+	var last partition // most rows belong where the one before does
+	var rows []*row
+	for _, group := range groups {
+		for i := range group {
+			r := &group[i]
+			if p := (partition{newDayKey(fleet.Kind(r.Kind), r.TimeUS), r.Amends}); p != last {
+				if len(rows) > 0 {
+					parts[last] = rows
+				}
+				last, rows = p, parts[p]
+			}
+			rows = append(rows, r)
 		}
 	}
-	return parts, nil
+	if len(rows) > 0 {
+		parts[last] = rows
+	}
+	return parts
+}
+
+// rowRooms keeps the room for the rows of a commit from one to the next, tens of
+// megabytes in an import, until the garbage collector asks for it.
+var rowRooms sync.Pool
+
+// takeRows is room for n rows.
+func takeRows(n int) *[]row {
+	room, _ := rowRooms.Get().(*[]row)
+	if room == nil || cap(*room) < n {
+		rows := make([]row, n)
+		return &rows
+	}
+	*room = (*room)[:n]
+	return room
+}
+
+// giveRows gives room back that nothing refers to any more.
+func giveRows(room *[]row) {
+	clear(*room)
+	rowRooms.Put(room)
 }
 
 // write writes the files of a commit. After an error none of them is left.

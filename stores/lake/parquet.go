@@ -67,13 +67,16 @@ func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
 	})
 }
 
+// fastest is one for all files, since it keeps its encoders and their tables.
+var fastest = &zstd.Codec{Level: zstd.SpeedFastest}
+
 func writeFile[T any](f files, name string, options []parquet.WriterOption, write func(*parquet.GenericWriter[T]) error) (size int64, err error) {
 	file, err := f.Create(name)
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
 	counted := &countingWriter{w: bufio.NewWriterSize(file, 1<<20)}
-	options = append(options, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy(maker, "1", ""))
+	options = append(options, parquet.Compression(fastest), parquet.CreatedBy(maker, "1", ""))
 	w := parquet.NewGenericWriter[T](counted, options...)
 	err = write(w)
 	if err = errors.Join(err, w.Close()); err == nil {
