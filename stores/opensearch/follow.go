@@ -235,7 +235,7 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 		}
 	}
 	_ = fl.sending.send(out) // as above
-	return fl, nil
+	return fl, nil           //nolint:nilerr // an error of sending is told by land
 }
 
 // takes reports whether a document of an index is to be sent. One that is behind
