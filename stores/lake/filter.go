@@ -52,19 +52,19 @@ func filterSQL(f fleet.Filter, spans string, args []any) (text string, all []any
 	holds := c.trace(f)
 	all = append(all, args...)
 	numbers := []string{"0"} // so that a trace of which nothing holds is there too
-	asked := "u.question = 0"
+	asked := []string{"u.question = 0"}
 	for i, q := range c.questions {
 		numbers = append(numbers, strconv.Itoa(i+1))
-		asked += fmt.Sprintf("\n\tor u.question = %d and (%s)", i+1, q.text)
+		asked = append(asked, fmt.Sprintf("u.question = %d and (%s)", i+1, q.text))
 		all = append(all, q.args...)
 	}
-	found := "select c.trace_id, c.time_us, c.duration_us, u.question from spans c cross join unnest(array[" +
-		strings.Join(numbers, ", ") + "]) as u(question)\nwhere " + asked
+	found := []string{"select c.trace_id, c.time_us, c.duration_us, u.question from spans c cross join unnest(array[" +
+		strings.Join(numbers, ", ") + "]) as u(question)\nwhere " + strings.Join(asked, "\n\tor ")}
 	for _, j := range c.joins {
-		found += "\nunion all select c.trace_id, c.time_us, c.duration_us, " + j.text
+		found = append(found, "select c.trace_id, c.time_us, c.duration_us, "+j.text)
 		all = append(all, j.args...)
 	}
-	return fmt.Sprintf(filterSpansSQL, spans) + "select trace_id from (" + found + ") f group by trace_id having " + holds, all
+	return fmt.Sprintf(filterSpansSQL, spans) + "select trace_id from (" + strings.Join(found, "\nunion all ") + ") f group by trace_id having " + holds, all
 }
 
 // sqlText is SQL with its arguments in their order.

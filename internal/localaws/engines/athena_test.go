@@ -73,16 +73,18 @@ func (q querier) wait(id string) *types.QueryExecution {
 	}
 }
 
-// succeed runs a statement that must go well and returns its results, page by
-// page of so many rows.
-func (q querier) succeed(in *athena.StartQueryExecutionInput, pageRows int32) (*types.QueryExecution, [][]string) {
+// pageRows are the rows of a page of results, the most that Athena gives.
+const pageRows = 1000
+
+// succeed runs a statement that must go well and returns its results.
+func (q querier) succeed(in *athena.StartQueryExecutionInput) (*types.QueryExecution, [][]string) {
 	q.t.Helper()
 	e := q.run(in)
 	if e.Status.State != types.QueryExecutionStateSucceeded {
 		q.t.Fatalf("%s: %s", e.Status.State, aws.ToString(e.Status.StateChangeReason))
 	}
 	var rows [][]string
-	pages := athena.NewGetQueryResultsPaginator(q.Client, &athena.GetQueryResultsInput{QueryExecutionId: e.QueryExecutionId, MaxResults: &pageRows})
+	pages := athena.NewGetQueryResultsPaginator(q.Client, &athena.GetQueryResultsInput{QueryExecutionId: e.QueryExecutionId, MaxResults: aws.Int32(pageRows)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(q.t.Context())
 		if err != nil {
@@ -107,7 +109,7 @@ func TestResultsReadAsAthenaPrintsThem(t *testing.T) {
 	q := newQuerier(t)
 	e, rows := q.succeed(input(`SELECT 'a' AS s, CAST(NULL AS varchar) AS n, 1 AS i, 1e20 AS d, DECIMAL '1.50' AS m,
 		TIMESTAMP '2026-11-25 23:59:59.999999' AS t, TIMESTAMP '2026-11-25 23:59:59.999999 UTC' AS z,
-		ARRAY['x', NULL] AS l, MAP(ARRAY['k'], ARRAY[1]) AS o, CAST(ROW(1, 'x') AS row(id integer, name varchar)) AS r`), 1000)
+		ARRAY['x', NULL] AS l, MAP(ARRAY['k'], ARRAY[1]) AS o, CAST(ROW(1, 'x') AS row(id integer, name varchar)) AS r`))
 	want := [][]string{
 		{"s", "n", "i", "d", "m", "t", "z", "l", "o", "r"},
 		{
@@ -135,7 +137,7 @@ func TestResultsReadAsAthenaPrintsThem(t *testing.T) {
 }
 
 func TestLongResultsComeInPages(t *testing.T) {
-	_, rows := newQuerier(t).succeed(input("SELECT n FROM UNNEST(sequence(1, 2500)) AS t (n) ORDER BY n"), 1000)
+	_, rows := newQuerier(t).succeed(input("SELECT n FROM UNNEST(sequence(1, 2500)) AS t (n) ORDER BY n"))
 	if len(rows) != 2501 || rows[0][0] != "n" || rows[2500][0] != "2500" {
 		t.Errorf("%d rows, from %v to %v", len(rows), rows[0], rows[len(rows)-1])
 	}
@@ -144,7 +146,7 @@ func TestLongResultsComeInPages(t *testing.T) {
 func TestExecutionParametersAreBound(t *testing.T) {
 	in := input("SELECT ? AS a, ? AS b, ? AS c, '?' AS d")
 	in.ExecutionParameters = []string{"'it''s'", "1 + 1", "plain text"}
-	_, rows := newQuerier(t).succeed(in, 1000)
+	_, rows := newQuerier(t).succeed(in)
 	if diff := cmp.Diff([][]string{{"a", "b", "c", "d"}, {"it's", "2", "plain text", "?"}}, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -200,7 +202,7 @@ func TestTokensAndReuseRunAStatementOnce(t *testing.T) {
 	q := newQuerier(t)
 	in := input("SELECT random() AS once")
 	in.ClientRequestToken = aws.String(strings.Repeat("t", 32))
-	first, rows := q.succeed(in, 1000)
+	first, rows := q.succeed(in)
 	if again := q.run(in); *again.QueryExecutionId != *first.QueryExecutionId {
 		t.Error("the same token began another execution")
 	}
@@ -213,7 +215,7 @@ func TestTokensAndReuseRunAStatementOnce(t *testing.T) {
 	in.ResultReuseConfiguration = &types.ResultReuseConfiguration{
 		ResultReuseByAgeConfiguration: &types.ResultReuseByAgeConfiguration{Enabled: true, MaxAgeInMinutes: aws.Int32(5)},
 	}
-	reused, same := q.succeed(in, 1000)
+	reused, same := q.succeed(in)
 	if diff := cmp.Diff(rows, same); diff != "" || !reused.Statistics.ResultReuseInformation.ReusedPreviousResult {
 		t.Errorf("reused: %v (-first +again):\n%s", reused.Statistics.ResultReuseInformation, diff)
 	}
@@ -222,7 +224,7 @@ func TestTokensAndReuseRunAStatementOnce(t *testing.T) {
 func TestWorkGroupsLimitWhatIsRead(t *testing.T) {
 	q := newQuerier(t)
 	q.succeed(input(`CREATE TABLE ids AS SELECT CAST(uuid() AS varchar) AS a, CAST(uuid() AS varchar) AS b
-		FROM UNNEST(sequence(1, 600)) x (x) CROSS JOIN UNNEST(sequence(1, 500)) y (y)`), 1000)
+		FROM UNNEST(sequence(1, 600)) x (x) CROSS JOIN UNNEST(sequence(1, 500)) y (y)`))
 	const limit = 10_000_000
 	if _, err := q.CreateWorkGroup(t.Context(), &athena.CreateWorkGroupInput{
 		Name: aws.String("frugal"), Configuration: &types.WorkGroupConfiguration{
@@ -233,7 +235,7 @@ func TestWorkGroupsLimitWhatIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	const all = "SELECT max(a), max(b) FROM ids"
-	free, _ := q.succeed(input(all), 1000)
+	free, _ := q.succeed(input(all))
 	if scanned := aws.ToInt64(free.Statistics.DataScannedInBytes); scanned < limit {
 		t.Fatalf("%d bytes scanned, of a table that should have more than %d", scanned, limit)
 	}
@@ -245,7 +247,7 @@ func TestWorkGroupsLimitWhatIsRead(t *testing.T) {
 	}
 	narrow := input("SELECT count(*) FROM ids")
 	narrow.WorkGroup = aws.String("frugal")
-	cheap, rows := q.succeed(narrow, 1000)
+	cheap, rows := q.succeed(narrow)
 	if rows[1][0] != "300000" || !strings.HasPrefix(aws.ToString(cheap.ResultConfiguration.OutputLocation), "s3://group/") {
 		t.Errorf("under the limit: %v, results at %s", rows, aws.ToString(cheap.ResultConfiguration.OutputLocation))
 	}
