@@ -36,7 +36,10 @@ func evidenceOptions() []parquet.WriterOption {
 	return []parquet.WriterOption{
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
-		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id")),
+		parquet.BloomFilters(
+			parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id"),
+			parquet.SplitBlockFilter(bloomBits, "correlation_id"), // for the other traces of a journey
+		),
 		parquet.SkipPageBounds("raw"), // the bounds of a document find nothing and are as long as it is
 	}
 }
