@@ -22,7 +22,7 @@ demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
 
 test: ## All tests that need nothing but Go and a C compiler, with the race detector
 	@[ -d "$${MUSTER_CORPUS:-../shared/data}" ] || echo "NOTE: the recorded data is not here (MUSTER_CORPUS names its folder): the tests that need it are SKIPPED"
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 
 test-engines: ## Tests against real engines, downloaded once (needs python3, mvn, unzip, Java 17 and 25)
 	@GO=$(GO) scripts/test-engines.sh

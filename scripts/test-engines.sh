@@ -12,7 +12,7 @@ files=$(grep -rl --include='*_test.go' '^//go:build.*\bengines\b' . | grep -v '^
 for dir in $(dirname $files | sort -u); do
 	tests=$(grep -ho '^func Test[A-Za-z0-9_]*(t ' $(grep -l '^//go:build.*\bengines\b' "$dir"/*_test.go) | sed 's/^func //; s/(t $//' | paste -sd'|' || true)
 	[ -n "$tests" ] || continue
-	"${GO:-go}" test -tags engines -timeout 20m -count=1 -v -run "^($tests)\$" "$@" "$dir" || failed+=("$dir")
+	"${GO:-go}" test -tags engines -timeout 40m -count=1 -v -run "^($tests)\$" "$@" "$dir" || failed+=("$dir")
 done
 if [ ${#failed[@]} -gt 0 ]; then
 	echo "FAILED: ${failed[*]}" >&2
