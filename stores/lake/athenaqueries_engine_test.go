@@ -10,7 +10,7 @@ import (
 
 // athenaQuestions are fewer than the other stores are asked: Trino takes its
 // time for each.
-const athenaQuestions = 25
+const athenaQuestions = 15
 
 func TestAthenaQueries(t *testing.T) {
 	p := startAthena(t)
