@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -43,12 +44,17 @@ func logLines(from, n int) []fleet.Record {
 // add commits records as new.
 func add(t testing.TB, l *Lake, rs []fleet.Record, marks map[string]time.Time) {
 	t.Helper()
-	fresh, err := l.Fresh(t.Context(), rs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised, Checkpoints: marks})
-	if err != nil {
-		t.Fatal(err)
+	for {
+		fresh, err := l.Fresh(t.Context(), rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised, Checkpoints: marks})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, fleet.ErrConflict) { // else another writer was faster
+			t.Fatal(err)
+		}
 	}
 }
