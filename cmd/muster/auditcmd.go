@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,10 +70,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.storeExists(ctx); err != nil {
-		return err
-	}
-	store, err := a.openLake(ctx, false)
+	store, err := a.openExisting(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -88,26 +83,6 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 		return err
 	}
 	return verdict(r, least, f.strict)
-}
-
-// storeExists reports that there is nothing to audit, before an empty store is
-// made and found clean.
-func (a *app) storeExists(ctx context.Context) error {
-	if strings.Contains(a.store, "://") {
-		l, err := a.openLake(ctx, true) // which makes nothing
-		if err != nil {
-			return err
-		}
-		return l.Close()
-	}
-	entries, err := os.ReadDir(a.store)
-	if err == nil && len(entries) > 0 {
-		return nil
-	}
-	if err == nil {
-		err = errors.New("the folder is empty")
-	}
-	return fmt.Errorf("store %s: there is nothing to audit yet: collect or import into it, or name another with --store (%w)", a.store, err)
 }
 
 // report prints what this audit found, resolved findings apart.

@@ -48,7 +48,7 @@ its _delete_by_query that remove the same there, as bodies of one line each.`,
 			if subject == "" {
 				return errors.New("say whom to erase: --subject TEXT")
 			}
-			store, err := a.openLake(cmd.Context(), !yes)
+			store, err := a.openExisting(cmd.Context(), !yes)
 			if err != nil {
 				return err
 			}

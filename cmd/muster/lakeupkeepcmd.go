@@ -34,7 +34,7 @@ it daily, or let muster run do it.`,
   muster lake compact --older-than 6h --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := a.openLake(cmd.Context(), c.DryRun)
+			store, err := a.openExisting(cmd.Context(), c.DryRun)
 			if err != nil {
 				return err
 			}
@@ -189,7 +189,7 @@ lies on the disk until the snapshots that hold it are older than --snapshots.`,
 				return err
 			}
 			r.Snapshots, r.Orphans, r.DryRun = snapshots, orphans, dryRun
-			store, err := a.openLake(cmd.Context(), dryRun)
+			store, err := a.openExisting(cmd.Context(), dryRun)
 			if err != nil {
 				return err
 			}

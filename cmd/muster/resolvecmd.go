@@ -34,7 +34,7 @@ that rests on evidence further away.`,
 			if r.Window, err = w.window(); err != nil {
 				return err
 			}
-			store, err := a.openLake(cmd.Context(), dryRun)
+			store, err := a.openExisting(cmd.Context(), dryRun)
 			if err != nil {
 				return err
 			}

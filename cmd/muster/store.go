@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -103,4 +104,35 @@ func (a *app) lakeOptions(ctx context.Context, readOnly bool) (lake.Options, err
 	}
 	o.Database, o.Encryption = a.bucket.database, lake.Encryption{Mode: a.bucket.sse, KeyID: a.bucket.sseKey}
 	return o, nil
+}
+
+// openExisting opens a store that must be there: what looks after evidence, or
+// judges it, makes no empty lake where a name was misspelled.
+func (a *app) openExisting(ctx context.Context, readOnly bool) (*lake.Lake, error) {
+	if !readOnly {
+		if err := a.storeExists(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.openLake(ctx, readOnly)
+}
+
+// storeExists reports that there is nothing in a store, before an empty one is
+// made, and found clean.
+func (a *app) storeExists(ctx context.Context) error {
+	if strings.Contains(a.store, "://") {
+		l, err := a.openLake(ctx, true) // which makes nothing
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	}
+	entries, err := os.ReadDir(a.store)
+	if err == nil && len(entries) > 0 {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("the folder is empty")
+	}
+	return fmt.Errorf("store %s: there is nothing there yet: collect, import or run the demo into it, or name another with --store (%w)", a.store, err)
 }
