@@ -58,8 +58,8 @@ func (f *Fleet) URL(service string) string {
 const handledEvery = 20 * time.Millisecond
 
 // Drain waits until every request is answered, every event handled, every
-// segment sent and every log line shipped. Nothing may ask the gateway for
-// anything meanwhile.
+// segment sent and every log line shipped, and ends the consumers, whose polls
+// would go on. Nothing may ask the gateway for anything from then on.
 func (f *Fleet) Drain(ctx context.Context) error {
 	for _, name := range []string{Gateway, Orders, Payments} {
 		if err := f.services[name].t.Settle(ctx); err != nil {
@@ -76,6 +76,8 @@ func (f *Fleet) Drain(ctx context.Context) error {
 				published-f.services[Notifications].handled(), published, ctx.Err())
 		}
 	}
+	f.services[Notifications].stop()
+	f.services[Notifications].polling.Wait()
 	return f.services[Notifications].t.Settle(ctx)
 }
 

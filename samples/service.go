@@ -40,7 +40,9 @@ type Service struct {
 	t      *telemetry.Telemetry
 	stop   context.CancelFunc
 	done   sync.WaitGroup
-	on     account
+	// polling ends after stop.
+	polling sync.WaitGroup
+	on      account
 
 	// published and handled count messages; nil for services without any.
 	published, handled func() int64
@@ -104,7 +106,7 @@ func (s *Service) build(ctx context.Context, mux *http.ServeMux, o Options, peer
 		s.handled = svc.Handled
 		running, stop := context.WithCancel(context.WithoutCancel(ctx))
 		s.stop = stop
-		s.done.Go(func() { svc.Run(running) })
+		s.polling.Go(func() { svc.Run(running) })
 	default:
 		return fmt.Errorf("no service of that name; there are %v", Services())
 	}
@@ -139,6 +141,7 @@ func (s *Service) Close() error {
 		errs = append(errs, s.server.Shutdown(ctx))
 	}
 	s.done.Wait()
+	s.polling.Wait()
 	errs = append(errs, s.t.Close(ctx))
 	s.on.disconnect()
 	if err := errors.Join(errs...); err != nil {

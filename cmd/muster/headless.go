@@ -57,7 +57,7 @@ func (d *demo) headless(ctx context.Context) error {
 }
 
 // drain makes all evidence visible, reads until nothing new comes, and returns
-// the truth about it: what the fleet's pollers still do is in neither.
+// the truth about it.
 func (d *demo) drain(ctx context.Context) (*truth.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()

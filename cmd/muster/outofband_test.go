@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,10 +62,11 @@ func TestOutOfBandCallsAreThoseOfTheTruth(t *testing.T) {
 		}
 	}
 	got, elsewhere := map[string]bool{}, map[string]bool{}
-	reasons := map[correlate.Reason]int{}
+	reasons, lines := map[correlate.Reason]int{}, map[string]string{}
 	for _, l := range outOfBandLines(t, mustMuster(t, "calls", "--out-of-band", "--json", "--limit", "0", "--store", store)) {
 		got[l.Request] = true
 		reasons[l.Reason]++
+		lines[l.Request] = fmt.Sprintf("%s of %s by %s: %s", l.Name, l.Request, l.Principal, l.Reason)
 		if l.Reason == correlate.OtherAddress || l.Reason == correlate.OtherAgent {
 			elsewhere[l.Request] = true
 		}
@@ -80,6 +82,8 @@ func TestOutOfBandCallsAreThoseOfTheTruth(t *testing.T) {
 		for request := range part.got {
 			if part.want[request] {
 				right++
+			} else {
+				t.Logf("%s: not in the truth: %s", part.name, lines[request])
 			}
 		}
 		precision, recall := float64(right)/float64(len(part.got)), float64(right)/float64(len(part.want))

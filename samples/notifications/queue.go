@@ -21,6 +21,8 @@ const (
 	// pollSeconds keeps a poll open while the queue is empty: long enough to make
 	// few calls, short enough to stop soon.
 	pollSeconds = 1
+	// pollPatience is how long a poll may take with its retries.
+	pollPatience = 10 * time.Second
 	// pollBatch is the most that SQS hands out at once.
 	pollBatch = 10
 	// afterTrouble is the pause after a poll or message that failed, so that a
@@ -79,7 +81,11 @@ func (n *Notifications) Run(ctx context.Context) {
 // next waits for messages and handles them. What fails stays in the queue and
 // comes again.
 func (n *Notifications) next(ctx context.Context) error {
-	got, err := n.poll.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+	// A poll that is given up may already have been handed messages, which then
+	// stay hidden until their time-out.
+	poll, done := context.WithTimeout(context.WithoutCancel(ctx), pollPatience)
+	defer done()
+	got, err := n.poll.ReceiveMessage(poll, &sqs.ReceiveMessageInput{
 		QueueUrl: &n.url, MaxNumberOfMessages: pollBatch, WaitTimeSeconds: pollSeconds,
 	})
 	if err != nil {
