@@ -70,11 +70,10 @@ func (a *statements) operations() map[string]operation {
 }
 
 // close cancels what runs.
-func (a *statements) close() error {
+func (a *statements) close() {
 	a.stop()
 	a.running.Wait()
 	a.engine.HTTP.CloseIdleConnections()
-	return nil
 }
 
 // badQuery is an InvalidRequestException with Athena's own code.

@@ -37,6 +37,9 @@ type call struct {
 	readOnly  bool
 	data      bool
 	evidence  bool // S3: on the trail bucket
+	// sharedWith is another account to which CloudTrail reports the call too; ""
+	// is none.
+	sharedWith string
 }
 
 // decode reads the JSON body; an empty one leaves v as it is.

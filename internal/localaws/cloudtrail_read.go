@@ -70,7 +70,7 @@ func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
 		p.cur.Upto = t.known()
 	}
 	found := t.visible(p.cur, func(r *recorded) bool {
-		return in.Category == "" && r.Region == c.Region && in.covers(r)
+		return in.Category == "" && r.Region == c.Region && r.RecipientAccountID == c.Account && in.covers(r)
 	})
 	found, next := page(p, found, limit)
 	events := make([]lookupEvent, len(found))

@@ -30,6 +30,7 @@ type event struct {
 	EventType           string          `json:"eventType"`
 	ManagementEvent     bool            `json:"managementEvent"`
 	RecipientAccountID  string          `json:"recipientAccountId"`
+	SharedEventID       string          `json:"sharedEventID,omitempty"`
 	EventCategory       string          `json:"eventCategory"`
 }
 
@@ -111,7 +112,14 @@ func (t *trail) call(c *call, e *apiError) {
 	if c.data && c.evidence {
 		return // a trail that logged its own bucket would feed itself
 	}
-	t.add(t.s.eventOf(c, e), c.Time)
+	ev := t.s.eventOf(c, e)
+	if c.sharedWith != "" && e == nil {
+		ev.SharedEventID = newUUID()
+		theirs := ev
+		theirs.EventID, theirs.RecipientAccountID = newUUID(), c.sharedWith
+		t.add(theirs, c.Time)
+	}
+	t.add(ev, c.Time)
 }
 
 // eventOf is what CloudTrail writes about a call.
@@ -124,7 +132,7 @@ func (s *Server) eventOf(c *call, e *apiError) event {
 		RequestParameters: c.requestParameters(), ResponseElements: c.response,
 		RequestID: c.RequestID, EventID: newUUID(), ReadOnly: c.readOnly, Resources: c.resources,
 		EventType: "AwsApiCall", ManagementEvent: !c.data,
-		RecipientAccountID: s.account, EventCategory: "Management",
+		RecipientAccountID: c.Account, EventCategory: "Management",
 	}
 	if c.data {
 		ev.EventCategory = "Data"

@@ -14,7 +14,7 @@ func (t *trail) describeTrails(_ context.Context, _ *call) (any, error) {
 		"Name": trailName, "S3BucketName": t.bucket, "IncludeGlobalServiceEvents": true,
 		"IsMultiRegionTrail": true, "HomeRegion": t.s.region, "TrailARN": t.arn(),
 		"LogFileValidationEnabled": false, "HasCustomEventSelectors": true,
-		"HasInsightSelectors": false, "IsOrganizationTrail": false,
+		"HasInsightSelectors": false, "IsOrganizationTrail": len(t.s.members) > 1,
 	}}}, nil
 }
 

@@ -26,7 +26,7 @@ const (
 	maxBatchKeys       = 100
 )
 
-// view returns the region's items that were visible at a moment, in order of
+// view returns the place's items that were visible at a moment, in order of
 // capture.
 func (cs *configStore) view(c *call, asOf time.Time, keep func(*configurationItem) bool) []configurationItem {
 	cs.mu.Lock()
@@ -34,7 +34,7 @@ func (cs *configStore) view(c *call, asOf time.Time, keep func(*configurationIte
 	var out []configurationItem
 	for i := range cs.items {
 		item := &cs.items[i]
-		if item.Region == c.Region && !item.visible.After(asOf) && keep(item) {
+		if item.AccountID == c.Account && item.Region == c.Region && !item.visible.After(asOf) && keep(item) {
 			out = append(out, *item)
 		}
 	}

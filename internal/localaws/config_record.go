@@ -65,6 +65,16 @@ type resource struct {
 
 type resourceKey struct{ kind, id string }
 
+// placedKey keeps resources of one name in two places apart.
+type placedKey struct {
+	place
+	resourceKey
+}
+
+func (c *call) placedKey(r resource) placedKey {
+	return placedKey{c.place(), resourceKey{r.kind, r.id}}
+}
+
 // configStore keeps configuration items in order of capture. Safe for
 // concurrent use.
 type configStore struct {
@@ -72,12 +82,12 @@ type configStore struct {
 
 	mu        sync.Mutex
 	items     []configurationItem
-	created   map[resourceKey]time.Time
+	created   map[placedKey]time.Time
 	lastState int64
 }
 
 func newConfigStore(s *Server) *configStore {
-	return &configStore{s: s, created: make(map[resourceKey]time.Time)}
+	return &configStore{s: s, created: make(map[placedKey]time.Time)}
 }
 
 // changed takes a picture of a resource that a call has just created or
@@ -85,7 +95,7 @@ func newConfigStore(s *Server) *configStore {
 func (cs *configStore) changed(c *call, r resource, configuration any, relationships ...relationship) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	key := resourceKey{r.kind, r.id}
+	key := c.placedKey(r)
 	status := "OK"
 	if cs.created[key].IsZero() {
 		cs.created[key], status = c.Time, "ResourceDiscovered"
@@ -98,7 +108,7 @@ func (cs *configStore) deleted(c *call, r resource) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.take(c, r, statusDeleted, nil, nil)
-	delete(cs.created, resourceKey{r.kind, r.id})
+	delete(cs.created, c.placedKey(r))
 }
 
 // discovered takes the first picture of a resource that was there before; later
@@ -106,7 +116,7 @@ func (cs *configStore) deleted(c *call, r resource) {
 func (cs *configStore) discovered(c *call, r resource, configuration any) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	key := resourceKey{r.kind, r.id}
+	key := c.placedKey(r)
 	if !cs.created[key].IsZero() {
 		return
 	}
@@ -131,7 +141,7 @@ func (cs *configStore) take(c *call, r resource, status string, configuration an
 			StateID: strconv.FormatInt(cs.lastState, 10), ARN: r.arn,
 			ResourceType: r.kind, ResourceID: r.id, ResourceName: r.name,
 			Region: c.Region, AvailabilityZone: "Not Applicable",
-			ResourceCreationTime: timestamp{cs.created[resourceKey{r.kind, r.id}]},
+			ResourceCreationTime: timestamp{cs.created[c.placedKey(r)]},
 			Configuration:        string(text), Supplementary: map[string]string{},
 			RecordingFrequency: "CONTINUOUS", DeliveryTime: timestamp{visible},
 		},

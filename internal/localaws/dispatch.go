@@ -53,10 +53,11 @@ func (s *Server) newCall(r *http.Request) *call {
 	if region == "" {
 		region = s.region
 	}
+	who := s.identities.of(key)
 	return &call{
-		Service: service, Account: s.account, Region: region,
+		Service: service, Account: who.AccountID, Region: region,
 		SourceIP: sourceIP(r), UserAgent: r.UserAgent(), Trace: r.Header.Get("X-Amzn-Trace-Id"),
-		Time: s.now(), Identity: s.identities.of(key),
+		Time: s.now(), Identity: who,
 	}
 }
 
@@ -122,6 +123,12 @@ func hold(ctx context.Context) {
 
 // run answers a call, or refuses it: trouble, denial, no such operation.
 func (s *Server) run(ctx context.Context, c *call) (any, error) {
+	if e := s.checkRegion(c); e != nil {
+		return nil, e
+	}
+	if e := expired(c); e != nil {
+		return nil, e
+	}
 	if e := s.trouble.refuse(c); e != nil {
 		return nil, e
 	}

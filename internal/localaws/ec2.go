@@ -16,7 +16,7 @@ const (
 // defaultVPC is where groups go that name no VPC.
 const defaultVPC = "vpc-0a1b2c3d4e5f67890"
 
-// securityGroups is the part of EC2 that the demo's incident needs: groups and
+// securityGroups is, for one place, the part of EC2 that the demo's incident needs: groups and
 // their ingress rules. Safe for concurrent use.
 type securityGroups struct {
 	s *Server
@@ -26,8 +26,8 @@ type securityGroups struct {
 }
 
 type securityGroup struct {
-	id, name, description, vpc, region string
-	ingress                            []ingressRule
+	id, name, description, vpc string
+	ingress                    []ingressRule
 }
 
 // ingressRule lets one range of addresses in. Ports are -1 for all of them.
@@ -57,7 +57,7 @@ func (gs *securityGroups) operations() map[string]operation {
 func (gs *securityGroups) create(_ context.Context, c *call) (any, error) {
 	g := &securityGroup{
 		id: "sg-0" + newHex(16), name: c.form.Get("GroupName"), description: c.form.Get("GroupDescription"),
-		vpc: c.form.Get("VpcId"), region: c.Region,
+		vpc: c.form.Get("VpcId"),
 	}
 	if g.vpc == "" {
 		g.vpc = defaultVPC
@@ -73,7 +73,7 @@ func (gs *securityGroups) create(_ context.Context, c *call) (any, error) {
 		return nil, failf("SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.")
 	}
 	if slices.ContainsFunc(gs.all, func(o *securityGroup) bool {
-		return o.region == g.region && o.vpc == g.vpc && o.name == g.name
+		return o.vpc == g.vpc && o.name == g.name
 	}) {
 		return nil, failf("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", g.name, g.vpc)
 	}
@@ -88,7 +88,7 @@ func (gs *securityGroups) create(_ context.Context, c *call) (any, error) {
 func (gs *securityGroups) find(c *call) (*securityGroup, error) {
 	id, name := c.form.Get("GroupId"), c.form.Get("GroupName")
 	for _, g := range gs.all {
-		if g.region == c.Region && (g.id == id || id == "" && g.name == name) {
+		if g.id == id || id == "" && g.name == name {
 			return g, nil
 		}
 	}
@@ -172,7 +172,7 @@ func (gs *securityGroups) describe(_ context.Context, c *call) (any, error) {
 	answer := describeAnswer{ec2Answer: ec2Answer{c.RequestID}, Groups: []groupAnswer{}}
 	for _, g := range gs.all {
 		named := len(ids)+len(names) == 0 || slices.Contains(ids, g.id) || slices.Contains(names, g.name)
-		if g.region == c.Region && named {
+		if named {
 			answer.Groups = append(answer.Groups, g.answer(c.Account))
 		}
 	}

@@ -29,7 +29,7 @@ type identity struct {
 
 	// Of sessions only.
 	RoleARN, RoleID, RoleName string
-	Created                   time.Time
+	Created, Expires          time.Time
 }
 
 // identities knows the keys. One that it does not know belongs to a user named
@@ -71,15 +71,16 @@ func (ids *identities) user(name, key string) identity {
 	}
 }
 
-// assume opens a session of a role and returns its identity with a new key.
-func (ids *identities) assume(role, session string, now time.Time) identity {
+// assume opens a session of a role of an account and returns its identity with
+// a new key.
+func (ids *identities) assume(account, role, session string, now, expires time.Time) identity {
 	roleID := roleID(role)
 	id := identity{
-		Type: "AssumedRole", AccountID: ids.account, AccessKey: "ASIA" + newCode(16),
+		Type: "AssumedRole", AccountID: account, AccessKey: "ASIA" + newCode(16),
 		PrincipalID: roleID + ":" + session,
-		ARN:         "arn:aws:sts::" + ids.account + ":assumed-role/" + role + "/" + session,
-		RoleARN:     "arn:aws:iam::" + ids.account + ":role/" + role, RoleID: roleID, RoleName: role,
-		Created: now,
+		ARN:         "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + session,
+		RoleARN:     "arn:aws:iam::" + account + ":role/" + role, RoleID: roleID, RoleName: role,
+		Created: now, Expires: expires,
 	}
 	ids.mu.Lock()
 	defer ids.mu.Unlock()

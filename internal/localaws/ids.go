@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
+	"strings"
 )
 
 // Ids come from crypto/rand, never from the seed: evidence of two runs with one
@@ -53,4 +54,11 @@ func newRequestID(service string) string {
 func stableCode(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return base32.StdEncoding.EncodeToString(sum[:])[:17]
+}
+
+// lowerCode is n lower-case letters and digits that go with a name, the same in
+// every run.
+func lowerCode(name string, n int) string {
+	sum := sha256.Sum256([]byte(name))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:n]
 }

@@ -125,8 +125,8 @@ func (s *logStore) put(c *call, in putLogEventsInput) (putLogEventsOutput, error
 		return putLogEventsOutput{}, failf("InvalidParameterException",
 			"The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
-	if s.size+size > s.maxSize {
-		return putLogEventsOutput{}, failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", s.size, s.maxSize)
+	if held := s.held.Load(); held+size > s.maxSize {
+		return putLogEventsOutput{}, failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", held, s.maxSize)
 	}
 	for _, e := range in.LogEvents[first:end] {
 		s.accept(c.Time, g, st, *e.Timestamp, e.Message)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,8 +22,7 @@ const maxLogBytes = 512 << 20
 // eventOverheadBytes is what PutLogEvents counts for an event beside its message.
 const eventOverheadBytes = 26
 
-// A logStore holds the log groups of one account and region. Safe for
-// concurrent use.
+// A logStore holds the log groups of one place. Safe for concurrent use.
 type logStore struct {
 	delay   time.Duration // from being accepted to being visible
 	trouble *trouble
@@ -33,7 +33,7 @@ type logStore struct {
 	groups   map[string]*logGroup
 	pending  []pendingEvent // by visible time, then sequence
 	sequence uint64         // of the last accepted event
-	size     int64          // bytes of all accepted events
+	held     *atomic.Int64  // bytes of all accepted events; of other places too
 }
 
 // A logGroup is a named set of streams. Its events are ordered as
@@ -71,7 +71,7 @@ type pendingEvent struct {
 // newLogStore returns an empty store whose events take delay to be visible,
 // and more when trouble makes them late.
 func newLogStore(delay time.Duration, t *trouble, tokens *pageTokens) *logStore {
-	return &logStore{delay: delay, trouble: t, tokens: tokens, maxSize: maxLogBytes, groups: map[string]*logGroup{}}
+	return &logStore{delay: delay, trouble: t, tokens: tokens, maxSize: maxLogBytes, held: new(atomic.Int64), groups: map[string]*logGroup{}}
 }
 
 // drain makes every accepted event visible.
@@ -108,7 +108,7 @@ func (s *logStore) accept(now time.Time, g *logGroup, st *logStream, timestamp i
 	st.last, st.ingested = max(st.last, timestamp), e.ingested
 	size := int64(len(message) + eventOverheadBytes)
 	g.storedBytes += size
-	s.size += size
+	s.held.Add(size)
 
 	p := pendingEvent{visible: now.Add(s.trouble.delay("logs", s.delay)), group: g, event: e}
 	at := sort.Search(len(s.pending), func(i int) bool { return s.pending[i].visible.After(p.visible) })

@@ -10,6 +10,10 @@ import (
 type Options struct {
 	// Account is the 12-digit account; empty means DefaultAccount.
 	Account string
+	// Members are further accounts of the organization whose management account
+	// Account is. Their roles can be assumed from there; with them the trail is
+	// the organization's.
+	Members []Member
 	// Region is where calls land whose signature names none; empty means
 	// DefaultRegion. A signature's region wins.
 	Region string

@@ -2,12 +2,14 @@ package localaws
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -21,6 +23,9 @@ type objectStore struct {
 	s       *Server
 	backend *s3mem.Backend
 	handler http.Handler
+
+	mu     sync.Mutex
+	owners map[string]string // accounts, by bucket; the names are one space for all
 }
 
 // clock is gofakes3's view of Options.Now.
@@ -37,7 +42,9 @@ func newObjectStore(s *Server, trailBucket string) (*objectStore, error) {
 	fake := gofakes3.New(backend, gofakes3.WithTimeSource(clock{s.now}),
 		gofakes3.WithTimeSkewLimit(0), // signatures are not looked at, nor are their times
 		gofakes3.WithoutVersioning())
-	return &objectStore{s: s, backend: backend, handler: fake.Server()}, nil
+	return &objectStore{
+		s: s, backend: backend, handler: fake.Server(), owners: map[string]string{trailBucket: s.account},
+	}, nil
 }
 
 // put stores an object, replacing one of the same key.
@@ -90,9 +97,13 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	c.evidence = bucket == o.s.trail.bucket
 	c.classify()
 	o.describe(r, c, bucket, key)
-	if e := o.refuse(r, c); e != nil {
+	if e := o.refuse(r, c, bucket); e != nil {
 		o.s.trail.call(c, e)
 		failS3(w, c, e)
+		return
+	}
+	if c.Operation == "ListBuckets" {
+		o.listBuckets(w, c)
 		return
 	}
 	if c.evidence && c.readOnly {
@@ -128,12 +139,15 @@ func (o *objectStore) describe(r *http.Request, c *call, bucket, key string) {
 }
 
 // refuse returns the error that a request meets before gofakes3 sees it.
-func (o *objectStore) refuse(r *http.Request, c *call) *apiError {
-	if e := o.s.trouble.refuse(c); e != nil {
+func (o *objectStore) refuse(r *http.Request, c *call, bucket string) *apiError {
+	if e := cmp.Or(o.s.checkRegion(c), expired(c), o.s.trouble.refuse(c)); e != nil {
 		return e
 	}
 	if o.s.denied[c.action()] {
 		return accessDenied(c)
+	}
+	if e := o.foreign(c, bucket); e != nil {
+		return e
 	}
 	sha := r.Header.Get("X-Amz-Content-Sha256")
 	if c.Operation == "" || strings.HasPrefix(sha, "STREAMING-") && sha != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" {
@@ -154,8 +168,10 @@ func (o *objectStore) done(c *call, bucket string, e *apiError) {
 	r := resource{"AWS::S3::Bucket", bucket, bucket, "arn:aws:s3:::" + bucket}
 	switch c.Operation {
 	case "CreateBucket":
+		o.own(bucket, c.Account)
 		o.s.config.changed(c, r, map[string]any{"name": bucket, "creationDate": c.Time.Format(time.RFC3339)})
 	case "DeleteBucket":
+		o.own(bucket, "")
 		o.s.config.deleted(c, r)
 	}
 }

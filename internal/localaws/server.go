@@ -35,6 +35,9 @@ type Server struct {
 	trail      *trail
 	config     *configStore
 	objects    *objectStore
+	logs       *placed[*logStore]
+	traces     *placed[*traceStore]
+	members    []Member // of the organization; the first one is the home account
 	daemon     *daemon
 	// drains make what a service holds back visible; run by Drain in order.
 	drains []func()
@@ -62,6 +65,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.denied[action] = true
 	}
 	s.identities = newIdentities(o.Account)
+	s.members = organization(o)
 	if err := s.mount(ctx, o); err != nil {
 		return nil, errors.Join(err, s.closeParts())
 	}

@@ -18,14 +18,18 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	s.register("sts", s.stsOperations())
 	s.register("cloudtrail", s.trail.operations())
 	s.register("config", s.config.operations())
+	s.register("organizations", s.organizationOperations())
 	s.register("dynamodb", newTables(s).operations())
-	s.register("ec2", newSecurityGroups(s).operations())
+	registerPlaced(s, "ec2", newPlaced(func(place) *securityGroups { return newSecurityGroups(s) }, (*securityGroups).operations))
 	queues := newQueues(s)
 	s.register("sqs", queues.operations())
 	s.register("sns", newTopics(s, queues).operations())
-	a := newStatements(s, o)
-	s.register("athena", a.operations())
-	s.closers = append(s.closers, a.close)
+	athena := newPlaced(func(place) *statements { return newStatements(s, o) }, (*statements).operations)
+	registerPlaced(s, "athena", athena)
+	s.closers = append(s.closers, func() error {
+		athena.each((*statements).close)
+		return nil
+	})
 	s.drains = append(s.drains, s.trail.drain, s.config.drain)
 	return s.mountTelemetry(ctx, o)
 }

@@ -72,7 +72,7 @@ func (ts *topics) create(_ context.Context, c *call) (any, error) {
 // find returns the topic of an ARN. The caller holds mu.
 func (ts *topics) find(c *call, arn string) (*topic, error) {
 	t := ts.all[arn]
-	if t == nil {
+	if t == nil || !strings.HasPrefix(arn, c.arn("")) {
 		return nil, &apiError{Code: "NotFound", Message: "Topic does not exist", Status: 404}
 	}
 	c.touch("AWS::SNS::Topic", arn)

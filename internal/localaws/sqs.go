@@ -66,8 +66,14 @@ func duration(attribute string, seconds *int) (time.Duration, error) {
 
 // find returns the queue of a URL, whose last part is the name.
 func (qs *queues) find(c *call, url string) (*queue, error) {
-	q := qs.byARN(c.arn(url[strings.LastIndexByte(url, '/')+1:]))
-	if q == nil {
+	path, name := "", url
+	if slash := strings.LastIndexByte(url, '/'); slash >= 0 {
+		path, name = url[:slash], url[slash+1:]
+	}
+	q := qs.byARN(c.arn(name))
+	// The URL names the account; a queue of another one's is none of the caller's.
+	owner := path[strings.LastIndexByte(path, '/')+1:]
+	if q == nil || accountID.MatchString(owner) && owner != c.Account {
 		return nil, noSuchQueue()
 	}
 	c.touch("AWS::SQS::Queue", q.arn)

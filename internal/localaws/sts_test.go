@@ -103,9 +103,9 @@ func assume(t *testing.T, s *Server, service string) string {
 
 func TestOldestSessionIsForgotten(t *testing.T) {
 	ids := newIdentities(DefaultAccount)
-	first := ids.assume("muster-orders", "task", time.Now())
+	first := ids.assume(DefaultAccount, "muster-orders", "task", time.Now(), time.Now().Add(time.Hour))
 	for range maxSessions {
-		ids.assume("muster-orders", "task", time.Now())
+		ids.assume(DefaultAccount, "muster-orders", "task", time.Now(), time.Now().Add(time.Hour))
 	}
 	if got := ids.of(first.AccessKey); got.Type != "IAMUser" || len(ids.sessions) != maxSessions {
 		t.Errorf("after %d sessions the first is %+v", len(ids.sessions), got)

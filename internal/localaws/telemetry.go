@@ -1,18 +1,31 @@
 package localaws
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // mountTelemetry builds CloudWatch Logs, X-Ray and the X-Ray daemon.
 func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
-	logs := newLogStore(s.delay.Logs, s.trouble, s.tokens)
-	s.register("logs", logs.operations())
-	s.drains = append(s.drains, logs.drain)
+	var logBytes, traceBytes atomic.Int64
+	s.logs = newPlaced(func(place) *logStore {
+		logs := newLogStore(s.delay.Logs, s.trouble, s.tokens)
+		logs.held = &logBytes
+		return logs
+	}, (*logStore).operations)
+	registerPlaced(s, "logs", s.logs)
+	s.drains = append(s.drains, func() { s.logs.each((*logStore).drain) })
 
-	traces := newTraceStore(s.trouble, s.tokens)
-	s.register("xray", traces.operations())
+	s.traces = newPlaced(func(place) *traceStore {
+		traces := newTraceStore(s.trouble, s.tokens)
+		traces.held = &traceBytes
+		return traces
+	}, (*traceStore).operations)
+	registerPlaced(s, "xray", s.traces)
 
+	home := s.traces.at(place{s.account, s.region})
 	d, err := startDaemon(ctx, o.DaemonAddr, daemonBackend{
-		put: traces.put, operations: traces.operations(),
+		put: home.put, operations: home.operations(),
 		account: s.account, region: s.region, now: s.now, log: s.log,
 	})
 	if err != nil {

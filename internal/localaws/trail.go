@@ -77,23 +77,24 @@ func (t *trail) drain() {
 	t.write(t.s.now())
 }
 
-// write puts the pending events that are due into files, region by region. The
+// write puts the pending events that are due into files, place by place. The
 // caller holds mu.
 func (t *trail) write(now time.Time) {
-	due := make(map[string][]recorded) // by region
+	due := make(map[place][]recorded)
 	t.pending = slices.DeleteFunc(t.pending, func(r recorded) bool {
 		if r.visible.After(now) {
 			return false
 		}
-		due[r.Region] = append(due[r.Region], r)
+		where := place{r.RecipientAccountID, r.Region}
+		due[where] = append(due[where], r)
 		if t.s.trouble.repeat("trail") {
-			due[r.Region] = append(due[r.Region], r)
+			due[where] = append(due[where], r)
 		}
 		return true
 	})
-	for region, events := range due {
+	for where, events := range due {
 		for _, file := range deal(events) {
-			t.put(region, now, file)
+			t.put(where, now, file)
 		}
 	}
 }
@@ -109,14 +110,14 @@ func deal(events []recorded) [][]recorded {
 	return files
 }
 
-func (t *trail) put(region string, now time.Time, events []recorded) {
+func (t *trail) put(where place, now time.Time, events []recorded) {
 	body, err := trailFile(events)
 	if err != nil {
 		t.s.log.Error("a trail file cannot be encoded", "err", err)
 		return
 	}
-	key := fmt.Sprintf("AWSLogs/%[1]s/CloudTrail/%[2]s/%[3]s/%[1]s_CloudTrail_%[2]s_%[4]s_%[5]s.json.gz",
-		t.s.account, region, now.Format("2006/01/02"), now.Format("20060102T1504Z"), newCode(16))
+	key := fmt.Sprintf("AWSLogs/%[6]s%[1]s/CloudTrail/%[2]s/%[3]s/%[1]s_CloudTrail_%[2]s_%[4]s_%[5]s.json.gz",
+		where.account, where.region, now.Format("2006/01/02"), now.Format("20060102T1504Z"), newCode(16), t.s.organizationFolder())
 	if err := t.s.objects.put(t.bucket, key, body); err != nil {
 		t.s.log.Error("a trail file cannot be written", "key", key, "err", err)
 		return

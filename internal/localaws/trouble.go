@@ -103,6 +103,28 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// expired refuses the key of a session that is over.
+func expired(c *call) *apiError {
+	if c.Identity.Expires.IsZero() || c.Time.Before(c.Identity.Expires) {
+		return nil
+	}
+	return expiredToken(c.Service)
+}
+
+// expiredToken has the code that each service uses.
+func expiredToken(service string) *apiError {
+	const text = "The security token included in the request is expired"
+	switch service {
+	case "sts", "sns", "sqs":
+		return &apiError{Code: "ExpiredToken", Message: text, Status: http.StatusForbidden}
+	case "s3":
+		return failf("ExpiredToken", "The provided token has expired.")
+	case "ec2":
+		return failf("RequestExpired", "Request has expired.")
+	}
+	return failf("ExpiredTokenException", text)
+}
+
 // readsEvidence reports whether a call is one by which evidence is collected.
 func readsEvidence(c *call) bool {
 	switch c.Service {

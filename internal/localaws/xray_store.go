@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,7 @@ const maxTraceStoreBytes = 256 << 20
 // no more of them and says LimitExceeded (it states 100 to 500 KB).
 const maxTraceBytes = 500 << 10
 
-// A traceStore holds what X-Ray received. Safe for concurrent use.
+// A traceStore holds what X-Ray received in one place. Safe for concurrent use.
 type traceStore struct {
 	trouble *trouble
 	tokens  *pageTokens
@@ -24,7 +25,7 @@ type traceStore struct {
 
 	mu     sync.Mutex
 	traces map[string]*trace
-	size   int // bytes of all documents
+	held   *atomic.Int64 // bytes of all documents; of other places too
 }
 
 // A trace is the segments with one trace id, by start time; it has at least one.
@@ -37,7 +38,7 @@ type trace struct {
 }
 
 func newTraceStore(t *trouble, tokens *pageTokens) *traceStore {
-	return &traceStore{trouble: t, tokens: tokens, maxSize: maxTraceStoreBytes, traces: map[string]*trace{}}
+	return &traceStore{trouble: t, tokens: tokens, maxSize: maxTraceStoreBytes, held: new(atomic.Int64), traces: map[string]*trace{}}
 }
 
 // put takes one segment document, or says why not. A document replaces the
@@ -49,7 +50,7 @@ func (s *traceStore) put(now time.Time, document string) *unprocessedSegment {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.size+len(document) > s.maxSize {
+	if int(s.held.Load())+len(document) > s.maxSize {
 		return &unprocessedSegment{
 			ID: d.ID, ErrorCode: "LimitExceeded",
 			Message: fmt.Sprintf("The stand-in keeps at most %d bytes of segments.", s.maxSize),
@@ -60,7 +61,7 @@ func (s *traceStore) put(now time.Time, document string) *unprocessedSegment {
 		t = &trace{id: d.TraceID}
 		s.traces[d.TraceID] = t
 	}
-	s.size += t.put(&segment{segmentDocument: d, document: document, received: now})
+	s.held.Add(int64(t.put(&segment{segmentDocument: d, document: document, received: now})))
 	return nil
 }
 
