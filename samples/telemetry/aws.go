@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -84,13 +85,14 @@ func (o observer) install(stack *middleware.Stack) error {
 func (o observer) call(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, m metadata, err error,
 ) {
-	tries := new(attempts)
+	tries, began := new(attempts), time.Now()
 	out, m, err = next.HandleInitialize(context.WithValue(ctx, attemptsKey{}, tries), in)
 	c := truth.Call{
 		Service: awsmiddleware.GetServiceID(ctx), Operation: awsmiddleware.GetOperationName(ctx),
 	}
 	if o.traced {
 		c.Trace, c.Span = traceID(ctx), spanID(ctx)
+		allowSlow(o.truth, c.Trace, began)
 	}
 	if c.Operation == unrecorded {
 		return out, m, err
@@ -104,6 +106,17 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 		o.audit(ctx, c, err)
 	}
 	return out, m, err
+}
+
+// slow is a little less than what the policy slow-dependency takes for slow: the
+// X-Ray SDK reads its clock at other moments than the observer.
+const slow = 900 * time.Millisecond
+
+// allowSlow notes a call that began then and took long, for whatever reason.
+func allowSlow(rec *truth.Recorder, trace string, began time.Time) {
+	if time.Since(began) >= slow {
+		rec.Allow("slow-dependency", trace)
+	}
 }
 
 // audit leaves a line about a call that wrote or failed, with the call's

@@ -127,6 +127,8 @@ func (t *Telemetry) Call(ctx context.Context, p Peer, method, path string, body,
 	if c := Correlation(ctx); c != "" {
 		req.Header.Set(CorrelationHeader, c)
 	}
+	began := time.Now()
+	defer func() { allowSlow(t.Truth, traceID(ctx), began) }()
 	resp, err := (&http.Client{Transport: xray.RoundTripper(t.http)}).Do(req)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", p.Name, err)

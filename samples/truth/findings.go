@@ -31,7 +31,7 @@ func (s *scorer) judge() (policies []Policy, unexpected []fleet.Finding) {
 		f := &s.findings[i]
 		n, due := index[f.Policy]
 		if !due || !s.atPlace(f, &s.file.Expected[n]) {
-			if f.Severity.Rank() > fleet.Low.Rank() {
+			if f.Severity.Rank() > fleet.Low.Rank() && !s.allowed(f) {
 				unexpected = append(unexpected, *f)
 			}
 			continue
@@ -64,6 +64,21 @@ func (s *scorer) atPlace(f *fleet.Finding, e *Expected) bool {
 	})
 }
 
+// allowed reports whether a finding lies on traces where its policy may report
+// something without a fault. Where it lies on others too it is judged by them.
+func (s *scorer) allowed(f *fleet.Finding) bool {
+	traces := s.file.Allowed[f.Policy]
+	if len(traces) == 0 {
+		return false
+	}
+	for _, id := range f.Evidence {
+		if trace := s.seen[id].trace; trace != "" && !slices.Contains(traces, trace) {
+			return false
+		}
+	}
+	return slices.Contains(traces, TraceID(f.Trace))
+}
+
 // astray are the traces that a finding's evidence lies on and that show nothing
 // of what it says. Traces that the truth does not know are another run's.
 func (s *scorer) astray(f *fleet.Finding, e *Expected) []string {
@@ -74,7 +89,7 @@ func (s *scorer) astray(f *fleet.Finding, e *Expected) []string {
 	for _, id := range f.Evidence {
 		trace := s.seen[id].trace
 		journey, known := s.journeys[trace]
-		if known && !slices.Contains(e.Traces, trace) && !slices.Contains(e.Journeys, journey) {
+		if known && !slices.Contains(s.file.Allowed[f.Policy], trace) && !slices.Contains(e.Traces, trace) && !slices.Contains(e.Journeys, journey) {
 			out = append(out, trace)
 		}
 	}

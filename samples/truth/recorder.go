@@ -27,6 +27,7 @@ type Recorder struct {
 	changes  []Change
 	sessions []Session
 	expected map[string]*Expected
+	allowed  map[string][]string // traces, by policy
 }
 
 // NewRecorder starts the truth of a run that starts now.
@@ -38,6 +39,7 @@ func NewRecorder(seed uint64, now func() time.Time) *Recorder {
 		spans:    make(map[[2]string]Span),
 		messages: make(map[string]Message),
 		expected: make(map[string]*Expected),
+		allowed:  make(map[string][]string),
 	}
 }
 
@@ -136,6 +138,15 @@ func (r *Recorder) Expect(policy string, place Expected) {
 	})
 }
 
+// Allow notes that a policy may report a trace, though no fault was at work.
+func (r *Recorder) Allow(policy, trace string) {
+	r.do(func() {
+		if !slices.Contains(r.allowed[policy], trace) {
+			r.allowed[policy] = append(r.allowed[policy], trace)
+		}
+	})
+}
+
 // File is the truth so far, in an order that does not depend on timing.
 func (r *Recorder) File() *File {
 	r.mu.Lock()
@@ -154,6 +165,10 @@ func (r *Recorder) File() *File {
 	}
 	for _, m := range r.messages {
 		f.Messages = append(f.Messages, m)
+	}
+	f.Allowed = make(map[string][]string, len(r.allowed))
+	for policy, traces := range r.allowed {
+		f.Allowed[policy] = slices.Sorted(slices.Values(traces))
 	}
 	for _, e := range r.expected {
 		f.Expected = append(f.Expected, e.clone())

@@ -123,6 +123,31 @@ func TestScoreCountsInferredJoinsApart(t *testing.T) {
 	}
 }
 
+func TestScoreLetsAPolicyReportATraceThatWasSlowByItself(t *testing.T) {
+	s, f := resolved(), known()
+	slow := s.findings[0]
+	slow.Trace, slow.Evidence = traceB, []string{fleet.SpanID(traceB, spanB)}
+	s.findings = append(s.findings, slow)
+	for _, c := range []struct {
+		allowed map[string][]string
+		ok      bool
+	}{
+		{nil, false},
+		{map[string][]string{"n-plus-one": {traceB}}, false},
+		{map[string][]string{slow.Policy: {traceA}}, false},
+		{map[string][]string{slow.Policy: {traceB}}, true},
+	} {
+		f.Allowed = c.allowed
+		r, err := truth.Score(t.Context(), s, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.OK() != c.ok {
+			t.Errorf("allowed %v: OK is %v: %q", c.allowed, r.OK(), r.Problems())
+		}
+	}
+}
+
 func TestScoreCountsWhatHappenedNotFindings(t *testing.T) {
 	s := resolved()
 	f := known()
