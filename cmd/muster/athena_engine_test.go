@@ -123,3 +123,16 @@ func TestVerbsAnswerFromS3AsFromAFolder(t *testing.T) {
 	}
 	same("trace", first.Trace, "--json", "--since", "2015-01-01T00:00:00Z")
 }
+
+// TestDemoOnS3 runs the sample fleet into a lake on S3. The demo scores itself by
+// what it reads through Athena, and Trino joins its records as Go did.
+func TestDemoOnS3(t *testing.T) {
+	s3 := atAthena(t)
+	if out := mustMuster(t, append([]string{"demo", "--headless", "--for", "8s", "--seed", "7"}, s3...)...); !strings.Contains(out, "s3://evidence/fleet") {
+		t.Errorf("the demo says nothing of its store:\n%s", out)
+	}
+	out := mustMuster(t, append([]string{"resolve", "--dry-run"}, s3...)...)
+	if !strings.Contains(out, " looked at, 0 differ, 0 amended") || strings.HasPrefix(out, "resolve: 0 ") {
+		t.Errorf("computed anew on Trino, joins differ:\n%s", out)
+	}
+}
