@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -24,10 +22,6 @@ import (
 const (
 	// DefaultDatabase is the Glue database of a lake on S3.
 	DefaultDatabase = "muster"
-
-	// loadTries is how often a table is loaded whose metadata is gone: others may
-	// commit so often meanwhile that it was removed as old.
-	loadTries = 3
 
 	// The parameters by which every engine knows an Iceberg table in Glue.
 	paramType     = "table_type"
@@ -60,19 +54,11 @@ type glueCatalog struct {
 	client   *glue.Client
 	database string
 	bucket   *bucket
-
-	mu     sync.Mutex
-	loaded map[string]loadedMetadata // by table name
-}
-
-// loadedMetadata is what a metadata file holds. These never change.
-type loadedMetadata struct {
-	name string
-	table.Metadata
+	known    knownMetadata
 }
 
 func newGlueCatalog(b *bucket, cfg aws.Config, database string) *glueCatalog {
-	return &glueCatalog{client: glue.NewFromConfig(cfg), database: database, bucket: b, loaded: map[string]loadedMetadata{}}
+	return &glueCatalog{client: glue.NewFromConfig(cfg), database: database, bucket: b}
 }
 
 func (c *glueCatalog) close() error { return nil }
@@ -139,24 +125,7 @@ func (c *glueCatalog) load(ctx context.Context, tableName string) (*table.Table,
 }
 
 func (c *glueCatalog) metadata(ctx context.Context, tableName, name string) (table.Metadata, error) {
-	c.mu.Lock()
-	last := c.loaded[tableName]
-	c.mu.Unlock()
-	if last.name == name {
-		return last.Metadata, nil
-	}
-	t, err := table.NewFromLocation(ctx, table.Identifier{c.database, tableName}, name, c.fs, c)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	c.keep(tableName, name, t.Metadata())
-	return t.Metadata(), nil
-}
-
-func (c *glueCatalog) keep(tableName, name string, meta table.Metadata) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loaded[tableName] = loadedMetadata{name, meta}
+	return c.known.read(ctx, tableName, name, c.fs)
 }
 
 // create implements tables. Metadata without an entry in Glue is that of a lake
@@ -185,7 +154,7 @@ func (c *glueCatalog) createNew(ctx context.Context, l layout) error {
 	if err != nil {
 		return err
 	}
-	name, err := c.stage(ctx, meta, "")
+	name, err := stageMetadata(c.files(ctx), meta, "")
 	if err != nil {
 		return err
 	}
@@ -237,42 +206,6 @@ func (c *glueCatalog) newest(ctx context.Context, tableName string) (string, err
 		return nil
 	})
 	return newest, err
-}
-
-// versionOf is the number that a metadata file's name begins with.
-func versionOf(name string) (int, bool) {
-	number, _, ok := strings.Cut(path.Base(name), "-")
-	if !ok || !strings.HasSuffix(name, ".metadata.json") {
-		return 0, false
-	}
-	v, err := strconv.Atoi(number)
-	return v, err == nil
-}
-
-// stage writes metadata as the next version after that of a name and returns
-// its own name. Nothing points to it yet.
-func (c *glueCatalog) stage(ctx context.Context, meta table.Metadata, after string) (string, error) {
-	version := 0
-	if after != "" {
-		v, ok := versionOf(after)
-		if !ok {
-			return "", fmt.Errorf("metadata %s has no version in its name", after)
-		}
-		version = v + 1
-	}
-	where, err := table.LoadLocationProvider(meta.Location(), meta.Properties())
-	if err != nil {
-		return "", err
-	}
-	name, err := where.NewTableMetadataFileLocation(version)
-	if err != nil {
-		return "", err
-	}
-	content, err := json.Marshal(meta)
-	if err != nil {
-		return "", err
-	}
-	return name, c.files(ctx).WriteFile(name, content)
 }
 
 // tableInput is a table as Glue holds it. What others have noted about it stays.

@@ -34,12 +34,7 @@ func (c *glueCatalog) CommitTable(ctx context.Context, id table.Identifier, reqs
 	if err != nil {
 		return nil, "", err
 	}
-	for _, r := range reqs {
-		if err := r.Validate(current.Metadata()); err != nil {
-			return nil, "", fmt.Errorf("%w: %w", table.ErrCommitFailed, err)
-		}
-	}
-	next, err := table.UpdateTableMetadata(current.Metadata(), updates, current.MetadataLocation())
+	next, err := successor(current, reqs, updates)
 	if err != nil {
 		return nil, "", err
 	}
@@ -47,7 +42,7 @@ func (c *glueCatalog) CommitTable(ctx context.Context, id table.Identifier, reqs
 		return nil, "", fmt.Errorf("Glue gave no version of table %s.%s to compare: nothing is committed without", c.database, glueName(name)) //nolint:staticcheck // a name
 	}
 	s := swap{glueCatalog: c, name: name, entry: entry, base: current.Metadata(), next: next}
-	if s.staged, err = c.stage(ctx, next, current.MetadataLocation()); err != nil {
+	if s.staged, err = stageMetadata(c.files(ctx), next, current.MetadataLocation()); err != nil {
 		return nil, "", err
 	}
 	if err := s.commit(ctx); err != nil {
@@ -56,7 +51,7 @@ func (c *glueCatalog) CommitTable(ctx context.Context, id table.Identifier, reqs
 		}
 		return nil, "", err
 	}
-	c.keep(name, s.staged, next)
+	c.known.keep(name, s.staged, next)
 	return next, s.staged, nil
 }
 
