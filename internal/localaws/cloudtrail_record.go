@@ -88,7 +88,8 @@ var dataOperations = map[string]bool{
 var unselectedOperations = map[string]bool{
 	"logs:PutLogEvents": true, "logs:FilterLogEvents": true, "logs:GetLogEvents": true,
 	"xray:PutTraceSegments": true, "xray:PutTelemetryRecords": true, "xray:BatchGetTraces": true,
-	"xray:GetTraceSummaries": true, "xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
+	"xray:GetTraceSummaries": true, "xray:GetServiceGraph": true, "xray:GetTraceGraph": true,
+	"xray:ListRetrievedTraces": true, "xray:GetRetrievedTracesGraph": true, "xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
 }
 
 // readPrefixes begin the names of operations that change nothing.

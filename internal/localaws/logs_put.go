@@ -192,3 +192,31 @@ func acceptable(events []inputLogEvent, now time.Time) (first, end int) {
 func span(events []inputLogEvent) time.Duration {
 	return time.Duration(*events[len(events)-1].Timestamp-*events[0].Timestamp) * time.Millisecond
 }
+
+// deliver is how an AWS service writes into a log group, which it makes if need
+// be. Unlike PutLogEvents it takes events of any time.
+func (s *logStore) deliver(now time.Time, group, stream string, events []inputLogEvent) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.groups[group]
+	if g == nil {
+		g = &logGroup{name: group, created: now.UnixMilli(), streams: map[string]*logStream{}}
+		s.groups[group] = g
+	}
+	st := g.streams[stream]
+	if st == nil {
+		st = &logStream{name: stream, created: now.UnixMilli()}
+		g.streams[stream] = st
+	}
+	var size int64
+	for _, e := range events {
+		size += int64(len(e.Message) + eventOverheadBytes)
+	}
+	if held := s.held.Load(); held+size > s.maxSize {
+		return failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", held, s.maxSize)
+	}
+	for _, e := range events {
+		s.accept(now, g, st, *e.Timestamp, e.Message)
+	}
+	return nil
+}

@@ -25,6 +25,9 @@ type Options struct {
 	Now     func() time.Time
 	Delay   Delay
 	Trouble Trouble
+	// TransactionSearch starts X-Ray with CloudWatch Logs as the destination of
+	// segments, as UpdateTraceSegmentDestination would set it.
+	TransactionSearch bool
 	// Deny lists IAM actions ("logs:FilterLogEvents") that answer AccessDenied.
 	Deny   []string
 	Logger *slog.Logger

@@ -7,13 +7,29 @@ import (
 
 // xrayPaths maps X-Ray's request paths to its operations; all are POSTs.
 var xrayPaths = map[string]string{
-	"/TraceSegments":              "PutTraceSegments",
-	"/TelemetryRecords":           "PutTelemetryRecords",
-	"/TraceSummaries":             "GetTraceSummaries",
-	"/Traces":                     "BatchGetTraces",
-	"/GetSamplingRules":           "GetSamplingRules",
-	"/SamplingTargets":            "GetSamplingTargets",
-	"/GetTraceSegmentDestination": "GetTraceSegmentDestination",
+	"/TraceSegments":    "PutTraceSegments",
+	"/TelemetryRecords": "PutTelemetryRecords",
+	"/TraceSummaries":   "GetTraceSummaries",
+	"/Traces":           "BatchGetTraces",
+	"/GetSamplingRules": "GetSamplingRules",
+	"/SamplingTargets":  "GetSamplingTargets",
+	"/ServiceGraph":     "GetServiceGraph",
+	"/TraceGraph":       "GetTraceGraph",
+	"/Groups":           "GetGroups",
+
+	"/GetTraceSegmentDestination":    "GetTraceSegmentDestination",
+	"/UpdateTraceSegmentDestination": "UpdateTraceSegmentDestination",
+	"/GetIndexingRules":              "GetIndexingRules",
+	"/UpdateIndexingRule":            "UpdateIndexingRule",
+	"/StartTraceRetrieval":           "StartTraceRetrieval",
+	"/CancelTraceRetrieval":          "CancelTraceRetrieval",
+	"/ListRetrievedTraces":           "ListRetrievedTraces",
+	"/GetRetrievedTracesGraph":       "GetRetrievedTracesGraph",
+
+	"/SamplingStatisticSummaries": "GetSamplingStatisticSummaries",
+	"/CreateSamplingRule":         "CreateSamplingRule",
+	"/UpdateSamplingRule":         "UpdateSamplingRule",
+	"/DeleteSamplingRule":         "DeleteSamplingRule",
 }
 
 func isXRayPath(path string) bool {

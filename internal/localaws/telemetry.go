@@ -3,6 +3,7 @@ package localaws
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // mountTelemetry builds CloudWatch Logs, X-Ray and the X-Ray daemon.
@@ -16,9 +17,13 @@ func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
 	registerPlaced(s, "logs", s.logs)
 	s.drains = append(s.drains, func() { s.logs.each((*logStore).drain) })
 
-	s.traces = newPlaced(func(place) *traceStore {
+	s.traces = newPlaced(func(where place) *traceStore {
 		traces := newTraceStore(s.trouble, s.tokens)
 		traces.held = &traceBytes
+		traces.destination.search = o.TransactionSearch
+		traces.send = func(now time.Time, spans []inputLogEvent) error {
+			return s.logs.at(where).deliver(now, spansGroup, spansStream, spans)
+		}
 		return traces
 	}, (*traceStore).operations)
 	registerPlaced(s, "xray", s.traces)

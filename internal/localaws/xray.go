@@ -7,12 +7,28 @@ import (
 // operations are those of X-Ray that the stand-in offers.
 func (s *traceStore) operations() map[string]operation {
 	return map[string]operation{
-		"PutTraceSegments":           typed(s.putSegments),
-		"GetTraceSummaries":          typed(s.summaries),
-		"BatchGetTraces":             typed(s.batch),
-		"GetTraceSegmentDestination": typed(segmentDestination),
-		"GetSamplingRules":           typed(samplingRules),
-		"GetSamplingTargets":         typed(samplingTargets),
+		"PutTraceSegments":  typed(s.putSegments),
+		"GetTraceSummaries": typed(s.summaries),
+		"BatchGetTraces":    typed(s.batch),
+		"GetServiceGraph":   typed(s.serviceGraph),
+		"GetTraceGraph":     typed(s.traceGraph),
+		"GetGroups":         typed(groups),
+
+		"GetTraceSegmentDestination":    typed(s.getDestination),
+		"UpdateTraceSegmentDestination": typed(s.updateDestination),
+		"GetIndexingRules":              typed(s.indexingRules),
+		"UpdateIndexingRule":            typed(s.updateIndexing),
+		"StartTraceRetrieval":           typed(s.startRetrieval),
+		"CancelTraceRetrieval":          typed(s.cancelRetrieval),
+		"ListRetrievedTraces":           typed(s.listRetrieved),
+		"GetRetrievedTracesGraph":       typed(s.retrievedGraph),
+
+		"GetSamplingRules":              typed(s.samplingRules),
+		"GetSamplingTargets":            typed(s.samplingTargets),
+		"GetSamplingStatisticSummaries": typed(s.samplingStatistics),
+		"CreateSamplingRule":            typed(s.createRule),
+		"UpdateSamplingRule":            typed(s.updateRule),
+		"DeleteSamplingRule":            typed(s.deleteRule),
 	}
 }
 
@@ -41,17 +57,6 @@ func (s *traceStore) putSegments(c *call, in putTraceSegmentsInput) (putTraceSeg
 		}
 	}
 	return out, nil
-}
-
-type segmentDestinationOutput struct {
-	Destination string `json:"Destination"`
-	Status      string `json:"Status"`
-}
-
-// segmentDestination is GetTraceSegmentDestination: X-Ray keeps the segments
-// itself, Transaction Search is off.
-func segmentDestination(*call, struct{}) (segmentDestinationOutput, error) {
-	return segmentDestinationOutput{Destination: "XRay", Status: "ACTIVE"}, nil
 }
 
 // maxBatchedTraces is how many ids BatchGetTraces takes.
@@ -92,7 +97,7 @@ type batchPosition struct {
 	Next  int
 }
 
-// batch is BatchGetTraces. Unknown ids come back unprocessed, and so does the
+// batch is BatchGetTraces. Unknown ids, and those of Transaction Search, come back unprocessed, and so does the
 // last one of a page when trouble wants it.
 func (s *traceStore) batch(c *call, in batchGetTracesInput) (batchGetTracesOutput, error) {
 	out := batchGetTracesOutput{Traces: []batchedTrace{}, UnprocessedTraceIDs: []string{}}
@@ -121,7 +126,7 @@ func (s *traceStore) batch(c *call, in batchGetTracesInput) (batchGetTracesOutpu
 	size := 0
 	for i, id := range ids {
 		t := s.traces[id]
-		if t == nil {
+		if t == nil || t.searched() {
 			out.UnprocessedTraceIDs = append(out.UnprocessedTraceIDs, id)
 			continue
 		}

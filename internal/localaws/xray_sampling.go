@@ -2,7 +2,7 @@ package localaws
 
 import "time"
 
-// defaultRule is the name of the one sampling rule: everything is sampled.
+// defaultRule is the name of the sampling rule that is always there.
 const defaultRule = "Default"
 
 // samplingInterval is when an SDK asks for its targets again.
@@ -38,20 +38,24 @@ type samplingRule struct {
 // make SDKs fetch the rules again with each of their targets.
 func ruleTime() timestamp { return timestamp{time.Unix(0, 0)} }
 
-// samplingRules is GetSamplingRules: AWS's default rule, at a rate of 1.
-func samplingRules(c *call, _ struct{}) (samplingRulesOutput, error) {
-	rule := samplingRule{
-		RuleName: defaultRule, RuleARN: "arn:aws:xray:" + c.Region + "::sampling-rule/" + defaultRule,
-		ResourceARN: "*", Priority: 10000, FixedRate: 1, ServiceName: "*", ServiceType: "*",
-		Host: "*", HTTPMethod: "*", URLPath: "*", Version: 1, Attributes: map[string]string{},
+// samplingRules is GetSamplingRules: the default rule, at a rate of 1 until it is
+// updated, and those that were made.
+func (s *traceStore) samplingRules(c *call, _ struct{}) (samplingRulesOutput, error) {
+	out := samplingRulesOutput{SamplingRuleRecords: []samplingRuleRecord{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.allRules(c) {
+		out.SamplingRuleRecords = append(out.SamplingRuleRecords, *r)
 	}
-	record := samplingRuleRecord{SamplingRule: rule, CreatedAt: ruleTime(), ModifiedAt: ruleTime()}
-	return samplingRulesOutput{SamplingRuleRecords: []samplingRuleRecord{record}}, nil
+	return out, nil
 }
 
 type samplingTargetsInput struct {
 	SamplingStatisticsDocuments []struct {
-		RuleName string `json:"RuleName"`
+		RuleName     string `json:"RuleName"`
+		RequestCount int    `json:"RequestCount"`
+		SampledCount int    `json:"SampledCount"`
+		BorrowCount  int    `json:"BorrowCount"`
 	} `json:"SamplingStatisticsDocuments"`
 }
 
@@ -75,22 +79,30 @@ type unprocessedStatistics struct {
 	Message   string `json:"Message"`
 }
 
-// samplingTargets is GetSamplingTargets: whatever an SDK reports, it goes on
-// sampling everything.
-func samplingTargets(c *call, in samplingTargetsInput) (samplingTargetsOutput, error) {
+// samplingTargets is GetSamplingTargets: every reporting SDK gets the rule's rate
+// and its whole reservoir, since nobody here counts the reporters.
+func (s *traceStore) samplingTargets(c *call, in samplingTargetsInput) (samplingTargetsOutput, error) {
 	out := samplingTargetsOutput{
 		SamplingTargetDocuments: []samplingTarget{}, LastRuleModification: ruleTime(),
 		UnprocessedStatistics: []unprocessedStatistics{},
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.rulesChanged.IsZero() {
+		out.LastRuleModification = timestamp{s.rulesChanged}
+	}
 	for _, d := range in.SamplingStatisticsDocuments {
-		if d.RuleName != defaultRule {
+		record := s.rule(c, d.RuleName, "")
+		if record == nil {
 			out.UnprocessedStatistics = append(out.UnprocessedStatistics,
 				unprocessedStatistics{RuleName: d.RuleName, ErrorCode: "400", Message: "Unknown rule name"})
 			continue
 		}
+		s.report(c.Time, d.RuleName, d.RequestCount, d.SampledCount, d.BorrowCount)
+		rule := record.SamplingRule
 		out.SamplingTargetDocuments = append(out.SamplingTargetDocuments, samplingTarget{
-			RuleName: defaultRule, FixedRate: 1, Interval: int(samplingInterval.Seconds()),
-			ReservoirQuotaTTL: timestamp{c.Time.Add(samplingInterval)},
+			RuleName: rule.RuleName, FixedRate: rule.FixedRate, ReservoirQuota: rule.ReservoirSize,
+			Interval: int(samplingInterval.Seconds()), ReservoirQuotaTTL: timestamp{c.Time.Add(samplingInterval)},
 		})
 	}
 	return out, nil

@@ -25,6 +25,7 @@ type segmentDocument struct {
 	ParentID    string            `json:"parent_id"`
 	Type        string            `json:"type"` // "subsegment" for one sent alone
 	Name        string            `json:"name"`
+	Namespace   string            `json:"namespace"`
 	Origin      string            `json:"origin"` // "AWS::EC2::Instance"
 	User        string            `json:"user"`
 	StartTime   *float64          `json:"start_time"`
@@ -55,6 +56,7 @@ type segment struct {
 	segmentDocument
 	document string    // as it came, byte for byte
 	received time.Time // of this version of it
+	search   bool      // it went to Transaction Search
 }
 
 // An unprocessedSegment says why a document was not taken. ID is empty where
@@ -109,15 +111,24 @@ func unprocessed(id, code string) *unprocessedSegment {
 	return &unprocessedSegment{ID: id, ErrorCode: code, Message: "Invalid segment. ErrorCode: " + code}
 }
 
-func (s *segment) start() time.Time { return fromSeconds(*s.StartTime) }
-
-// end is the zero time while the segment is in progress.
-func (s *segment) end() time.Time {
-	if s.EndTime == nil {
+// start is the zero time of a subsegment that has none.
+func (d *segmentDocument) start() time.Time {
+	if d.StartTime == nil {
 		return time.Time{}
 	}
-	return fromSeconds(*s.EndTime)
+	return fromSeconds(*d.StartTime)
 }
+
+// end is the zero time while the segment is in progress.
+func (d *segmentDocument) end() time.Time {
+	if d.EndTime == nil {
+		return time.Time{}
+	}
+	return fromSeconds(*d.EndTime)
+}
+
+// took is zero while the segment is in progress.
+func (d *segmentDocument) took() time.Duration { return max(d.end().Sub(d.start()), 0) }
 
 // fromSeconds is the time of a segment's float seconds, to the microsecond
 // that a float can still hold.

@@ -26,6 +26,16 @@ type traceStore struct {
 	mu     sync.Mutex
 	traces map[string]*trace
 	held   *atomic.Int64 // bytes of all documents; of other places too
+
+	destination    segmentDestination
+	send           sendSpans // for Transaction Search
+	indexedPercent float64   // of its traces
+	indexedSince   time.Time // zero: always
+	retrievals     []*retrieval
+	defaultRule    *samplingRuleRecord   // nil until it is first asked for
+	rules          []*samplingRuleRecord // beside the default one
+	rulesChanged   time.Time             // zero: never
+	sampled        map[string]*samplingStatistic
 }
 
 // A trace is the segments with one trace id, by start time; it has at least one.
@@ -38,7 +48,11 @@ type trace struct {
 }
 
 func newTraceStore(t *trouble, tokens *pageTokens) *traceStore {
-	return &traceStore{trouble: t, tokens: tokens, maxSize: maxTraceStoreBytes, held: new(atomic.Int64), traces: map[string]*trace{}}
+	return &traceStore{
+		trouble: t, tokens: tokens, maxSize: maxTraceStoreBytes, held: new(atomic.Int64), traces: map[string]*trace{},
+		send: func(time.Time, []inputLogEvent) error { return nil }, indexedPercent: indexedDefault,
+		sampled: map[string]*samplingStatistic{},
+	}
 }
 
 // put takes one segment document, or says why not. A document replaces the
@@ -61,7 +75,14 @@ func (s *traceStore) put(now time.Time, document string) *unprocessedSegment {
 		t = &trace{id: d.TraceID}
 		s.traces[d.TraceID] = t
 	}
-	s.held.Add(int64(t.put(&segment{segmentDocument: d, document: document, received: now})))
+	search := s.destination.search
+	s.held.Add(int64(t.put(&segment{segmentDocument: d, document: document, received: now, search: search})))
+	if !search {
+		return nil
+	}
+	if err := s.toSearch(now, document); err != nil {
+		return &unprocessedSegment{ID: d.ID, ErrorCode: "InternalFailure", Message: err.Error()}
+	}
 	return nil
 }
 
@@ -103,6 +124,15 @@ func (t *trace) end() time.Time {
 	}
 	return end
 }
+
+// searched reports whether the trace is in Transaction Search only.
+func (t *trace) searched() bool {
+	return !slices.ContainsFunc(t.segments, func(g *segment) bool { return !g.search })
+}
+
+// summarised reports whether X-Ray has a summary of a trace: of every classic
+// one, and of those of Transaction Search that are indexed.
+func (s *traceStore) summarised(t *trace) bool { return !t.searched() || s.indexed(t.id) }
 
 // root is the segment that no other one called, or the earliest where that one
 // has not come.

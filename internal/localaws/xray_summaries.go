@@ -114,7 +114,9 @@ func (s *traceStore) find(in traceSummariesInput) []foundTrace {
 	var found []foundTrace
 	for _, t := range s.traces {
 		if at, ok := t.within(in.TimeRangeType, in.StartTime.Time, in.EndTime.Time); ok {
-			found = append(found, foundTrace{t, at})
+			if s.summarised(t) {
+				found = append(found, foundTrace{t, at})
+			}
 		}
 	}
 	slices.SortFunc(found, func(a, b foundTrace) int {
