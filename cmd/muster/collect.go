@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"muster/internal/metrics"
 	"muster/internal/pipeline"
@@ -51,6 +53,7 @@ reads what lies before.`,
 	fs.BoolVar(&f.follow, "follow", false, "go on until interrupted")
 	atLeast(fs, &f.every, "every", leastEvery, 10*time.Second, "time between passes with --follow")
 	fs.UintVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
+	a.joinMemory(fs)
 	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
 	return cmd
 }
@@ -92,7 +95,18 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 
 // line puts the pipeline together over a store.
 func (a *app) line(store *lake.Lake, reg prometheus.Registerer) *pipeline.Line {
-	return &pipeline.Line{Lake: store, Now: time.Now, Logger: a.logger(), Metrics: metrics.NewLine(reg)}
+	if more := int64(a.joinMegabytes)<<20 - pipeline.DefaultMaxBytes; more > 0 && a.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory + more)
+	}
+	return &pipeline.Line{
+		Lake: store, Now: time.Now, Logger: a.logger(), Metrics: metrics.NewLine(reg), MaxBytes: int(a.joinMegabytes) << 20,
+	}
+}
+
+// joinMemory adds the flag for what a line's resolver may remember.
+func (a *app) joinMemory(fs *pflag.FlagSet) {
+	fs.Uint16Var(&a.joinMegabytes, "join-memory", pipeline.DefaultMaxBytes>>20,
+		"`megabytes` for records that later evidence may join, some 11,000 each; beyond them the join looks less far than 24 hours, and the ledger says so")
 }
 
 // progress rewrites one line on a terminal, and is silent elsewhere.

@@ -60,6 +60,7 @@ position; the others go on. Importing again changes nothing.`,
 			return err
 		},
 	}
+	a.joinMemory(cmd.Flags())
 	cmd.Flags().StringVar(&o.Account, "account", "", "account `id` of what does not say its own")
 	cmd.Flags().StringVar(&o.Region, "region", "", "region of what does not say its own")
 	return cmd

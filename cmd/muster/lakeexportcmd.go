@@ -42,9 +42,10 @@ evidence over. The columns are those of the view records.`,
 				e.Kinds = append(e.Kinds, fleet.Kind(k))
 			}
 			if strings.HasPrefix(e.To, "s3://") {
-				if e.AWS, err = (&awsFlags{}).config(cmd.Context()); err != nil {
+				if e.AWS, err = a.bucket.config(cmd.Context()); err != nil {
 					return err
 				}
+				e.Encryption = a.encryption()
 			}
 			store, err := a.openLake(cmd.Context(), true)
 			if err != nil {

@@ -30,6 +30,8 @@ type app struct {
 	authority  string              // file with the authorities to trust for OpenSearch
 	copy       *opensearch.Address // of the store, when it is an OpenSearch; then store holds no password
 	verbose    bool
+
+	joinMegabytes uint16 // of what a line's resolver may remember; 0: as the pipeline does
 }
 
 func (a *app) root() *cobra.Command {

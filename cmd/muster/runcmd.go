@@ -63,6 +63,7 @@ has been read to its end once. Days that are over are compacted, and those older
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
 	fs.StringVar(&f.openSearch, "opensearch", "", "`address` of an OpenSearch to follow the lake: https://user@host:port")
+	a.joinMemory(fs)
 	f.upkeep.register(fs)
 	return cmd
 }

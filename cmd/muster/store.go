@@ -102,8 +102,13 @@ func (a *app) lakeOptions(ctx context.Context, readOnly bool) (lake.Options, err
 	if o.AWS, err = a.bucket.config(ctx); err != nil {
 		return o, fmt.Errorf("store %s: %w", a.store, err)
 	}
-	o.Database, o.Encryption = a.bucket.database, lake.Encryption{Mode: a.bucket.sse, KeyID: a.bucket.sseKey}
+	o.Database, o.Encryption = a.bucket.database, a.encryption()
 	return o, nil
+}
+
+// encryption is that of everything written to S3.
+func (a *app) encryption() lake.Encryption {
+	return lake.Encryption{Mode: a.bucket.sse, KeyID: a.bucket.sseKey}
 }
 
 // openExisting opens a store that must be there: what looks after evidence, or
