@@ -14,17 +14,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 
 	"muster/internal/localaws"
+	"muster/samples"
 	"muster/samples/truth"
 )
 
 // evidence is what the account's APIs say after a run, read with AWS's own
 // clients and none of muster's rooms.
 type evidence struct {
-	spans map[[2]string]span // by trace and id
-	lines map[string]map[string]any
-	twice []string       // lines that came twice
-	calls map[string]int // CloudTrail events by request id
-	names map[string]int // CloudTrail events by name
+	spans   map[[2]string]span // by trace and id
+	lines   map[string]map[string]any
+	twice   []string               // lines that came twice
+	calls   map[string]int         // CloudTrail events by request id
+	records map[string]trailRecord // the same, the last of several
+	names   map[string]int         // CloudTrail events by name
 }
 
 // span is one segment or subsegment of a document.
@@ -37,8 +39,12 @@ type span struct {
 	Namespace   string         `json:"namespace"`
 	Annotations map[string]any `json:"annotations"`
 	HTTP        struct {
+		Request struct {
+			Method string `json:"method"`
+		} `json:"request"`
 		Response struct {
 			Status int `json:"status"`
+			Length int `json:"content_length"`
 		} `json:"response"`
 	} `json:"http"`
 	AWS struct {
@@ -47,6 +53,18 @@ type span struct {
 	} `json:"aws"`
 	Parent      string `json:"parent_id"`
 	Subsegments []span `json:"subsegments"`
+}
+
+// trailRecord is a CloudTrail event.
+type trailRecord struct {
+	Name     string `json:"eventName"`
+	Request  string `json:"requestID"`
+	Address  string `json:"sourceIPAddress"`
+	Identity struct {
+		ARN string `json:"arn"`
+	} `json:"userIdentity"`
+	Parameters map[string]any `json:"requestParameters"`
+	Error      string         `json:"errorCode"`
 }
 
 func clients(aws1 *localaws.Server) aws.Config {
@@ -61,7 +79,7 @@ func gather(t *testing.T, server *localaws.Server, start time.Time) *evidence {
 	t.Helper()
 	e := &evidence{
 		spans: make(map[[2]string]span), lines: make(map[string]map[string]any),
-		calls: make(map[string]int), names: make(map[string]int),
+		calls: make(map[string]int), records: make(map[string]trailRecord), names: make(map[string]int),
 	}
 	cfg := clients(server)
 	e.gatherSpans(t, xray.NewFromConfig(cfg), start)
@@ -117,7 +135,7 @@ func (e *evidence) add(trace, parent string, s span) {
 
 func (e *evidence) gatherLines(t *testing.T, client *cloudwatchlogs.Client) {
 	t.Helper()
-	for _, service := range []string{"gateway", "orders", "payments", "notifications"} {
+	for _, service := range samples.Services() {
 		pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, &cloudwatchlogs.FilterLogEventsInput{
 			LogGroupName: aws.String("/muster/" + service),
 		})
@@ -166,17 +184,13 @@ func (e *evidence) addCalls(t *testing.T, body io.ReadCloser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Records []struct {
-			Name    string `json:"eventName"`
-			Request string `json:"requestID"`
-		}
-	}
+	var file struct{ Records []trailRecord }
 	if err := json.NewDecoder(unzipped).Decode(&file); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range file.Records {
 		e.calls[r.Request]++
+		e.records[r.Request] = r
 		e.names[r.Name]++
 	}
 }

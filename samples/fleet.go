@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Fleet is the four services in one process.
+// Fleet is all services in one process.
 type Fleet struct {
 	o        Options
 	account  account
@@ -30,16 +30,14 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, fmt.Errorf("start the sample fleet: %w", err)
 	}
 	f := &Fleet{
-		o: o, account: a, services: make(map[string]*Service), plan: newPlan(o.Seed, o.Now()),
+		o: o, account: a, services: make(map[string]*Service), plan: newPlan(o.Seed, o.Now(), o.faults()),
 		client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 	}
-	peers := make(map[string]string)
 	for _, name := range Services() {
-		s, err := startService(ctx, name, o, a, Place{Listen: "127.0.0.1:0", Peers: peers})
+		s, err := startService(ctx, name, o, a, Place{Listen: "127.0.0.1:0"})
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("start the sample fleet: %w", err), f.Close())
 		}
-		peers[name] = s.URL()
 		f.services[name] = s
 		f.order = append(f.order, s)
 	}
@@ -61,24 +59,55 @@ const handledEvery = 20 * time.Millisecond
 // segment sent and every log line shipped, and ends the consumers, whose polls
 // would go on. Nothing may ask the gateway for anything from then on.
 func (f *Fleet) Drain(ctx context.Context) error {
-	for _, name := range []string{Gateway, Orders, Payments} {
-		if err := f.services[name].t.Settle(ctx); err != nil {
-			return err
-		}
+	if err := f.settle(ctx); err != nil {
+		return err
 	}
 	look := time.NewTicker(handledEvery)
 	defer look.Stop()
-	for published := f.services[Orders].published(); f.services[Notifications].handled() < published; {
+	for {
+		late := f.unhandled()
+		if late == "" {
+			f.stopPolling()
+			return f.settle(ctx)
+		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d events are not handled: %w",
-				published-f.services[Notifications].handled(), published, ctx.Err())
+			return fmt.Errorf("%s: %w", late, ctx.Err())
 		}
 	}
-	f.services[Notifications].stop()
-	f.services[Notifications].polling.Wait()
-	return f.services[Notifications].t.Settle(ctx)
+}
+
+// settle waits for the services in the order of the calls, so that what is
+// answered is settled before what it asked.
+func (f *Fleet) settle(ctx context.Context) error {
+	for _, s := range slices.Backward(f.order) {
+		if err := s.t.Settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) stopPolling() {
+	for _, s := range f.order {
+		s.stop()
+	}
+	for _, s := range f.order {
+		s.polling.Wait()
+	}
+}
+
+// unhandled says which messages are not handled yet; "" when all are.
+func (f *Fleet) unhandled() string {
+	for _, from := range f.order {
+		for by, sent := range from.sent {
+			if n, done := sent(), f.services[by].handled[by](); done < n {
+				return fmt.Sprintf("%d of %d messages of %s are not handled by %s", n-done, n, from.name, by)
+			}
+		}
+	}
+	return ""
 }
 
 // Close stops the services, the front door first.

@@ -13,7 +13,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"muster/samples/faults"
 	"muster/samples/telemetry"
+	"muster/samples/truth"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 // Counts are what clients have done.
 type Counts struct {
 	Journeys, Requests int
-	// Refused are answers of 402; Failed are all others of 400 and above, and
+	// Refused are answers of 402 and 422, of orders that were taken back; Failed are all others of 400 and above, and
 	// requests without an answer.
 	Refused, Failed int
 }
@@ -94,7 +96,7 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 func (f *Fleet) travel(ctx context.Context, j journey) error {
 	f.counts.add(func(c *Counts) { c.Journeys++ })
 	if !j.readOnly {
-		if err := f.ask(ctx, j, http.MethodPost, "/orders", j.order); err != nil {
+		if _, err := f.ask(ctx, j, Gateway, http.MethodPost, "/orders", j.order); err != nil {
 			return err
 		}
 		think := time.NewTimer(j.think)
@@ -105,10 +107,20 @@ func (f *Fleet) travel(ctx context.Context, j journey) error {
 			return nil
 		}
 	}
-	return f.ask(ctx, j, http.MethodGet, "/orders/"+j.order.ID, nil)
+	if j.direct {
+		trace, err := f.ask(ctx, j, Orders, http.MethodGet, "/orders/"+j.order.ID, nil)
+		f.o.Truth.Label(truth.Label{
+			Kind: truth.LabelFault, Name: string(faults.GatewayBypass), Subject: j.order.ID,
+			Services: []string{Orders}, Journeys: []string{j.correlation}, Traces: []string{trace},
+		})
+		return err
+	}
+	_, err := f.ask(ctx, j, Gateway, http.MethodGet, "/orders/"+j.order.ID, nil)
+	return err
 }
 
-func (f *Fleet) ask(ctx context.Context, j journey, method, path string, body any) (err error) {
+// ask sends one request, and returns the trace that the answer names.
+func (f *Fleet) ask(ctx context.Context, j journey, service, method, path string, body any) (trace string, err error) {
 	f.counts.add(func(c *Counts) { c.Requests++ })
 	defer func() {
 		if err != nil {
@@ -121,29 +133,29 @@ func (f *Fleet) ask(ctx context.Context, j journey, method, path string, body an
 	var buf bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&buf).Encode(body); err != nil {
-			return err
+			return "", err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, f.URL(Gateway)+path, &buf)
+	req, err := http.NewRequestWithContext(ctx, method, f.URL(service)+path, &buf)
 	if err != nil {
-		return err
+		return "", err
 	}
 	req.Header.Set(telemetry.CorrelationHeader, j.correlation)
 	resp, err := f.client.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	switch {
 	case err != nil:
-		return err
-	case resp.StatusCode == http.StatusPaymentRequired:
+		return "", err
+	case resp.StatusCode == http.StatusPaymentRequired, resp.StatusCode == http.StatusUnprocessableEntity:
 		f.counts.add(func(c *Counts) { c.Refused++ })
 	case resp.StatusCode >= http.StatusBadRequest:
-		return fmt.Errorf("status %d: %s", resp.StatusCode, answer)
+		return "", fmt.Errorf("status %d: %s", resp.StatusCode, answer)
 	}
-	return nil
+	return telemetry.TraceOf(resp.Header), nil
 }
 
 // failures keeps the first errors of many.

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
+	"muster/samples/catalog"
+	"muster/samples/faults"
 	"muster/samples/orders"
 	"muster/samples/payments"
 )
@@ -16,6 +19,7 @@ type journey struct {
 	correlation string
 	order       orders.Order
 	readOnly    bool
+	direct      bool          // reads from the orders service itself
 	think       time.Duration // between placing and reading
 }
 
@@ -28,23 +32,32 @@ const (
 	// for an amount beyond the limit.
 	readOnlyOne, manyLinesOne, transferOne, largeOne = 4, 3, 5, 6
 	customers                                        = 40
+	// The first of each kind that is not chance.
+	manyLinesFirst, transferFirst, largeFirst = 0, 1, 2
+	// noteBytes is what the fault "oversized payload" puts into an order: well
+	// below what a table's item may have.
+	noteBytes = 100 << 10
 )
 
 // plan is the sequence of journeys. The same seed gives the same sequence, but
 // for the ids, which name the run.
 type plan struct {
 	random *rand.Rand
+	faults faults.Set
 	run    string
 	next   int
 	placed []string // order ids, "" for journeys that placed none
 }
 
-func newPlan(seed uint64, at time.Time) *plan {
-	return &plan{random: rand.New(rand.NewPCG(seed, 0)), run: strconv.FormatInt(at.UnixMilli(), 36)}
+func newPlan(seed uint64, at time.Time, fs faults.Set) *plan {
+	return &plan{random: rand.New(rand.NewPCG(seed, 0)), faults: fs, run: strconv.FormatInt(at.UnixMilli(), 36)}
 }
 
-// step makes the next journey. The first three are bound to show each of the
-// faults, in case they are on; the rest is chance.
+// shown is how many journeys at the beginning are arranged: the faults that
+// are on show in them one after the other, and the rest is chance.
+const shown = 12
+
+// step makes the next journey.
 func (p *plan) step() journey {
 	n, r := p.next, p.random
 	p.next++
@@ -57,22 +70,28 @@ func (p *plan) step() journey {
 		Customer: fmt.Sprintf("customer-%02d", r.IntN(customers)),
 		Method:   "card", Cents: 500 + r.IntN(payments.Limit-500),
 	}
+	// Chance is drawn whether it counts or not, so that the rest stays the same.
+	is := func(arranged int, chance bool) bool { return n == arranged || n >= shown && chance }
 	lines := 1 + r.IntN(4)
-	if many := r.IntN(manyLinesOne) == 0; n == 0 || many {
-		lines = 10 + r.IntN(orders.Products-10+1)
+	if is(manyLinesFirst, r.IntN(manyLinesOne) == 0) {
+		lines = 10 + r.IntN(catalog.Products-10+1)
 	}
-	if transfer := r.IntN(transferOne) == 0; n == 1 || transfer {
+	if is(transferFirst, r.IntN(transferOne) == 0) {
 		o.Method = payments.MethodTransfer
 	}
-	if large := r.IntN(largeOne) == 0; n == 2 || large {
+	if is(largeFirst, r.IntN(largeOne) == 0) {
 		o.Cents += payments.Limit
 	}
-	for _, sku := range r.Perm(orders.Products)[:lines] {
-		o.Lines = append(o.Lines, orders.Line{SKU: orders.SKU(sku), Quantity: 1 + r.IntN(3)})
+	if p.faults.Hits(faults.OversizedPayload, o.ID) {
+		o.Note = strings.Repeat("Please ring twice. ", noteBytes/len("Please ring twice. "))
+	}
+	j.direct = p.faults.Hits(faults.GatewayBypass, o.ID)
+	for _, sku := range r.Perm(catalog.Products)[:lines] {
+		o.Lines = append(o.Lines, orders.Line{SKU: catalog.SKU(sku), Quantity: 1 + r.IntN(3)})
 	}
 	j.order = o
-	if r.IntN(readOnlyOne) == 0 && n >= settled && p.placed[n-settled] != "" {
-		j.readOnly, j.order = true, orders.Order{ID: p.placed[n-settled]}
+	if r.IntN(readOnlyOne) == 0 && n >= shown && p.placed[n-settled] != "" {
+		j.readOnly, j.direct, j.order = true, false, orders.Order{ID: p.placed[n-settled]}
 		p.placed = append(p.placed, "")
 		return j
 	}

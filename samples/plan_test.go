@@ -7,12 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"muster/samples/faults"
 	"muster/samples/orders"
 	"muster/samples/payments"
 )
 
 func steps(seed uint64, at time.Time, n int) []journey {
-	p := newPlan(seed, at)
+	p := newPlan(seed, at, faults.Set{})
 	out := make([]journey, 0, n)
 	for range n {
 		out = append(out, p.step())

@@ -1,35 +1,23 @@
-// Package samples is the fleet that muster is shown with: four services on AWS
-// (gateway, orders, payments, notifications), the load on them, and faults and
-// incidents that can be switched on. Everything that it does is written down in
+// Package samples is the fleet that muster is shown with: a shop's services on
+// AWS, the load on them, and faults and incidents that can be switched on. Everything that it does is written down in
 // a truth.Recorder, so that what muster finds can be held against it.
 package samples
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"muster/samples/faults"
 	"muster/samples/truth"
 )
 
 // Fault is something that is wrong with the fleet.
-type Fault string
-
-// The faults.
-const (
-	// SlowDependency makes bank transfers take more than a second.
-	SlowDependency Fault = "slow-dependency"
-	// NPlusOne makes the orders service read the products of an order one by one.
-	NPlusOne Fault = "n-plus-one"
-	// PaymentRefused makes payments refuse large amounts, so that the orders
-	// service takes the order back.
-	PaymentRefused Fault = "payment-refused"
-)
+type Fault = faults.Fault
 
 // Faults lists the faults.
-func Faults() []Fault { return []Fault{SlowDependency, NPlusOne, PaymentRefused} }
+func Faults() []Fault { return faults.Names() }
 
 // Incident is something that someone does to the account.
 type Incident string
@@ -53,11 +41,15 @@ const (
 	Gateway       = "gateway"
 	Orders        = "orders"
 	Payments      = "payments"
+	Inventory     = "inventory"
+	Shipping      = "shipping"
 	Notifications = "notifications"
 )
 
 // Services lists the services in the order in which they can be started.
-func Services() []string { return []string{Payments, Orders, Notifications, Gateway} }
+func Services() []string {
+	return []string{Payments, Inventory, Shipping, Orders, Notifications, Gateway}
+}
 
 // Options say where the fleet runs and what is wrong with it.
 type Options struct {
@@ -92,7 +84,7 @@ func (o Options) filled() Options {
 	return o
 }
 
-func (o Options) has(f Fault) bool { return slices.Contains(o.Faults, f) }
+func (o Options) faults() faults.Set { return faults.NewSet(o.Seed, o.Faults) }
 
 func names[T ~string](all []T) []string {
 	out := make([]string, 0, len(all))

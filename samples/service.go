@@ -9,10 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"muster/samples/discovery"
+	"muster/samples/faults"
 	"muster/samples/gateway"
+	"muster/samples/inventory"
 	"muster/samples/notifications"
 	"muster/samples/orders"
 	"muster/samples/payments"
+	"muster/samples/shipping"
 	"muster/samples/telemetry"
 )
 
@@ -28,7 +32,8 @@ const (
 type Place struct {
 	// Listen is the address to listen on; "127.0.0.1:0" takes a free port.
 	Listen string
-	// Peers are the URLs of the services that it calls, by name.
+	// Peers are the URLs of the services that it calls, by name. What is not
+	// there is found in Cloud Map.
 	Peers map[string]string
 }
 
@@ -44,8 +49,7 @@ type Service struct {
 	polling sync.WaitGroup
 	on      account
 
-	// published and handled count messages; nil for services without any.
-	published, handled func() int64
+	sent, handled map[string]func() int64 // counts of messages, by who handles them
 }
 
 // StartService starts one service alone, with its own table, queue or topic.
@@ -66,7 +70,10 @@ func startService(ctx context.Context, name string, o Options, a account, at Pla
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{name: name, t: t, on: a, stop: func() {}}
+	s := &Service{
+		name: name, t: t, on: a, stop: func() {},
+		sent: make(map[string]func() int64), handled: make(map[string]func() int64),
+	}
 	mux := http.NewServeMux()
 	t.Probes(mux)
 	if err := s.build(ctx, mux, o, at.Peers); err != nil {
@@ -75,42 +82,79 @@ func startService(ctx context.Context, name string, o Options, a account, at Pla
 	if err := s.listen(ctx, mux, at.Listen, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), s.Close())
 	}
+	if _, err := discovery.NewRegistry(t.Plain).Register(ctx, name, s.url); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), s.Close())
+	}
 	t.Log.InfoContext(ctx, "service started", "address", s.url)
 	return s, nil
 }
 
+// routes is a service that answers requests.
+type routes interface{ Routes(mux *http.ServeMux) }
+
+// runner is a service that does something by itself.
+type runner interface{ Run(ctx context.Context) }
+
 // build makes the service and starts what it does by itself.
 func (s *Service) build(ctx context.Context, mux *http.ServeMux, o Options, peers map[string]string) error {
-	peer := func(name string) telemetry.Peer { return telemetry.Peer{Name: name, URL: peers[name]} }
-	switch s.name {
-	case Gateway:
-		gateway.New(s.t, peer(Orders)).Routes(mux)
-	case Orders:
-		svc, err := orders.New(ctx, s.t, orders.Options{Payments: peer(Payments), OneByOne: o.has(NPlusOne)})
-		if err != nil {
-			return err
-		}
-		svc.Routes(mux)
-		s.published = svc.Published
-	case Payments:
-		svc, err := payments.New(ctx, s.t, payments.Options{SlowTransfers: o.has(SlowDependency), RefuseLarge: o.has(PaymentRefused)})
-		if err != nil {
-			return err
-		}
-		svc.Routes(mux)
-	case Notifications:
-		svc, err := notifications.New(ctx, s.t)
-		if err != nil {
-			return err
-		}
-		s.handled = svc.Handled
+	made, err := s.make(ctx, o.faults(), s.finder(peers))
+	if err != nil {
+		return err
+	}
+	if r, ok := made.(routes); ok {
+		r.Routes(mux)
+	}
+	if r, ok := made.(runner); ok {
 		running, stop := context.WithCancel(context.WithoutCancel(ctx))
 		s.stop = stop
-		s.polling.Go(func() { svc.Run(running) })
-	default:
-		return fmt.Errorf("no service of that name; there are %v", Services())
+		s.polling.Go(func() { r.Run(running) })
 	}
 	return nil
+}
+
+// finder says how to find a peer: at its given URL, or in Cloud Map.
+func (s *Service) finder(peers map[string]string) func(name string) telemetry.Peer {
+	f := discovery.NewFinder(s.t.Traced)
+	return func(name string) telemetry.Peer {
+		return telemetry.Peer{Name: name, Find: func(ctx context.Context) (string, error) {
+			if url := peers[name]; url != "" {
+				return url, nil
+			}
+			return f.Find(ctx, name)
+		}}
+	}
+}
+
+func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) telemetry.Peer) (any, error) {
+	switch s.name {
+	case Gateway:
+		return gateway.New(s.t, peer(Orders)), nil
+	case Orders:
+		svc, err := orders.New(ctx, s.t, orders.Options{
+			Payments: peer(Payments), Inventory: peer(Inventory), Shipping: peer(Shipping), Faults: fs,
+		})
+		if err == nil {
+			s.sent[Notifications] = svc.Published
+		}
+		return svc, err
+	case Payments:
+		return payments.New(ctx, s.t, payments.Options{Faults: fs})
+	case Inventory:
+		return inventory.New(ctx, s.t, inventory.Options{Orders: peer(Orders), Faults: fs})
+	case Shipping:
+		svc, err := shipping.New(ctx, s.t)
+		if err == nil {
+			s.sent[Shipping], s.handled[Shipping] = svc.Published, svc.Handled
+		}
+		return svc, err
+	case Notifications:
+		svc, err := notifications.New(ctx, s.t)
+		if err == nil {
+			s.handled[Notifications] = svc.Handled
+		}
+		return svc, err
+	}
+	return nil, fmt.Errorf("no service of that name; there are %v", Services())
 }
 
 func (s *Service) listen(ctx context.Context, mux *http.ServeMux, address string, o Options) error {

@@ -90,6 +90,7 @@ var unselectedOperations = map[string]bool{
 	"xray:PutTraceSegments": true, "xray:PutTelemetryRecords": true, "xray:BatchGetTraces": true,
 	"xray:GetTraceSummaries": true, "xray:GetServiceGraph": true, "xray:GetTraceGraph": true,
 	"xray:ListRetrievedTraces": true, "xray:GetRetrievedTracesGraph": true, "xray:GetSamplingRules": true, "xray:GetSamplingTargets": true,
+	"servicediscovery:DiscoverInstances": true,
 }
 
 // readPrefixes begin the names of operations that change nothing.

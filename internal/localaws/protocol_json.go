@@ -18,11 +18,12 @@ var targets = map[string]struct{ service, namespace string }{
 	"Logs_20140328":       {"logs", ""},
 	"CloudTrail_20131101": {"cloudtrail", ""},
 	"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": {"cloudtrail", ""},
-	"StarlingDoveService":       {"config", ""},
-	"DynamoDB_20120810":         {"dynamodb", "com.amazonaws.dynamodb.v20120810#"},
-	"AmazonSQS":                 {"sqs", "com.amazonaws.sqs#"},
-	"AmazonAthena":              {"athena", ""},
-	"AWSOrganizationsV20161128": {"organizations", ""},
+	"StarlingDoveService":         {"config", ""},
+	"DynamoDB_20120810":           {"dynamodb", "com.amazonaws.dynamodb.v20120810#"},
+	"AmazonSQS":                   {"sqs", "com.amazonaws.sqs#"},
+	"AmazonAthena":                {"athena", ""},
+	"Route53AutoNaming_v20170314": {"servicediscovery", ""},
+	"AWSOrganizationsV20161128":   {"organizations", ""},
 }
 
 // jsonProtocol is awsJson: the operation is in X-Amz-Target, input and output

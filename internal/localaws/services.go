@@ -24,6 +24,7 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	queues := newQueues(s)
 	s.register("sqs", queues.operations())
 	s.register("sns", newTopics(s, queues).operations())
+	registerPlaced(s, "servicediscovery", newPlaced(func(place) *cloudMap { return newCloudMap() }, (*cloudMap).api))
 	athena := newPlaced(func(place) *statements { return newStatements(s, o) }, (*statements).operations)
 	registerPlaced(s, "athena", athena)
 	s.closers = append(s.closers, func() error {

@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"muster/samples/orders"
+	"muster/samples/queue"
 	"muster/samples/telemetry"
 )
 
@@ -25,11 +24,8 @@ const table = "notifications"
 type Notifications struct {
 	t        *telemetry.Telemetry
 	db       *dynamodb.Client
-	queue    *sqs.Client // for what belongs to a message
-	poll     *sqs.Client // for asking whether there is one
-	url      string
+	consumer *queue.Consumer
 	receipts *receipts
-	handled  atomic.Int64
 }
 
 // New makes the service's table and queue, and subscribes the queue to the
@@ -43,20 +39,23 @@ func New(ctx context.Context, t *telemetry.Telemetry) (*Notifications, error) {
 		return nil, err
 	}
 	return &Notifications{
-		t: t, db: dynamodb.NewFromConfig(t.Traced), url: url, receipts: newReceipts(t),
-		queue: sqs.NewFromConfig(t.Traced), poll: sqs.NewFromConfig(t.Plain),
+		t: t, db: dynamodb.NewFromConfig(t.Traced), receipts: newReceipts(t), consumer: queue.NewConsumer(t, url),
 	}, nil
 }
 
 // Handled is how many different messages have been handled.
-func (n *Notifications) Handled() int64 { return n.handled.Load() }
+func (n *Notifications) Handled() int64 { return n.consumer.Done() }
 
 // Routes adds nothing: nobody asks this service, it only listens to its queue.
 func (n *Notifications) Routes(*http.ServeMux) {}
 
 // handle tells the customer of one message, in a trace of its own. Each step
 // can be done again, so a message that comes twice does no harm.
-func (n *Notifications) handle(ctx context.Context, m message) error {
+func (n *Notifications) handle(ctx context.Context, got queue.Message) error {
+	m, err := parse(got.Body)
+	if err != nil {
+		return err
+	}
 	return n.t.Do(ctx, telemetry.Work{Message: m.id, Correlation: m.correlation}, func(ctx context.Context) error {
 		n.t.Log.InfoContext(ctx, "event received", "type", m.event.Type, "order", m.event.Order, telemetry.FieldMessage, m.id)
 		if err := n.receipts.file(ctx, m); err != nil {
@@ -67,13 +66,10 @@ func (n *Notifications) handle(ctx context.Context, m message) error {
 			return err
 		}
 		if isNew {
-			n.handled.Add(1)
+			n.consumer.Finish()
 			n.t.Log.InfoContext(ctx, "customer told", "order", m.event.Order, "customer", m.event.Customer)
 		}
-		if _, err := n.queue.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &n.url, ReceiptHandle: &m.receipt}); err != nil {
-			return fmt.Errorf("delete message %s: %w", m.id, err)
-		}
-		return nil
+		return n.consumer.Delete(ctx, got)
 	})
 }
 
@@ -104,12 +100,11 @@ func (n *Notifications) keep(ctx context.Context, m message) (bool, error) {
 type message struct {
 	id          string // the topic's, which the producer knows too
 	correlation string
-	receipt     string
 	event       orders.Event
 }
 
 // parse reads a message of the queue: SNS wraps what was published.
-func parse(body, receipt string) (message, error) {
+func parse(body string) (message, error) {
 	var wrap struct {
 		MessageID         string `json:"MessageId"`
 		Message           string
@@ -122,7 +117,7 @@ func parse(body, receipt string) (message, error) {
 		return message{}, errors.New("read the message: it has no MessageId")
 	}
 	m := message{
-		id: wrap.MessageID, receipt: receipt,
+		id:          wrap.MessageID,
 		correlation: wrap.MessageAttributes[orders.AttributeCorrelation].Value,
 	}
 	if err := json.Unmarshal([]byte(wrap.Message), &m.event); err != nil {

@@ -18,12 +18,12 @@ func TestParseReadsWhatSNSWraps(t *testing.T) {
 		{
 			"with a correlation id",
 			`{"Type":"Notification","MessageId":"m-1",` + inner + `,"MessageAttributes":{"correlation_id":{"Type":"String","Value":"j-1"}}}`,
-			message{id: "m-1", correlation: "j-1", receipt: "r", event: event},
+			message{id: "m-1", correlation: "j-1", event: event},
 		},
-		{"without", `{"Type":"Notification","MessageId":"m-1",` + inner + `}`, message{id: "m-1", receipt: "r", event: event}},
+		{"without", `{"Type":"Notification","MessageId":"m-1",` + inner + `}`, message{id: "m-1", event: event}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parse(c.body, "r")
+			got, err := parse(c.body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestParseRefuses(t *testing.T) {
 		"no JSON": `{`, "no message id": `{"Message":"{}"}`, "no event": `{"MessageId":"m-1","Message":"hello"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if m, err := parse(body, "r"); err == nil {
+			if m, err := parse(body); err == nil {
 				t.Errorf("read %+v, want an error", m)
 			}
 		})

@@ -27,16 +27,11 @@ func TopicARN(region, account string) string {
 // trace must then be tied to the producer's by the message.
 const AttributeCorrelation = "correlation_id"
 
-// The types of events.
-const (
-	EventPlaced    = "order_placed"
-	EventCancelled = "order_cancelled" // compensates order_placed's promise
-)
-
 // Event is what happened to an order.
 type Event struct {
 	Type     string `json:"type"`
 	Order    string `json:"order"`
+	Sequence int    `json:"sequence"` // of the order's own event
 	Customer string `json:"customer"`
 	Cents    int    `json:"cents"`
 }
@@ -59,7 +54,8 @@ func openBus(ctx context.Context, t *telemetry.Telemetry) (*bus, error) {
 
 // publish tells the world. One of its two lines shows the message and the
 // trace, the other the message only, as an outbox relay's would.
-func (b *bus) publish(ctx context.Context, t *telemetry.Telemetry, e Event) error {
+func (b *bus) publish(ctx context.Context, t *telemetry.Telemetry, o Order, event string) error {
+	e := Event{Type: event, Order: o.ID, Sequence: o.Sequence, Customer: o.Customer, Cents: o.Cents}
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("publish %s of %s: %w", e.Type, e.Order, err)
@@ -78,7 +74,7 @@ func (b *bus) publish(ctx context.Context, t *telemetry.Telemetry, e Event) erro
 	if err := t.Published(ctx, *out.MessageId); err != nil {
 		return err
 	}
-	t.Log.InfoContext(ctx, "event published", "type", e.Type, "order", e.Order, telemetry.FieldMessage, *out.MessageId)
+	t.Log.InfoContext(ctx, "event published", "type", e.Type, "aggregate_id", e.Order, "sequence", e.Sequence, telemetry.FieldMessage, *out.MessageId)
 	t.Log.InfoContext(telemetry.Unlinked(ctx), "event relayed", "type", e.Type, telemetry.FieldMessage, *out.MessageId)
 	return nil
 }

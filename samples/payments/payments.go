@@ -13,7 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"muster/samples/faults"
 	"muster/samples/telemetry"
+	"muster/samples/truth"
 )
 
 const (
@@ -30,10 +32,7 @@ const MethodTransfer = "transfer"
 
 // Options are the service's faults.
 type Options struct {
-	// SlowTransfers makes the bank answer late.
-	SlowTransfers bool
-	// RefuseLarge refuses amounts beyond Limit.
-	RefuseLarge bool
+	Faults faults.Set
 }
 
 // Payment is what the orders service asks for.
@@ -60,7 +59,10 @@ func New(ctx context.Context, t *telemetry.Telemetry, o Options) (*Payments, err
 }
 
 // Routes adds what other services may ask for.
-func (p *Payments) Routes(mux *http.ServeMux) { p.t.Handle(mux, "POST /payments", p.pay) }
+func (p *Payments) Routes(mux *http.ServeMux) {
+	p.t.Handle(mux, "POST /payments", p.pay)
+	p.t.Handle(mux, "POST /refunds", p.refund)
+}
 
 func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
@@ -72,7 +74,7 @@ func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := "paid"
-	if p.o.RefuseLarge && in.Cents > Limit {
+	if p.refuses(ctx, in) {
 		status = "refused"
 	}
 	if err := p.keep(ctx, in, status); err != nil {
@@ -86,13 +88,46 @@ func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
 	return telemetry.Answer(w, http.StatusCreated, map[string]string{"order": in.Order, "status": status})
 }
 
+// refuses is where orders fail. The saga takes them back, unless another fault
+// keeps it from doing so.
+func (p *Payments) refuses(ctx context.Context, in Payment) bool {
+	f := p.o.Faults
+	switch {
+	case f.Hits(faults.FailedWithoutCompensation, in.Order), f.Hits(faults.CompensatedTwice, in.Order):
+		return true
+	case f.On(faults.PaymentRefused) && in.Cents > Limit:
+		p.t.Label(ctx, faults.PaymentRefused, in.Order, truth.Label{})
+		return true
+	}
+	return false
+}
+
+// refund gives the money for an order back.
+func (p *Payments) refund(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	var in Payment
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Order == "" {
+		return &telemetry.Refusal{Status: http.StatusBadRequest, Reason: "no refund in the body"}
+	}
+	_, err := p.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: aws.String(table), Key: map[string]types.AttributeValue{"order": &types.AttributeValueMemberS{Value: in.Order}},
+		UpdateExpression: aws.String("SET #s = :s"), ExpressionAttributeNames: map[string]string{"#s": "status"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":s": &types.AttributeValueMemberS{Value: "refunded"}},
+	})
+	if err != nil {
+		return fmt.Errorf("keep the refund of %s: %w", in.Order, err)
+	}
+	p.t.Log.InfoContext(ctx, "payment given back", "order", in.Order)
+	return telemetry.Answer(w, http.StatusCreated, map[string]string{"order": in.Order, "status": "refunded"})
+}
+
 // reachBank is where a slow dependency shows.
 func (p *Payments) reachBank(ctx context.Context, in Payment) error {
-	if !p.o.SlowTransfers || in.Method != MethodTransfer {
+	if !p.o.Faults.On(faults.SlowDependency) || in.Method != MethodTransfer {
 		return nil
 	}
-	p.t.Expect(ctx, "slow-dependency")
-	return telemetry.Step(ctx, "bank", func(ctx context.Context) error {
+	p.t.Label(ctx, faults.SlowDependency, in.Order, truth.Label{})
+	return p.t.Step(ctx, "bank", func(ctx context.Context) error {
 		p.t.Log.WarnContext(ctx, "the bank is slow", "order", in.Order)
 		late := time.NewTimer(transferDelay)
 		defer late.Stop()

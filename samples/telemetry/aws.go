@@ -12,7 +12,6 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/aws-xray-sdk-go/v2/instrumentation/awsv2"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -30,7 +29,7 @@ const forwardedFor = "X-Forwarded-For"
 type observer struct {
 	truth  *truth.Recorder
 	log    *slog.Logger // nil: calls leave no line
-	traced bool
+	tracer tracer       // nil: calls belong to no trace
 }
 
 // observed is a configuration whose calls are written down, and traced where
@@ -38,8 +37,8 @@ type observer struct {
 func observed(cfg aws.Config, o observer, address string) aws.Config {
 	c := cfg.Copy()
 	c.APIOptions = append(slices.Clone(c.APIOptions), smithyhttp.SetHeaderValue(forwardedFor, address))
-	if o.traced {
-		awsv2.AWSV2Instrumentor(&c.APIOptions)
+	if o.tracer != nil {
+		o.tracer.instrument(&c.APIOptions)
 	}
 	c.APIOptions = append(c.APIOptions, o.install)
 	return c
@@ -59,9 +58,9 @@ func Wrote(rec *truth.Recorder, resource string, answer middleware.Metadata) {
 	}
 }
 
-// unrecorded is the one operation that CloudTrail keeps no event of: the truth
-// about it could never be found.
-const unrecorded = "PutLogEvents"
+// unrecorded are the operations that this trail keeps no events of: the truth
+// about them could never be found.
+var unrecorded = []string{"PutLogEvents", "DiscoverInstances"}
 
 // attempts are the request ids of one call, one for each try.
 type attempts struct{ requests []string }
@@ -90,11 +89,11 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 	c := truth.Call{
 		Service: awsmiddleware.GetServiceID(ctx), Operation: awsmiddleware.GetOperationName(ctx),
 	}
-	if o.traced {
-		c.Trace, c.Span = traceID(ctx), spanID(ctx)
+	if o.tracer != nil {
+		c.Trace, c.Span = o.tracer.ids(ctx)
 		allowSlow(o.truth, c.Trace, began)
 	}
-	if c.Operation == unrecorded {
+	if slices.Contains(unrecorded, c.Operation) {
 		return out, m, err
 	}
 	for i, id := range tries.requests {
@@ -122,7 +121,7 @@ func allowSlow(rec *truth.Recorder, trace string, began time.Time) {
 // audit leaves a line about a call that wrote or failed, with the call's
 // request id and without a trace: so do the audit logs of most libraries.
 func (o observer) audit(ctx context.Context, c truth.Call, err error) {
-	if o.traced {
+	if o.tracer != nil {
 		ctx = Unlinked(ctx)
 	} else {
 		ctx = context.Background() // the call is no part of any trace, nor is its line

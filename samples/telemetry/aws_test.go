@@ -67,12 +67,12 @@ func put(ctx context.Context, cfg aws.Config) error {
 func TestTruthKnowsEveryAttemptOfACall(t *testing.T) {
 	rec := truth.NewRecorder(1, time.Now)
 	f := &flaky{status: []int{http.StatusServiceUnavailable, http.StatusOK}}
-	cfg := observed(f.start(t), observer{truth: rec, traced: true}, "10.0.1.12")
-	tracing, err := newTracing("orders", "127.0.0.1:9", rec)
+	tracing, err := newXRay("orders", "127.0.0.1:9", rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, seg := xray.BeginSegment(context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing), "orders")
+	cfg := observed(f.start(t), observer{truth: rec, tracer: tracing}, "10.0.1.12")
+	ctx, seg := xray.BeginSegment(context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing.config), "orders")
 	if err := put(ctx, cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +101,11 @@ func TestTruthKnowsEveryAttemptOfACall(t *testing.T) {
 func TestPlainCallsBelongToNoTrace(t *testing.T) {
 	rec := truth.NewRecorder(1, time.Now)
 	cfg := observed((&flaky{status: []int{http.StatusOK}}).start(t), observer{truth: rec}, "10.0.1.12")
-	tracing, err := newTracing("orders", "127.0.0.1:9", rec)
+	tracing, err := newXRay("orders", "127.0.0.1:9", rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, seg := xray.BeginSegment(context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing), "orders")
+	ctx, seg := xray.BeginSegment(context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing.config), "orders")
 	defer seg.Close(nil)
 	if err := put(ctx, cfg); err != nil {
 		t.Fatal(err)

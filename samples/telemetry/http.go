@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/aws/aws-xray-sdk-go/v2/xray"
 
 	"muster/samples/truth"
 )
@@ -32,9 +32,7 @@ func (r *Refusal) Error() string { return fmt.Sprintf("%d: %s", r.Status, r.Reas
 
 // Handle adds a route: traced, measured, and written down.
 func (t *Telemetry) Handle(mux *http.ServeMux, route string, h Handler) {
-	base := context.WithValue(context.Background(), xray.RecorderContextKey{}, t.tracing)
-	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.serve(route, h, w, r) })
-	traced := xray.HandlerWithContext(base, xray.NewFixedSegmentNamer(t.service), inner)
+	traced := t.tracer.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.serve(route, h, w, r) }))
 	mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
 		t.busy.enter()
 		defer t.busy.leave()
@@ -47,11 +45,10 @@ func (t *Telemetry) serve(route string, h Handler, w http.ResponseWriter, r *htt
 	ctx, correlation := r.Context(), r.Header.Get(CorrelationHeader)
 	if correlation != "" {
 		ctx = withCorrelation(ctx, correlation)
-		if err := xray.AddAnnotation(ctx, annotationCorrelation, correlation); err != nil {
-			t.Log.WarnContext(ctx, "no annotation", "error", err.Error())
-		}
 	}
-	t.Truth.Journey(traceID(ctx), correlation)
+	t.describe(ctx, map[string]string{annotationCorrelation: correlation, annotationVersion: t.Version()})
+	trace, span := t.tracer.ids(ctx)
+	t.Truth.Journey(trace, correlation)
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	if err := h(answer, r.WithContext(ctx)); err != nil {
 		t.fail(ctx, answer, err)
@@ -59,8 +56,21 @@ func (t *Telemetry) serve(route string, h Handler, w http.ResponseWriter, r *htt
 	t.metrics.observe(route, answer.status, time.Since(start))
 	if t.entry {
 		t.Truth.Request(truth.Request{
-			Trace: traceID(ctx), Span: spanID(ctx), Journey: correlation, Name: route, Status: answer.status,
+			Trace: trace, Span: span, Journey: correlation, Name: route, Status: answer.status,
 		})
+	}
+}
+
+// describe annotates what has a value. A span without an annotation is no
+// reason to fail.
+func (t *Telemetry) describe(ctx context.Context, annotations map[string]string) {
+	for key, value := range annotations {
+		if value == "" {
+			continue
+		}
+		if err := t.Annotate(ctx, key, value); err != nil {
+			t.Log.WarnContext(ctx, "no annotation", "error", err.Error())
+		}
 	}
 }
 
@@ -98,14 +108,25 @@ func Answer(w http.ResponseWriter, status int, v any) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // which X-Ray's SDK notes
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
 }
 
-// Peer is another service: its name, and where it listens.
+// TraceOf is the trace that an answer says it belongs to, as truth spells it.
+func TraceOf(h http.Header) string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(h.Get("X-Amzn-Trace-Id"), "Root="), ";")
+	return truth.TraceID(id)
+}
+
+// Peer is another service: its name, and where it is found.
 type Peer struct {
-	Name, URL string
+	Name string
+	Find func(ctx context.Context) (url string, err error)
+	// Untraced leaves the trace header out, as a client without instrumentation
+	// does.
+	Untraced bool
 }
 
 // Call sends a request to a peer in the context's trace, with body as JSON
@@ -118,7 +139,11 @@ func (t *Telemetry) Call(ctx context.Context, p Peer, method, path string, body,
 			return fmt.Errorf("call %s: %w", p.Name, err)
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, p.URL+path, &buf)
+	url, err := p.Find(ctx)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", p.Name, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url+path, &buf)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", p.Name, err)
 	}
@@ -128,8 +153,12 @@ func (t *Telemetry) Call(ctx context.Context, p Peer, method, path string, body,
 		req.Header.Set(CorrelationHeader, c)
 	}
 	began := time.Now()
-	defer func() { allowSlow(t.Truth, traceID(ctx), began) }()
-	resp, err := (&http.Client{Transport: xray.RoundTripper(t.http)}).Do(req)
+	defer func() { allowSlow(t.Truth, t.Trace(ctx), began) }()
+	transport := http.RoundTripper(t.http)
+	if !p.Untraced {
+		transport = t.tracer.send(t.http)
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", p.Name, err)
 	}

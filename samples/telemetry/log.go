@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-xray-sdk-go/v2/xray"
-
 	"muster/samples/truth"
 )
 
@@ -58,6 +56,7 @@ type lineHandler struct {
 type lineWriter struct {
 	service, run string
 	next         atomic.Int64
+	tracer       tracer
 	truth        *truth.Recorder
 	now          func() time.Time
 	out          *shipper
@@ -66,10 +65,9 @@ type lineWriter struct {
 	line bytes.Buffer
 }
 
-func newLog(out *shipper, service, run string, rec *truth.Recorder, now func() time.Time) *slog.Logger {
-	w := &lineWriter{service: service, run: run, truth: rec, now: now, out: out}
+func newLog(w *lineWriter) *slog.Logger {
 	h := slog.NewJSONHandler(&w.line, &slog.HandlerOptions{Level: slog.LevelInfo})
-	return slog.New(lineHandler{lineWriter: w, json: h.WithAttrs([]slog.Attr{slog.String(fieldService, service)})})
+	return slog.New(lineHandler{lineWriter: w, json: h.WithAttrs([]slog.Attr{slog.String(fieldService, w.service)})})
 }
 
 // Enabled says yes from level info on.
@@ -91,10 +89,10 @@ func (h lineHandler) Handle(ctx context.Context, r slog.Record) error {
 	r = r.Clone()
 	r.Time = h.now().UTC()
 	r.AddAttrs(slog.String(fieldLine, id))
-	trace := traceID(ctx)
+	trace, span := h.tracer.ids(ctx)
 	unlinked, _ := ctx.Value(unlinkedKey{}).(bool)
 	if trace != "" && !unlinked {
-		r.AddAttrs(slog.String(fieldTrace, xray.TraceID(ctx)), slog.String(fieldSpan, spanID(ctx)))
+		r.AddAttrs(slog.String(fieldTrace, h.tracer.shown(ctx)), slog.String(fieldSpan, span))
 		if c := Correlation(ctx); c != "" {
 			r.AddAttrs(slog.String(fieldCorrelation, c))
 		}

@@ -5,6 +5,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -13,10 +14,10 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-xray-sdk-go/v2/xray"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"muster/samples/truth"
@@ -36,10 +37,14 @@ type Options struct {
 	// Daemon is the X-Ray daemon's UDP address.
 	Daemon string
 	// Entry marks the service that clients talk to.
-	Entry  bool
-	Truth  *truth.Recorder
-	Now    func() time.Time
-	Logger *slog.Logger // for trouble with telemetry itself
+	Entry bool
+	// LogGroup is "/muster/" and the service's name unless given. Silent makes
+	// no group and writes no lines.
+	LogGroup string
+	Silent   bool
+	Truth    *truth.Recorder
+	Now      func() time.Time
+	Logger   *slog.Logger // for trouble with telemetry itself
 }
 
 // Telemetry is one service's. Its methods may be called from many goroutines.
@@ -55,10 +60,12 @@ type Telemetry struct {
 
 	service  string
 	entry    bool
-	tracing  *xray.Config
+	tracer   tracer
+	version  atomic.Pointer[string]
 	metrics  *metrics
 	registry *prometheus.Registry
-	shipper  *shipper
+	shipper  *shipper // nil for a silent service
+	lines    *lineWriter
 	busy     gate
 	http     *http.Transport
 	stop     context.CancelFunc
@@ -71,16 +78,17 @@ const logGroupPrefix = "/muster/"
 // Open takes the service's role, makes its log group and starts to ship its
 // lines. Close it to lose none.
 func Open(ctx context.Context, o Options) (*Telemetry, error) {
-	tracing, err := newTracing(o.Service, o.Daemon, o.Truth)
+	tracing, err := newXRay(o.Service, o.Daemon, o.Truth)
 	if err != nil {
 		return nil, fmt.Errorf("trace %s: %w", o.Service, err)
 	}
 	t := &Telemetry{
 		Account: o.Account, Region: o.AWS.Region, Truth: o.Truth,
-		service: o.Service, entry: o.Entry, tracing: tracing,
+		service: o.Service, entry: o.Entry, tracer: tracing,
 		registry: prometheus.NewRegistry(),
 		http:     http.DefaultTransport.(*http.Transport).Clone(),
 	}
+	t.Deploy(firstVersion)
 	t.metrics = newMetrics(t.registry, o.Service)
 	base := observed(o.AWS, observer{truth: o.Truth}, o.Address)
 	assumed, err := assume(ctx, base, o)
@@ -93,22 +101,27 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	unseen := o.AWS.Copy()
 	unseen.Credentials = assumed.Credentials
 	t.Plain = observed(unseen, observer{truth: o.Truth, log: t.Log}, o.Address)
-	t.Traced = observed(unseen, observer{truth: o.Truth, log: t.Log, traced: true}, o.Address)
+	t.Traced = observed(unseen, observer{truth: o.Truth, log: t.Log, tracer: t.tracer}, o.Address)
 	return t, nil
 }
 
 // openLog makes the log group and starts the shipper. Its own calls are not
 // logged: they would never end.
 func (t *Telemetry) openLog(ctx context.Context, cfg aws.Config, o Options) error {
+	if o.Silent {
+		t.Log, t.stop = slog.New(slog.DiscardHandler), func() {}
+		return nil
+	}
 	run, err := unique()
 	if err != nil {
 		return err
 	}
-	t.shipper, err = newShipper(ctx, cfg, logGroupPrefix+o.Service, o.Service+"/"+run)
+	t.shipper, err = newShipper(ctx, cfg, cmp.Or(o.LogGroup, logGroupPrefix+o.Service), o.Service+"/"+run)
 	if err != nil {
 		return err
 	}
-	t.Log = newLog(t.shipper, o.Service, run, o.Truth, o.Now)
+	t.lines = &lineWriter{service: o.Service, run: run, tracer: t.tracer, truth: o.Truth, now: o.Now, out: t.shipper}
+	t.Log = newLog(t.lines)
 	shipping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	t.stop = stop
 	t.done.Go(func() { t.shipper.run(shipping, o.Logger) })
@@ -121,8 +134,24 @@ func (t *Telemetry) Settle(ctx context.Context) error {
 	if err := t.busy.wait(ctx); err != nil {
 		return fmt.Errorf("wait for the requests of %s: %w", t.service, err)
 	}
-	return t.shipper.flush(ctx)
+	return t.flush(ctx)
 }
+
+func (t *Telemetry) flush(ctx context.Context) error {
+	if t.shipper == nil {
+		return t.tracer.flush(ctx)
+	}
+	return errors.Join(t.tracer.flush(ctx), t.shipper.flush(ctx))
+}
+
+// firstVersion is what every service runs until it is deployed anew.
+const firstVersion = "1.4.0"
+
+// Deploy makes the service run another version of itself.
+func (t *Telemetry) Deploy(version string) { t.version.Store(&version) }
+
+// Version is the version that runs.
+func (t *Telemetry) Version() string { return *t.version.Load() }
 
 // Close settles, and stops shipping. Lines that could not be shipped are
 // counted in the error.
@@ -131,7 +160,7 @@ func (t *Telemetry) Close(ctx context.Context) error {
 	t.stop()
 	t.done.Wait()
 	t.http.CloseIdleConnections()
-	return errors.Join(err, t.shipper.flush(ctx))
+	return errors.Join(err, t.flush(ctx), t.tracer.close(ctx))
 }
 
 // unique is a short random name that no other run has.

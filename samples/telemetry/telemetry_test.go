@@ -69,13 +69,16 @@ func TestBatchKeepsTheLimitsOfPutLogEvents(t *testing.T) {
 func written(t *testing.T, prepare func(context.Context) context.Context) (line map[string]any, known truth.Line, trace string) {
 	t.Helper()
 	rec := truth.NewRecorder(1, time.Now)
-	tracing, err := newTracing("orders", "127.0.0.1:9", rec)
+	tracing, err := newXRay("orders", "127.0.0.1:9", rec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := new(shipper)
-	log := newLog(out, "orders", "run", rec, func() time.Time { return time.UnixMilli(1795557920123) })
-	ctx := context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing)
+	log := newLog(&lineWriter{
+		service: "orders", run: "run", tracer: tracing, truth: rec, out: out,
+		now: func() time.Time { return time.UnixMilli(1795557920123) },
+	})
+	ctx := context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing.config)
 	ctx, seg := xray.BeginSegment(ctx, "orders")
 	defer seg.Close(nil)
 	log.With("part", "test").InfoContext(prepare(withCorrelation(ctx, "j-1")), "hello", slog.Int("n", 1))

@@ -15,7 +15,7 @@ import (
 
 // version is the file's format. Read refuses any other, since a score against
 // a file that is understood only in part would be worth nothing.
-const version = 1
+const version = 2
 
 // File is the truth about one run of the fleet. Traces are spelled as muster
 // spells them: 32 lower-case hex digits.
@@ -34,6 +34,7 @@ type File struct {
 	Messages  []Message  `json:"messages"`
 	Changes   []Change   `json:"changes"`
 	Sessions  []Session  `json:"sessions"`
+	Labels    []Label    `json:"labels"`
 	Expected  []Expected `json:"expected"`
 	// Allowed are the traces, by policy, on which it may report something although
 	// no fault was at work: on a busy machine a call really does take long.
@@ -54,6 +55,9 @@ type Request struct {
 type Trace struct {
 	ID      string `json:"id"`
 	Journey string `json:"journey"`
+	// Also are further journeys that it is a part of: it handled a batch of
+	// messages of several.
+	Also []string `json:"also,omitempty"`
 }
 
 // Span is one segment or subsegment that was sent.
@@ -92,6 +96,8 @@ type Message struct {
 	ID       string `json:"id"`
 	Producer string `json:"producer"` // the trace that published it
 	Consumer string `json:"consumer"` // the trace that handled it; empty until then
+	// Attempts are earlier traces that tried to handle it.
+	Attempts []string `json:"attempts,omitempty"`
 }
 
 // Change is a write to the configuration of a resource.

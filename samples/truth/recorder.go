@@ -20,6 +20,7 @@ type Recorder struct {
 	head     File
 	requests []Request
 	journeys map[string]string // by trace
+	also     map[string][]string
 	spans    map[[2]string]Span
 	lines    []Line
 	calls    []Call
@@ -27,6 +28,7 @@ type Recorder struct {
 	changes  []Change
 	sessions []Session
 	expected map[string]*Expected
+	labels   []Label
 	allowed  map[string][]string // traces, by policy
 }
 
@@ -36,6 +38,7 @@ func NewRecorder(seed uint64, now func() time.Time) *Recorder {
 		now:      now,
 		head:     File{Version: version, Seed: seed, Started: now().UTC()},
 		journeys: make(map[string]string),
+		also:     make(map[string][]string),
 		spans:    make(map[[2]string]Span),
 		messages: make(map[string]Message),
 		expected: make(map[string]*Expected),
@@ -93,21 +96,34 @@ func (r *Recorder) Published(message, trace string) {
 	})
 }
 
-// Consumed notes the trace that handled a message. It is a part of the
-// producer's journey, whether it knows that or not.
+// Consumed notes the trace that handled a message, the last of several that
+// tried. It is a part of the producer's journey, whether it knows that or not.
 func (r *Recorder) Consumed(message, trace string) {
 	r.do(func() {
 		m := r.messages[message]
+		if m.Consumer != "" && m.Consumer != trace {
+			m.Attempts = append(m.Attempts, m.Consumer)
+		}
 		m.ID, m.Consumer = message, trace
 		r.messages[message] = m
 		r.inherit(m)
 	})
 }
 
-// inherit gives a consumer the producer's journey once both are known.
+// inherit gives those who handled a message the producer's journey once both
+// are known. Who handles messages of several journeys is a part of each.
 func (r *Recorder) inherit(m Message) {
-	if m.Producer != "" && m.Consumer != "" && r.journeys[m.Consumer] == "" {
-		r.journeys[m.Consumer] = r.journeys[m.Producer]
+	journey := r.journeys[m.Producer]
+	if m.Producer == "" || m.Consumer == "" || journey == "" {
+		return
+	}
+	for _, consumer := range append([]string{m.Consumer}, m.Attempts...) {
+		switch own := r.journeys[consumer]; {
+		case own == "":
+			r.journeys[consumer] = journey
+		case own != journey && !slices.Contains(r.also[consumer], journey):
+			r.also[consumer] = append(r.also[consumer], journey)
+		}
 	}
 }
 
@@ -155,10 +171,10 @@ func (r *Recorder) File() *File {
 	f.Ended = r.now().UTC()
 	f.Faults, f.Incidents = list(r.head.Faults), list(r.head.Incidents)
 	f.Requests, f.Lines, f.Calls = list(r.requests), list(r.lines), list(r.calls)
-	f.Changes, f.Sessions = list(r.changes), list(r.sessions)
+	f.Changes, f.Sessions, f.Labels = list(r.changes), list(r.sessions), sortedLabels(r.labels)
 	f.Traces, f.Spans, f.Messages, f.Expected = []Trace{}, []Span{}, []Message{}, []Expected{}
 	for id, journey := range r.journeys {
-		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey})
+		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey, Also: slices.Sorted(slices.Values(r.also[id]))})
 	}
 	for _, s := range r.spans {
 		f.Spans = append(f.Spans, s)

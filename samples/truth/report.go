@@ -3,6 +3,7 @@ package truth
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -59,7 +60,7 @@ func (s *scorer) report() Report {
 		}
 		if t.Journey != "" {
 			before, known := whole[t.Journey]
-			whole[t.Journey] = journey == t.Journey && (before || !known)
+			whole[t.Journey] = (journey == t.Journey || slices.Contains(t.Also, journey)) && (before || !known)
 		}
 	}
 	r.Journeys = len(whole)

@@ -3,6 +3,7 @@ package truth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/fleet"
@@ -43,8 +44,9 @@ func Score(ctx context.Context, r fleet.Reader, f *File) (Report, error) {
 // scorer is the truth with indexes, and what was read so far.
 type scorer struct {
 	file     *File
-	journeys map[string]string // by trace
-	spans    map[string]Span   // by record id
+	journeys map[string]string   // by trace
+	also     map[string][]string // by trace
+	spans    map[string]Span     // by record id
 	lines    map[string]Line
 	calls    map[string]Call                // by request id
 	changes  map[string]map[string]struct{} // request ids by resource
@@ -66,13 +68,13 @@ type place struct {
 
 func newScorer(f *File) *scorer {
 	s := &scorer{
-		file: f, journeys: make(map[string]string), spans: make(map[string]Span), lines: make(map[string]Line),
+		file: f, journeys: make(map[string]string), also: make(map[string][]string), spans: make(map[string]Span), lines: make(map[string]Line),
 		calls: make(map[string]Call), changes: make(map[string]map[string]struct{}), origins: make(map[string]string),
 		stored: make(map[fleet.Kind]int), seen: make(map[string]place), met: make(map[string]struct{}),
 		summaries: make(map[string]string), joins: make(joins),
 	}
 	for _, t := range f.Traces {
-		s.journeys[t.ID] = t.Journey
+		s.journeys[t.ID], s.also[t.ID] = t.Journey, t.Also
 	}
 	for _, sp := range f.Spans {
 		s.spans[fleet.SpanID(sp.Trace, sp.ID)] = sp
@@ -136,7 +138,11 @@ func (s *scorer) record(r *fleet.Record) {
 // belongs to; "" for none.
 func (s *scorer) belongs(r *fleet.Record, trace string) {
 	s.joins.hold(keyTrace, claim{r.Keys.Trace, r.Keys.TraceLink}, trace, s.shows(r.Kind, r.Seen.Trace))
-	s.joins.hold(keyJourney, claim{r.Keys.Correlation, r.Keys.CorrelationLink}, s.journeys[trace],
+	journey := s.journeys[trace]
+	if slices.Contains(s.also[trace], r.Keys.Correlation) {
+		journey = r.Keys.Correlation
+	}
+	s.joins.hold(keyJourney, claim{r.Keys.Correlation, r.Keys.CorrelationLink}, journey,
 		s.shows(r.Kind, r.Seen.Correlation))
 }
 

@@ -1,0 +1,196 @@
+package samples_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/samples"
+	"muster/samples/faults"
+	"muster/samples/truth"
+)
+
+// spansOf are the spans of a trace that keep says yes to.
+func (e *evidence) spansOf(trace string, keep func(span) bool) []span {
+	var out []span
+	for k, s := range e.spans {
+		if k[0] == trace && keep(s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// linesWith are the lines in which every field has the value that is given,
+// spelled as fmt.Sprint does.
+func (e *evidence) linesWith(fields map[string]string) []map[string]any {
+	var out []map[string]any
+	for _, line := range e.lines {
+		all := true
+		for field, want := range fields {
+			all = all && fmt.Sprint(line[field]) == want
+		}
+		if all {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// calling are spans of calls to a peer with a method.
+func calling(peer, method string) func(span) bool {
+	return func(s span) bool {
+		return s.Name == peer && s.Namespace == "remote" && s.HTTP.Request.Method == method
+	}
+}
+
+func named(name string) func(span) bool { return func(s span) bool { return s.Name == name } }
+
+// root are segments that nothing of the fleet called.
+func root(service string) func(span) bool {
+	return func(s span) bool { return s.Name == service && s.Parent == "" }
+}
+
+// shows says what of a fault's label the evidence lacks; "" for nothing.
+var shows = map[faults.Fault]func(e *evidence, l truth.Label) string{
+	faults.SlowDependency: func(e *evidence, l truth.Label) string {
+		return unless(longest(e, l.Traces[0], "payments") >= 1.2, "payments was quick")
+	},
+	faults.NPlusOne: func(e *evidence, l truth.Label) string {
+		return unless(mostRepeated(e, l.Traces[0]) >= 10, "no loop of calls")
+	},
+	faults.PaymentRefused: func(e *evidence, l truth.Label) string {
+		refused := e.spansOf(l.Traces[0], func(s span) bool { return s.HTTP.Response.Status == http.StatusPaymentRequired })
+		return unless(len(refused) > 0 && longest(e, l.Traces[0], "compensate") > 0, "not refused and compensated")
+	},
+	faults.FailedWithoutCompensation: func(e *evidence, l truth.Label) string {
+		failed := e.linesWith(map[string]string{"msg": "saga failed", "saga_id": l.Subject})
+		return unless(len(failed) == 1 && len(e.spansOf(l.Traces[0], named("compensate"))) == 0, "compensated, or not failed")
+	},
+	faults.CompensatedTwice: func(e *evidence, l truth.Label) string {
+		released := e.linesWith(map[string]string{"msg": "reservation released", "order": l.Subject})
+		calls := e.spansOf(l.Traces[0], calling("inventory", http.MethodDelete))
+		return unless(len(released) == 2 && len(calls) == 2, "%d releases, %d calls", len(released), len(calls))
+	},
+	faults.LostSagaStep: func(e *evidence, l truth.Label) string {
+		began := e.linesWith(map[string]string{"msg": "saga started", "saga_id": l.Subject})
+		ended := append(e.linesWith(map[string]string{"msg": "saga completed", "saga_id": l.Subject}),
+			e.linesWith(map[string]string{"msg": "saga failed", "saga_id": l.Subject})...)
+		shipped := e.spansOf(l.Traces[0], calling("shipping", http.MethodPost))
+		return unless(len(began) == 1 && len(ended) == 0 && len(shipped) == 0, "began %v, ended %v", began, ended)
+	},
+	faults.RetryStorm: func(e *evidence, l truth.Label) string {
+		tries := e.spansOf(l.Traces[0], calling("inventory", http.MethodPost))
+		failed := slices.DeleteFunc(slices.Clone(tries), func(s span) bool { return s.HTTP.Response.Status != http.StatusServiceUnavailable })
+		return unless(len(tries) == 6 && len(failed) == 5, "%d tries, %d failed", len(tries), len(failed))
+	},
+	faults.DependencyCycle: func(e *evidence, l truth.Label) string {
+		for _, back := range e.spansOf(l.Traces[0], calling("orders", http.MethodGet)) {
+			for s := back; s.Parent != ""; s = e.spans[[2]string{l.Traces[0], s.Parent}] {
+				if s.Name == "inventory" {
+					return ""
+				}
+			}
+		}
+		return "inventory called nobody back"
+	},
+	faults.SharedTable: func(e *evidence, l truth.Label) string {
+		r := e.records[l.Requests[0]]
+		return unless(strings.Contains(r.Identity.ARN, "/muster-inventory/") && r.Parameters["tableName"] == "orders",
+			"call %+v", r)
+	},
+	faults.GatewayBypass: func(e *evidence, l truth.Label) string {
+		return unless(len(e.spansOf(l.Traces[0], root("orders"))) == 1, "the trace does not begin at orders")
+	},
+	faults.DroppedTraceHeader: func(e *evidence, l truth.Label) string {
+		for _, s := range e.spans {
+			if root("shipping")(s) && s.Annotations["correlation_id"] == l.Journeys[0] && s.Trace != l.Traces[0] {
+				return unless(len(e.spansOf(l.Traces[0], named("shipping"))) == 0, "shipping is in the trace")
+			}
+		}
+		return "no trace of the journey begins at shipping"
+	},
+	faults.LowCacheHitRatio: func(e *evidence, l truth.Label) string {
+		missed := e.spansOf(l.Traces[0], func(s span) bool { return s.Annotations["cache"] == "miss" })
+		return unless(len(missed) == 1, "%d misses", len(missed))
+	},
+	faults.StaleRead: func(e *evidence, l truth.Label) string {
+		read := e.linesWith(map[string]string{"msg": "order found", "order": l.Subject, "sequence": "1"})
+		behind := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "3"})
+		return unless(len(read) > 0 && len(behind) == 1, "read %v, appended %v", read, behind)
+	},
+	faults.EventGap: func(e *evidence, l truth.Label) string {
+		before := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "1"})
+		missing := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "2"})
+		after := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "3"})
+		return unless(len(before) == 1 && len(missing) == 0 && len(after) == 1, "%v %v %v", before, missing, after)
+	},
+	faults.OversizedPayload: func(e *evidence, l truth.Label) string {
+		large := e.spansOf(l.Traces[0], func(s span) bool { return s.HTTP.Response.Length > 64<<10 })
+		return unless(len(large) > 0, "no large answer")
+	},
+	faults.ErrorInside200: func(e *evidence, l truth.Label) string {
+		said := e.linesWith(map[string]string{"level": "ERROR", "order": l.Subject, "msg": "catalogue cannot be read"})
+		bad := e.spansOf(l.Traces[0], func(s span) bool { return s.HTTP.Response.Status >= http.StatusBadRequest })
+		return unless(len(said) == 1 && len(bad) == 0, "said %v, statuses %v", said, bad)
+	},
+}
+
+func unless(ok bool, format string, args ...any) string {
+	if ok {
+		return ""
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// checkLabels holds every label against the evidence: its ids are there, and it
+// shows what the label says.
+func checkLabels(t *testing.T, f *truth.File, e *evidence) {
+	t.Helper()
+	count := make(map[string]int)
+	for _, l := range f.Labels {
+		count[l.Name]++
+		for _, trace := range l.Traces {
+			if len(e.spansOf(trace, func(span) bool { return true })) == 0 {
+				t.Errorf("%s of %s: trace %s is not in X-Ray", l.Name, l.Subject, trace)
+			}
+		}
+		for _, request := range l.Requests {
+			if e.calls[request] == 0 {
+				t.Errorf("%s of %s: request %s is not in the trail", l.Name, l.Subject, request)
+			}
+		}
+		if show := shows[faults.Fault(l.Name)]; show == nil {
+			t.Errorf("nothing checks the label %s", l.Name)
+		} else if lacks := show(e, l); lacks != "" {
+			t.Errorf("%s of %s, traces %v: %s", l.Name, l.Subject, l.Traces, lacks)
+		}
+	}
+	for _, fault := range f.Faults {
+		if count[fault] == 0 {
+			t.Errorf("fault %s was on, and did nothing", fault)
+		}
+	}
+}
+
+// TestLabelsOfASeedAreTheSame takes what both runs had time for.
+func TestLabelsOfASeedAreTheSame(t *testing.T) {
+	labels := func() map[string]bool {
+		f, _, _ := run(t, samples.Options{Seed: 3, Faults: samples.Faults()})
+		out := make(map[string]bool)
+		for _, l := range f.Labels {
+			subject := l.Subject[strings.LastIndexByte(l.Subject, '-')+1:]
+			if subject < "0009" || subject > "9999" {
+				out[l.Name+" "+subject] = true
+			}
+		}
+		return out
+	}
+	if diff := cmp.Diff(labels(), labels()); diff != "" {
+		t.Errorf("labels of one seed (-first +second):\n%s", diff)
+	}
+}
