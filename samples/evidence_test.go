@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"regexp"
 	"testing"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 
 	"muster/internal/localaws"
-	"muster/samples"
 	"muster/samples/truth"
 )
 
@@ -135,29 +135,48 @@ func (e *evidence) add(trace, parent string, s span) {
 
 func (e *evidence) gatherLines(t *testing.T, client *cloudwatchlogs.Client) {
 	t.Helper()
-	for _, service := range samples.Services() {
-		pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, &cloudwatchlogs.FilterLogEventsInput{
-			LogGroupName: aws.String("/muster/" + service),
-		})
+	groups, err := client.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range groups.LogGroups {
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(client, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group.LogGroupName})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, event := range page.Events {
-				var line map[string]any
-				if err := json.Unmarshal([]byte(*event.Message), &line); err != nil {
-					t.Fatalf("line %q: %v", *event.Message, err)
-				}
-				id, _ := line["line"].(string)
-				if _, again := e.lines[id]; again {
-					e.twice = append(e.twice, id)
-				}
-				e.lines[id] = line
+				e.addLine(*event.Message)
 			}
 		}
 	}
 }
+
+// addLine notes a line by its id; one of text shows its trace and nothing else.
+func (e *evidence) addLine(message string) {
+	var line map[string]any
+	id := ""
+	if json.Unmarshal([]byte(message), &line) == nil {
+		id, _ = line["line"].(string)
+	} else {
+		id, line = truth.TextLine(message), map[string]any{"text": message}
+		if found := traceInText.FindString(message); found != "" {
+			line["trace_id"] = found
+		} else if found := invocationInText.FindStringSubmatch(message); found != nil {
+			line["requestId"] = found[1]
+		}
+	}
+	if _, again := e.lines[id]; again {
+		e.twice = append(e.twice, id)
+	}
+	e.lines[id] = line
+}
+
+var (
+	traceInText      = regexp.MustCompile(`1-[0-9a-f]{8}-[0-9a-f]{24}`)
+	invocationInText = regexp.MustCompile(`RequestId: (\S+)`)
+)
 
 func (e *evidence) gatherCalls(t *testing.T, client *s3.Client, bucket string) {
 	t.Helper()

@@ -65,7 +65,7 @@ func checkLine(t *testing.T, l truth.Line, line map[string]any) {
 		t.Errorf("line %s was not shipped", l.ID)
 	case l.Unlinked && shown != "":
 		t.Errorf("unlinked line %s shows trace %s", l.ID, shown)
-	case l.Unlinked && line["aws_request_id"] == nil && line["message_id"] == nil:
+	case l.Unlinked && line["aws_request_id"] == nil && line["message_id"] == nil && line["requestId"] == nil:
 		t.Errorf("unlinked line %s shows nothing to join it by: %v", l.ID, line)
 	case !l.Unlinked && truth.TraceID(shown) != l.Trace:
 		t.Errorf("line %s shows trace %q, the truth says %q", l.ID, shown, l.Trace)

@@ -123,6 +123,16 @@ var shows = map[faults.Fault]func(e *evidence, l truth.Label) string{
 		behind := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "3"})
 		return unless(len(read) > 0 && len(behind) == 1, "read %v, appended %v", read, behind)
 	},
+	faults.PoisonMessage: func(e *evidence, l truth.Label) string {
+		failed := e.linesWith(map[string]string{"msg": "message failed", "message_id": l.Messages[0]})
+		tried := make(map[string]bool)
+		for _, s := range e.spans {
+			if s.Annotations["message_id"] == l.Messages[0] && s.Name == "document" {
+				tried[s.Trace] = true
+			}
+		}
+		return unless(len(failed) == 3 && len(tried) == 3, "%d lines, %d traces", len(failed), len(tried))
+	},
 	faults.EventGap: func(e *evidence, l truth.Label) string {
 		before := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "1"})
 		missing := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "2"})

@@ -44,11 +44,12 @@ const (
 	Inventory     = "inventory"
 	Shipping      = "shipping"
 	Notifications = "notifications"
+	Documents     = "documents"
 )
 
 // Services lists the services in the order in which they can be started.
 func Services() []string {
-	return []string{Payments, Inventory, Shipping, Orders, Notifications, Gateway}
+	return []string{Payments, Inventory, Shipping, Orders, Notifications, Documents, Gateway}
 }
 
 // Options say where the fleet runs and what is wrong with it.

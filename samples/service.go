@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/samples/discovery"
+	"muster/samples/documents"
 	"muster/samples/faults"
 	"muster/samples/gateway"
 	"muster/samples/inventory"
@@ -62,10 +63,13 @@ func StartService(ctx context.Context, name string, o Options, at Place) (*Servi
 	return startService(ctx, name, o, a, at)
 }
 
+// logGroups are the log groups of services that do not have the usual one.
+var logGroups = map[string]string{Documents: documents.LogGroup}
+
 func startService(ctx context.Context, name string, o Options, a account, at Place) (*Service, error) {
 	t, err := telemetry.Open(ctx, telemetry.Options{
 		Service: name, AWS: a.cfg, Deployer: a.user, Account: a.id, Address: addresses[name],
-		Daemon: o.DaemonAddr, Entry: name == Gateway, Truth: o.Truth, Now: o.Now, Logger: o.Logger,
+		Daemon: o.DaemonAddr, Entry: name == Gateway, LogGroup: logGroups[name], Truth: o.Truth, Now: o.Now, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) tel
 			Payments: peer(Payments), Inventory: peer(Inventory), Shipping: peer(Shipping), Faults: fs,
 		})
 		if err == nil {
-			s.sent[Notifications] = svc.Published
+			s.sent[Notifications], s.sent[Documents] = svc.Published, svc.Documents
 		}
 		return svc, err
 	case Payments:
@@ -151,6 +155,12 @@ func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) tel
 		svc, err := notifications.New(ctx, s.t)
 		if err == nil {
 			s.handled[Notifications] = svc.Handled
+		}
+		return svc, err
+	case Documents:
+		svc, err := documents.New(ctx, s.t)
+		if err == nil {
+			s.handled[Documents] = svc.Handled
 		}
 		return svc, err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +34,7 @@ func TestDemoIsRight(t *testing.T) {
 		}
 	}
 	// Each request's own id, and its journey's, open its dossier.
-	r := file.Requests[len(file.Requests)/2]
+	r := file.Requests[slices.IndexFunc(file.Requests, func(q truth.Request) bool { return q.Status == http.StatusCreated })]
 	var byTrace, byJourney struct {
 		Trace       string            `json:"trace_id"`
 		Correlation string            `json:"correlation_id"`

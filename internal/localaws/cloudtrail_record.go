@@ -77,7 +77,7 @@ const (
 var dataOperations = map[string]bool{
 	"dynamodb:PutItem": true, "dynamodb:GetItem": true, "dynamodb:UpdateItem": true,
 	"dynamodb:Query": true, "dynamodb:Scan": true,
-	"sqs:SendMessage": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
+	"sqs:SendMessage": true, "sqs:SendMessageBatch": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
 	"sqs:DeleteMessageBatch": true, "sqs:GetQueueUrl": true, "sqs:GetQueueAttributes": true,
 	"sns:Publish":  true,
 	"s3:PutObject": true, "s3:GetObject": true, "s3:HeadObject": true, "s3:DeleteObject": true,

@@ -27,6 +27,7 @@ func (qs *queues) operations() map[string]operation {
 		"GetQueueAttributes": qs.attributes,
 		"SetQueueAttributes": qs.setAttributes,
 		"SendMessage":        qs.send,
+		"SendMessageBatch":   qs.sendBatch,
 		"ReceiveMessage":     qs.receive,
 		"DeleteMessage":      qs.delete,
 		"DeleteMessageBatch": qs.deleteBatch,
@@ -115,6 +116,7 @@ func (qs *queues) create(_ context.Context, c *call) (any, error) {
 	c.record(nil, map[string]any{"queueUrl": url})
 	c.touch("AWS::SQS::Queue", c.arn(in.QueueName))
 	q := newQueue(in.QueueName, c.arn(in.QueueName), c.Time)
+	q.others = qs.byARN
 	if err := q.set(in.Attributes); err != nil {
 		return nil, err
 	}

@@ -45,8 +45,18 @@ func (qs *queues) send(_ context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	answer, err := qs.put(c, q, in)
+	if err != nil {
+		return nil, err
+	}
+	c.record(params, map[string]any{"messageId": answer.MessageID, "mD5OfMessageBody": answer.Body})
+	return answer, nil
+}
+
+// put queues the message of a request or of one of its entries.
+func (qs *queues) put(c *call, q *queue, in sendInput) (sendAnswer, error) {
 	if len(in.Body) == 0 || len(in.Body) > maxMessage {
-		return nil, failf("InvalidParameterValue", "A message must have from 1 to %d bytes, not %d.", maxMessage, len(in.Body))
+		return sendAnswer{}, failf("InvalidParameterValue", "A message must have from 1 to %d bytes, not %d.", maxMessage, len(in.Body))
 	}
 	m := &message{
 		id: newUUID(), body: in.Body, attributes: in.Attributes, trace: c.Trace,
@@ -57,17 +67,12 @@ func (qs *queues) send(_ context.Context, c *call) (any, error) {
 	}
 	delay, err := duration("DelaySeconds", in.DelaySeconds)
 	if err != nil {
-		return nil, err
+		return sendAnswer{}, err
 	}
-	if err := q.add(m, delay); err != nil {
-		return nil, err
-	}
-	answer := sendAnswer{
+	return sendAnswer{
 		MessageID: m.id, Body: md5Hex(in.Body),
 		Attributes: attributesMD5(in.Attributes), SystemAttributes: attributesMD5(in.SystemAttributes),
-	}
-	c.record(params, map[string]any{"messageId": m.id, "mD5OfMessageBody": answer.Body})
-	return answer, nil
+	}, q.add(m, delay)
 }
 
 type sendAnswer struct {

@@ -22,6 +22,8 @@ type queue struct {
 	name, arn string
 	created   time.Time
 
+	others func(arn string) *queue // finds the dead-letter queue
+
 	mu       sync.Mutex
 	settings map[string]string
 	messages []*message
@@ -115,6 +117,7 @@ type received struct {
 func (q *queue) ready(now time.Time, n int, hide time.Duration) (got []received, next time.Time, arrived <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.bury(func(m *message) bool { return !m.visible.After(now) })
 	for _, m := range q.messages {
 		if m.visible.After(now) {
 			if next.IsZero() || m.visible.Before(next) {

@@ -117,6 +117,11 @@ var all = []Info{
 		First:    0, Every: 20,
 	},
 	{
+		Fault: PoisonMessage, Does: "a message cannot be read, and is tried until the queue gives it up",
+		Evidence: "three lines \"message failed\" with one message id on three traces, and the message in the dead-letter queue",
+		First:    0, Every: 40,
+	},
+	{
 		Fault: EventGap, Does: "an event of an order is numbered and then lost",
 		Evidence: "lines \"event appended\" of one aggregate whose sequence jumps over a number",
 		First:    6, Every: 20,

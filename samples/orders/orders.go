@@ -50,6 +50,7 @@ type Orders struct {
 	journal *journal
 	view    *view
 	bus     *bus
+	papers  *papers
 	o       Options
 }
 
@@ -67,8 +68,15 @@ func New(ctx context.Context, t *telemetry.Telemetry, o Options) (*Orders, error
 	if err != nil {
 		return nil, err
 	}
-	return &Orders{t: t, journal: j, view: v, bus: b, o: o}, nil
+	p, err := openPapers(ctx, t, o.Faults)
+	if err != nil {
+		return nil, err
+	}
+	return &Orders{t: t, journal: j, view: v, bus: b, papers: p, o: o}, nil
 }
+
+// Documents is how many documents have been asked for.
+func (s *Orders) Documents() int64 { return s.papers.sent.Load() }
 
 // Published is how many events have been published.
 func (s *Orders) Published() int64 { return s.bus.published.Load() }
@@ -110,6 +118,9 @@ func (s *Orders) place(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := s.bus.publish(ctx, s.t, o, EventPlaced); err != nil {
+		return err
+	}
+	if err := s.papers.ask(ctx, o); err != nil {
 		return err
 	}
 	return telemetry.Answer(w, http.StatusCreated, o)

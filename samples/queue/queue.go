@@ -31,9 +31,9 @@ const (
 	// afterTrouble is the pause after a poll that failed, so that a broken queue
 	// is not asked in a tight loop.
 	afterTrouble = time.Second
-	// visibleAfter is when a message that was not handled comes again: far above
+	// visibleAfter is when a message that was not handled comes again: above
 	// what handling one takes.
-	visibleAfter = 2 * time.Second
+	visibleAfter = time.Second
 	// MaxReceives is how often a message is tried before SQS moves it to the
 	// dead-letter queue.
 	MaxReceives = 3

@@ -45,6 +45,18 @@ func Unlinked(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unlinkedKey{}, true)
 }
 
+// Write puts out a line of text, as a program does that has a format of its
+// own. The line is its own id: no two may be the same.
+func (t *Telemetry) Write(ctx context.Context, text string) {
+	if t.lines == nil {
+		return // a silent service
+	}
+	trace, _ := t.tracer.ids(ctx)
+	unlinked, _ := ctx.Value(unlinkedKey{}).(bool)
+	t.Truth.Line(truth.Line{ID: truth.TextLine(text), Service: t.service, Trace: trace, Unlinked: unlinked})
+	t.shipper.add(t.lines.now().UTC(), text)
+}
+
 // lineHandler writes slog records as JSON lines that carry their own id and
 // the trace that they were written in.
 type lineHandler struct {

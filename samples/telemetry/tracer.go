@@ -106,6 +106,15 @@ func (t *Telemetry) Trace(ctx context.Context) string {
 	return trace
 }
 
+// ShownTrace is the trace of a context as the instrumentation spells it.
+func (t *Telemetry) ShownTrace(ctx context.Context) string { return t.tracer.shown(ctx) }
+
+// SpanID is the innermost open span of a context; "" outside of a trace.
+func (t *Telemetry) SpanID(ctx context.Context) string {
+	_, span := t.tracer.ids(ctx)
+	return span
+}
+
 // Label notes that a fault hit the trace at hand, with whatever else is known
 // of it, and that the policies which find it must say so.
 func (t *Telemetry) Label(ctx context.Context, f faults.Fault, subject string, more truth.Label) {

@@ -2,6 +2,8 @@ package truth
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 
@@ -128,8 +130,15 @@ func share(right, other int) float64 {
 	return float64(right) / float64(right+other)
 }
 
+// TextLine is the id of a line of text that has none in it.
+func TextLine(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "text-" + hex.EncodeToString(sum[:8])
+}
+
 // lineID finds the field "line" of a log line, whether the record's evidence is
-// the line or the event that CloudWatch Logs wraps it in.
+// the line or the event that CloudWatch Logs wraps it in; of a line that is no
+// JSON it is TextLine.
 func lineID(r *fleet.Record) string {
 	type line struct {
 		Line    string `json:"line"`
@@ -147,5 +156,5 @@ func lineID(r *fleet.Record) string {
 			return l.Line
 		}
 	}
-	return r.Attributes["line"]
+	return cmp.Or(r.Attributes["line"], TextLine(string(r.Raw)))
 }
