@@ -34,13 +34,32 @@ type OpenSearch struct {
 
 	process         *process
 	home, work, jdk string
+	java            string // options of the virtual machine
 	http, transport int
 	client          *http.Client
 }
 
+const (
+	// quickStart halves the start: a small heap and the quick compiler, whose
+	// code indexes at a third of the speed.
+	quickStart = "-Xms512m -Xmx512m -XX:TieredStopAtLevel=1"
+	// fullSpeed is a heap and the compiler of an engine that is there to work.
+	fullSpeed = "-Xms2g -Xmx2g"
+)
+
 // StartOpenSearch starts an OpenSearch 3.8.0 without documents, TLS and users.
 // The context bounds the start.
 func StartOpenSearch(ctx context.Context) (*OpenSearch, error) {
+	return startOpenSearch(ctx, quickStart)
+}
+
+// StartFastOpenSearch is StartOpenSearch for measuring: it takes longer to
+// start, and has the heap and the compiler that an operator's has.
+func StartFastOpenSearch(ctx context.Context) (*OpenSearch, error) {
+	return startOpenSearch(ctx, fullSpeed)
+}
+
+func startOpenSearch(ctx context.Context, options string) (*OpenSearch, error) {
 	home, err := openSearchHome(ctx, openSearchVersion)
 	if err != nil {
 		return nil, err
@@ -49,7 +68,7 @@ func StartOpenSearch(ctx context.Context) (*OpenSearch, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &OpenSearch{home: home, jdk: jdk, client: &http.Client{Transport: &http.Transport{}}}
+	o := &OpenSearch{home: home, jdk: jdk, java: options, client: &http.Client{Transport: &http.Transport{}}}
 	if err := o.layOut(ctx, ""); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
@@ -139,8 +158,7 @@ func (o *OpenSearch) Restart(ctx context.Context) error {
 		env: []string{
 			"OPENSEARCH_PATH_CONF=" + config, "OPENSEARCH_TMPDIR=" + filepath.Join(o.work, "tmp"),
 			"OPENSEARCH_JAVA_HOME=" + o.jdk, "JAVA_HOME=" + o.jdk,
-			// A small heap and the quick compiler halve the start.
-			"OPENSEARCH_JAVA_OPTS=-Xms512m -Xmx512m -XX:TieredStopAtLevel=1",
+			"OPENSEARCH_JAVA_OPTS=" + o.java,
 		},
 	})
 	if err != nil {
@@ -180,6 +198,9 @@ func (o *OpenSearch) URL() string {
 	}
 	return fmt.Sprintf("http://127.0.0.1:%d", o.http)
 }
+
+// PID is the id of its process, until Kill.
+func (o *OpenSearch) PID() int { return o.process.cmd.Process.Pid }
 
 // Kill ends the engine at once, as a lost machine does. What was durable stays.
 func (o *OpenSearch) Kill() error { return o.process.kill() }

@@ -49,7 +49,7 @@ func StartSecureOpenSearch(ctx context.Context) (*OpenSearch, error) {
 	trusted := x509.NewCertPool()
 	trusted.AppendCertsFromPEM(certificates.ca)
 	o := &OpenSearch{
-		CA: certificates.ca, home: home, jdk: jdk,
+		CA: certificates.ca, home: home, jdk: jdk, java: quickStart,
 		// The plugin's own demo user, whose password hash it comes with.
 		User: "admin", Password: "admin", LimitedUser: "limited", LimitedPassword: "Only-what-Limit-allows-1",
 		client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}},

@@ -98,19 +98,30 @@ func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
 	if err != nil {
 		return err
 	}
-	return readParquet(f, file.name, func(number int64, r *row) error {
+	return scanRecords(f, file.name, func(number int64, r *fleet.Record, w *row) error {
 		if deleted[number] {
 			return nil
 		}
-		if len(b.rows) >= followRows || b.bytes >= followBytes {
+		if b.full(r) {
 			if err := b.flush(); err != nil {
 				return err
 			}
 		}
-		b.rows = append(b.rows, fleet.Change{Record: r.record(), Amendment: r.Amendment})
+		b.rows = append(b.rows, fleet.Change{Record: *r, Amendment: w.Amendment})
 		b.bytes += len(r.Raw) + len(r.Message)
 		return ctx.Err()
 	})
+}
+
+// full reports whether a batch is to be handed over before a record. The rows of
+// a trace lie together in a file, and stay together while they are not too many.
+func (b *changeBatch) full(next *fleet.Record) bool {
+	if len(b.rows) < followRows && b.bytes < followBytes {
+		return false
+	}
+	last := &b.rows[len(b.rows)-1].Record
+	return last.Keys.Trace != next.Keys.Trace || last.Kind != next.Kind ||
+		len(b.rows) >= 2*followRows || b.bytes >= 2*followBytes
 }
 
 func (b *changeBatch) flush() error {
