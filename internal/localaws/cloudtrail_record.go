@@ -79,7 +79,7 @@ var dataOperations = map[string]bool{
 	"dynamodb:Query": true, "dynamodb:Scan": true,
 	"sqs:SendMessage": true, "sqs:SendMessageBatch": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
 	"sqs:DeleteMessageBatch": true, "sqs:GetQueueUrl": true, "sqs:GetQueueAttributes": true,
-	"sns:Publish":  true,
+	"sns:Publish": true, "kinesis:GetRecords": true, "kinesis:PutRecord": true, "firehose:PutRecord": true,
 	"s3:PutObject": true, "s3:GetObject": true, "s3:HeadObject": true, "s3:DeleteObject": true,
 	"s3:DeleteObjects": true, "s3:ListObjects": true,
 }
@@ -93,6 +93,12 @@ var unselectedOperations = map[string]bool{
 	"servicediscovery:DiscoverInstances": true,
 }
 
+// readOperations change nothing, as CloudTrail has it, whatever their names say.
+var readOperations = map[string]bool{
+	"sts:AssumeRole": true, "sqs:ReceiveMessage": true, "logs:StartQuery": true, "logs:StopQuery": true,
+	"logs:StartLiveTail": true, "xray:StartTraceRetrieval": true,
+}
+
 // readPrefixes begin the names of operations that change nothing.
 var readPrefixes = []string{"Get", "List", "Describe", "Lookup", "BatchGet", "Filter", "Head", "Query", "Scan"}
 
@@ -100,7 +106,7 @@ var readPrefixes = []string{"Get", "List", "Describe", "Lookup", "BatchGet", "Fi
 // ReceiveMessage count as read-only there.
 func (c *call) classify() {
 	c.data = dataOperations[c.action()]
-	c.readOnly = c.action() == "sts:AssumeRole" || c.action() == "sqs:ReceiveMessage"
+	c.readOnly = readOperations[c.action()]
 	for _, prefix := range readPrefixes {
 		c.readOnly = c.readOnly || strings.HasPrefix(c.Operation, prefix)
 	}
@@ -112,7 +118,7 @@ func (t *trail) call(c *call, e *apiError) {
 		return
 	}
 	if c.data && c.evidence {
-		return // a trail that logged its own bucket would feed itself
+		return // a trail that logged where evidence is kept would feed itself
 	}
 	ev := t.s.eventOf(c, e)
 	if c.sharedWith != "" && e == nil {

@@ -8,10 +8,28 @@ import (
 // operations are those of CloudWatch Logs that the stand-in offers.
 func (s *logStore) operations() map[string]operation {
 	return map[string]operation{
-		"CreateLogGroup":     typed(s.createGroup),
-		"CreateLogStream":    typed(s.createStream),
-		"PutLogEvents":       typed(s.put),
-		"FilterLogEvents":    typed(s.filter),
+		"CreateLogGroup":  typed(s.createGroup),
+		"CreateLogStream": typed(s.createStream),
+		"PutLogEvents":    typed(s.put),
+		"FilterLogEvents": typed(s.filter),
+		"GetLogEvents":    typed(s.get),
+		"StartLiveTail":   s.startLiveTail,
+		"StartQuery":      typed(s.startQuery),
+		"GetQueryResults": typed(s.queryResults),
+		"StopQuery":       typed(s.stopQuery),
+		"DescribeQueries": typed(s.describeQueries),
+
+		"DeleteLogGroup":        typed(s.deleteGroup),
+		"PutRetentionPolicy":    typed(s.putRetention),
+		"DeleteRetentionPolicy": typed(s.deleteRetention),
+		"TagResource":           typed(s.tagResource),
+		"UntagResource":         typed(s.untagResource),
+		"ListTagsForResource":   typed(s.listTags),
+
+		"PutSubscriptionFilter":       typed(s.putSubscription),
+		"DescribeSubscriptionFilters": typed(s.describeSubscriptions),
+		"DeleteSubscriptionFilter":    typed(s.deleteSubscription),
+
 		"DescribeLogGroups":  typed(s.describeGroups),
 		"DescribeLogStreams": typed(s.describeStreams),
 	}

@@ -36,6 +36,7 @@ type describedLogGroup struct {
 	MetricFilterCount int    `json:"metricFilterCount"`
 	ARN               string `json:"arn"` // ends in :*
 	StoredBytes       int64  `json:"storedBytes"`
+	RetentionInDays   int    `json:"retentionInDays,omitempty"`
 	LogGroupClass     string `json:"logGroupClass"`
 	LogGroupARN       string `json:"logGroupArn"` // the same without :*
 	DeletionProtected bool   `json:"deletionProtectionEnabled"`
@@ -77,7 +78,7 @@ func (s *logStore) describeGroups(c *call, in describeLogGroupsInput) (describeL
 		g, arn := s.groups[name], c.arn("log-group:"+name)
 		out.LogGroups = append(out.LogGroups, describedLogGroup{
 			LogGroupName: name, CreationTime: g.created, ARN: arn + ":*", LogGroupARN: arn,
-			StoredBytes: g.storedBytes, LogGroupClass: "STANDARD",
+			StoredBytes: g.storedBytes, RetentionInDays: g.retention, LogGroupClass: "STANDARD",
 		})
 	}
 	return out, nil

@@ -1,9 +1,12 @@
 package localaws
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
+
+	"muster/internal/pattern"
 )
 
 // Limits of FilterLogEvents.
@@ -11,6 +14,7 @@ const (
 	maxLogPageEvents   = 10_000  // also the default
 	maxLogPageBytes    = 1 << 20 // counted as PutLogEvents counts
 	maxFilteredStreams = 100     // names in logStreamNames
+	maxFilterPattern   = 1024    // characters
 )
 
 type filterLogEventsInput struct {
@@ -45,7 +49,7 @@ type filteredLogEvent struct {
 type logQuery struct {
 	start, end int64 // Unix milliseconds, both inclusive
 	limit      int
-	terms      []string
+	pattern    *pattern.Pattern
 	streams    []string // nil: all of them
 	prefix     string
 	from       logPosition
@@ -146,11 +150,10 @@ func (s *logStore) logQuery(c *call, in filterLogEventsInput) (logQuery, error) 
 	case in.StartFromHead != nil && !*in.StartFromHead:
 		return q, failf("InvalidParameterException", "This stand-in reads oldest first only: startFromHead must be true.")
 	}
-	terms, err := parseLogTerms(in.FilterPattern)
-	if err != nil {
+	var err error
+	if q.pattern, err = filterPattern("filterPattern", in.FilterPattern); err != nil {
 		return q, err
 	}
-	q.terms = terms
 	q.from.Query = fingerprint(in.LogGroupName, in.LogGroupIdentifier, q.streams, q.prefix, q.start, q.end, in.FilterPattern)
 	return q, s.resume(c, &q.from, in.NextToken)
 }
@@ -173,10 +176,22 @@ func (q *logQuery) matches(e logEvent) bool {
 	if q.streams != nil && !slices.Contains(q.streams, e.stream) || !strings.HasPrefix(e.stream, q.prefix) {
 		return false
 	}
-	for _, t := range q.terms {
-		if !strings.Contains(e.message, t) {
-			return false
-		}
+	return q.pattern.Match(e.message)
+}
+
+// filterPattern reads a member of a request that is a filter pattern.
+func filterPattern(member, text string) (*pattern.Pattern, error) {
+	if len([]rune(text)) > maxFilterPattern {
+		return nil, logsInvalid("Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", text, member, maxFilterPattern)
 	}
-	return true
+	p, err := pattern.Parse(text)
+	var syntax *pattern.SyntaxError
+	if errors.As(err, &syntax) {
+		reason := syntax.Reason
+		if !strings.HasPrefix(reason, "Invalid character(s)") { // which is AWS's own text
+			reason = "Invalid filter pattern: " + reason
+		}
+		return nil, failf("InvalidParameterException", "%s", reason)
+	}
+	return p, err
 }

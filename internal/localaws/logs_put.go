@@ -24,7 +24,8 @@ var (
 )
 
 type createLogGroupInput struct {
-	LogGroupName string `json:"logGroupName"`
+	LogGroupName string            `json:"logGroupName"`
+	Tags         map[string]string `json:"tags"`
 }
 
 // createGroup is CreateLogGroup.
@@ -38,9 +39,11 @@ func (s *logStore) createGroup(c *call, in createLogGroupInput) (any, error) {
 	if s.groups[in.LogGroupName] != nil {
 		return nil, failf("ResourceAlreadyExistsException", "The specified log group already exists")
 	}
-	s.groups[in.LogGroupName] = &logGroup{
-		name: in.LogGroupName, created: c.Time.UnixMilli(), streams: map[string]*logStream{},
+	g := &logGroup{name: in.LogGroupName, created: c.Time.UnixMilli(), streams: map[string]*logStream{}}
+	if err := g.tag(in.Tags); err != nil {
+		return nil, err
 	}
+	s.groups[g.name] = g
 	return nil, nil
 }
 
@@ -128,9 +131,11 @@ func (s *logStore) put(c *call, in putLogEventsInput) (putLogEventsOutput, error
 	if held := s.held.Load(); held+size > s.maxSize {
 		return putLogEventsOutput{}, failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", held, s.maxSize)
 	}
+	accepted := make([]logEvent, 0, end-first)
 	for _, e := range in.LogEvents[first:end] {
-		s.accept(c.Time, g, st, *e.Timestamp, e.Message)
+		accepted = append(accepted, s.accept(c.Time, g, st, *e.Timestamp, e.Message))
 	}
+	s.subscribed(c.Account, g, st, accepted)
 	out := putLogEventsOutput{NextSequenceToken: fmt.Sprintf("%056d", s.sequence)}
 	if first > 0 || end < len(in.LogEvents) {
 		out.Rejected = &rejectedLogEvents{}
@@ -195,7 +200,7 @@ func span(events []inputLogEvent) time.Duration {
 
 // deliver is how an AWS service writes into a log group, which it makes if need
 // be. Unlike PutLogEvents it takes events of any time.
-func (s *logStore) deliver(now time.Time, group, stream string, events []inputLogEvent) error {
+func (s *logStore) deliver(account string, now time.Time, group, stream string, events []inputLogEvent) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.groups[group]
@@ -215,8 +220,10 @@ func (s *logStore) deliver(now time.Time, group, stream string, events []inputLo
 	if held := s.held.Load(); held+size > s.maxSize {
 		return failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", held, s.maxSize)
 	}
+	accepted := make([]logEvent, 0, len(events))
 	for _, e := range events {
-		s.accept(now, g, st, *e.Timestamp, e.Message)
+		accepted = append(accepted, s.accept(now, g, st, *e.Timestamp, e.Message))
 	}
+	s.subscribed(account, g, st, accepted)
 	return nil
 }

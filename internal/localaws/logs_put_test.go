@@ -92,7 +92,7 @@ func TestPutLogEventsRefusesBeyondItsMemory(t *testing.T) {
 		_, err := s.put(c, putLogEventsInput{"g", "s", []inputLogEvent{{aws.Int64(c.Time.UnixMilli()), "thirty bytes of a log's message"}}})
 		return err
 	}
-	if _, err := s.createGroup(c, createLogGroupInput{"g"}); err != nil {
+	if _, err := s.createGroup(c, createLogGroupInput{LogGroupName: "g"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.createStream(c, createLogStreamInput{"g", "s"}); err != nil {

@@ -28,12 +28,17 @@ type logStore struct {
 	trouble *trouble
 	tokens  *pageTokens
 	maxSize int64 // bytes; see maxLogBytes
+	now     func() time.Time
 
-	mu       sync.Mutex
-	groups   map[string]*logGroup
-	pending  []pendingEvent // by visible time, then sequence
-	sequence uint64         // of the last accepted event
-	held     *atomic.Int64  // bytes of all accepted events; of other places too
+	mu      sync.Mutex
+	groups  map[string]*logGroup
+	pending []pendingEvent // by visible time, then sequence
+	tails   map[*liveTail]struct{}
+	queries []*logsQuery // of Insights, oldest first
+
+	subscriber subscriber
+	sequence   uint64        // of the last accepted event
+	held       *atomic.Int64 // bytes of all accepted events; of other places too
 }
 
 // A logGroup is a named set of streams. Its events are ordered as
@@ -42,8 +47,12 @@ type logGroup struct {
 	name        string
 	created     int64 // Unix milliseconds
 	storedBytes int64
+	retention   int // days; zero: for ever
+	tags        map[string]string
 	streams     map[string]*logStream
 	events      []logEvent
+
+	subscriptions []*logSubscription
 }
 
 // A logStream is one source of events in a group. Times are Unix
@@ -71,7 +80,10 @@ type pendingEvent struct {
 // newLogStore returns an empty store whose events take delay to be visible,
 // and more when trouble makes them late.
 func newLogStore(delay time.Duration, t *trouble, tokens *pageTokens) *logStore {
-	return &logStore{delay: delay, trouble: t, tokens: tokens, maxSize: maxLogBytes, held: new(atomic.Int64), groups: map[string]*logGroup{}}
+	return &logStore{
+		delay: delay, trouble: t, tokens: tokens, maxSize: maxLogBytes, now: time.Now, held: new(atomic.Int64), tails: map[*liveTail]struct{}{},
+		subscriber: func(string, string, []byte) bool { return false }, groups: map[string]*logGroup{},
+	}
 }
 
 // drain makes every accepted event visible.
@@ -79,7 +91,7 @@ func (s *logStore) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.pending {
-		p.group.insert(p.event)
+		s.show(p)
 	}
 	s.pending = nil
 }
@@ -88,13 +100,22 @@ func (s *logStore) drain() {
 func (s *logStore) settle(now time.Time) {
 	due := sort.Search(len(s.pending), func(i int) bool { return s.pending[i].visible.After(now) })
 	for _, p := range s.pending[:due] {
-		p.group.insert(p.event)
+		s.show(p)
 	}
 	s.pending = slices.Delete(s.pending, 0, due)
 }
 
+// show makes an event visible, to those who tail its group too. The caller holds
+// the lock.
+func (s *logStore) show(p pendingEvent) {
+	p.group.insert(p.event)
+	for tail := range s.tails {
+		tail.offer(p.group, p.event)
+	}
+}
+
 // accept takes one event into a stream. The caller holds the lock.
-func (s *logStore) accept(now time.Time, g *logGroup, st *logStream, timestamp int64, message string) {
+func (s *logStore) accept(now time.Time, g *logGroup, st *logStream, timestamp int64, message string) logEvent {
 	s.sequence++
 	e := logEvent{
 		timestamp: timestamp, ingested: now.UnixMilli(), sequence: s.sequence,
@@ -113,6 +134,7 @@ func (s *logStore) accept(now time.Time, g *logGroup, st *logStream, timestamp i
 	p := pendingEvent{visible: now.Add(s.trouble.delay("logs", s.delay)), group: g, event: e}
 	at := sort.Search(len(s.pending), func(i int) bool { return s.pending[i].visible.After(p.visible) })
 	s.pending = slices.Insert(s.pending, at, p)
+	return e
 }
 
 // insert puts e at its place; events mostly arrive in order, so that this is

@@ -223,7 +223,7 @@ func TestFilterLogEventsRefuses(t *testing.T) {
 		in   cloudwatchlogs.FilterLogEventsInput
 		code string
 	}{
-		"json pattern":       {cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, FilterPattern: aws.String(`{ $.level = "error" }`)}, "InvalidParameterException"},
+		"pattern":            {cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, FilterPattern: aws.String(`{ $.level = "error"`)}, "InvalidParameterException"},
 		"limit":              {cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, Limit: aws.Int32(10_001)}, "InvalidParameterException"},
 		"end before start":   {cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, StartTime: aws.Int64(2), EndTime: aws.Int64(1)}, "InvalidParameterException"},
 		"negative start":     {cloudwatchlogs.FilterLogEventsInput{LogGroupName: group, StartTime: aws.Int64(-1)}, "InvalidParameterException"},

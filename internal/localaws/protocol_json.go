@@ -23,6 +23,8 @@ var targets = map[string]struct{ service, namespace string }{
 	"AmazonSQS":                   {"sqs", "com.amazonaws.sqs#"},
 	"AmazonAthena":                {"athena", ""},
 	"Route53AutoNaming_v20170314": {"servicediscovery", ""},
+	"Firehose_20150804":           {"firehose", ""},
+	"Kinesis_20131202":            {"kinesis", ""},
 	"AWSOrganizationsV20161128":   {"organizations", ""},
 }
 
@@ -46,6 +48,10 @@ func (p *jsonProtocol) parse(r *http.Request, body []byte, c *call) error {
 }
 
 func (p *jsonProtocol) write(w http.ResponseWriter, c *call, answer any) error {
+	if stream, ok := answer.(streamedAnswer); ok {
+		w.Header().Set("X-Amzn-Requestid", c.RequestID)
+		return stream(w)
+	}
 	body, err := encodeJSON(answer)
 	if err != nil {
 		return fmt.Errorf("encode the answer of %s: %w", c.action(), err)

@@ -26,6 +26,8 @@ type objectStore struct {
 
 	mu     sync.Mutex
 	owners map[string]string // accounts, by bucket; the names are one space for all
+	// gathered are the buckets that AWS's services write evidence into.
+	gathered map[string]bool
 }
 
 // clock is gofakes3's view of Options.Now.
@@ -44,12 +46,17 @@ func newObjectStore(s *Server, trailBucket string) (*objectStore, error) {
 		gofakes3.WithoutVersioning())
 	return &objectStore{
 		s: s, backend: backend, handler: fake.Server(), owners: map[string]string{trailBucket: s.account},
+		gathered: map[string]bool{trailBucket: true},
 	}, nil
 }
 
 // put stores an object, replacing one of the same key.
 func (o *objectStore) put(bucket, key string, body []byte) error {
-	_, err := o.backend.PutObject(bucket, key, map[string]string{"Content-Type": "application/json"},
+	return o.putAs("application/json", bucket, key, body)
+}
+
+func (o *objectStore) putAs(contentType, bucket, key string, body []byte) error {
+	_, err := o.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType},
 		bytes.NewReader(body), int64(len(body)), nil)
 	return err
 }
@@ -94,7 +101,7 @@ var subresources = []string{
 func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	c.Operation, c.RequestID = s3Operation(r, bucket, key), newRequestID("s3")
-	c.evidence = bucket == o.s.trail.bucket
+	c.evidence = o.hasEvidence(bucket)
 	c.classify()
 	o.describe(r, c, bucket, key)
 	if e := o.refuse(r, c, bucket); e != nil {
@@ -107,7 +114,7 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	if c.evidence && c.readOnly {
-		o.s.trail.deliver()
+		o.s.deliver()
 		if c.Operation == "ListObjects" && o.s.trouble.emptyPage(c) {
 			o.s.trail.call(c, nil)
 			writeEmptyList(w, r, c, bucket)

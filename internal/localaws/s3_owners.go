@@ -66,3 +66,16 @@ func (o *objectStore) listBuckets(w http.ResponseWriter, c *call) {
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(out) // the client is gone: nobody to tell
 }
+
+// gathers notes that a service writes evidence into a bucket.
+func (o *objectStore) gathers(bucket string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gathered[bucket] = true
+}
+
+func (o *objectStore) hasEvidence(bucket string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.gathered[bucket]
+}

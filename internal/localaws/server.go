@@ -37,6 +37,8 @@ type Server struct {
 	objects    *objectStore
 	logs       *placed[*logStore]
 	traces     *placed[*traceStore]
+	deliveries *placed[*deliveryStreams]
+	streams    *placed[*dataStreams]
 	members    []Member // of the organization; the first one is the home account
 	daemon     *daemon
 	// drains make what a service holds back visible; run by Drain in order.
@@ -110,6 +112,14 @@ func (s *Server) Drain() {
 	for _, drain := range s.drains {
 		drain()
 	}
+}
+
+// deliver writes the evidence files that are due into their buckets. It runs when
+// somebody looks into one, which cannot be told from writers that work on their
+// own.
+func (s *Server) deliver() {
+	s.trail.deliver()
+	s.deliveries.each(func(ds *deliveryStreams) { ds.deliver(false) })
 }
 
 // closeTimeout is how long Close lets running requests finish; waiting ones are

@@ -2,16 +2,29 @@ package localaws
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // mountTelemetry builds CloudWatch Logs, X-Ray and the X-Ray daemon.
 func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
+	s.deliveries = newPlaced(func(place) *deliveryStreams { return newDeliveryStreams(s) }, (*deliveryStreams).operations)
+	registerPlaced(s, "firehose", s.deliveries)
+	s.streams = newPlaced(func(place) *dataStreams { return newDataStreams(s) }, (*dataStreams).operations)
+	registerPlaced(s, "kinesis", s.streams)
+	s.drains = append(s.drains, func() { s.deliveries.each(func(ds *deliveryStreams) { ds.deliver(true) }) })
+
 	var logBytes, traceBytes atomic.Int64
-	s.logs = newPlaced(func(place) *logStore {
+	s.logs = newPlaced(func(where place) *logStore {
 		logs := newLogStore(s.delay.Logs, s.trouble, s.tokens)
-		logs.held = &logBytes
+		logs.held, logs.now = &logBytes, s.now
+		logs.subscriber = func(destination, partition string, record []byte) bool {
+			if strings.HasPrefix(destination, "arn:aws:firehose:") {
+				return s.deliveries.at(where).take(destination, record)
+			}
+			return s.streams.at(where).take(destination, partition, record)
+		}
 		return logs
 	}, (*logStore).operations)
 	registerPlaced(s, "logs", s.logs)
@@ -22,7 +35,7 @@ func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
 		traces.held = &traceBytes
 		traces.destination.search = o.TransactionSearch
 		traces.send = func(now time.Time, spans []inputLogEvent) error {
-			return s.logs.at(where).deliver(now, spansGroup, spansStream, spans)
+			return s.logs.at(where).deliver(where.account, now, spansGroup, spansStream, spans)
 		}
 		return traces
 	}, (*traceStore).operations)

@@ -128,7 +128,7 @@ func expiredToken(service string) *apiError {
 // readsEvidence reports whether a call is one by which evidence is collected.
 func readsEvidence(c *call) bool {
 	switch c.Service {
-	case "logs", "xray", "cloudtrail", "config":
+	case "logs", "xray", "cloudtrail", "config", "kinesis", "organizations":
 		return c.readOnly
 	case "s3":
 		return c.readOnly && c.evidence
