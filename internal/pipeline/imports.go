@@ -16,8 +16,10 @@ import (
 
 const (
 	// importRecords bounds one commit of an import, and with it the memory that
-	// records need (a CloudTrail event is about 2 KB, its record about 5).
-	importRecords = 50_000
+	// records need (a CloudTrail event is about 2 KB, its record about 5): those
+	// of one commit that is being written and one that is being gathered. It
+	// makes two row groups, which are encoded at once.
+	importRecords = 40_000
 	// filesAhead is how many files are read before their turn, so that both
 	// cores work: one file's records come in while others are joined and
 	// written. It took a third off an import on two cores; more than this only
@@ -65,6 +67,8 @@ func (l *Line) Import(ctx context.Context, paths []string, read ReadFile, progre
 		progress(p)
 		if err := im.file(ctx, f, r); err != nil {
 			if im.lakeFailed || ctx.Err() != nil {
+				_ = im.settle() // of a commit that was told to stop too
+				p.Totals = im.totals
 				return p, err
 			}
 			errs = append(errs, err)
@@ -74,10 +78,11 @@ func (l *Line) Import(ctx context.Context, paths []string, read ReadFile, progre
 		p.Bytes += f.size
 		p.Totals, p.Unreadable = im.totals, im.unreadable
 	}
-	if err := im.flush(ctx); err != nil {
+	err = errors.Join(im.flush(ctx), im.settle())
+	p.Totals = im.totals
+	if err != nil {
 		return p, err
 	}
-	p.Totals = im.totals
 	progress(p)
 	return p, errors.Join(errs...)
 }
@@ -186,13 +191,23 @@ func (r *reading) run(ctx context.Context, batches iter.Seq2[fleet.Batch, error]
 	}
 }
 
-// importer gathers the records of files into commits of a good size.
+// importer gathers the records of files into commits of a good size. While one
+// of them is being committed, the next is gathered.
 type importer struct {
 	line       *Line
 	step       Step
-	totals     Totals
+	taking     chan taken     // the commit that is under way; nil for none
+	spare      []fleet.Record // room for the records of a step
+	totals     Totals         // of the commits that are over
 	unreadable int
 	lakeFailed bool
+}
+
+// taken is how a commit ended.
+type taken struct {
+	totals Totals
+	room   []fleet.Record // of its records, which nothing refers to any more
+	err    error
 }
 
 // file takes the batches of one file.
@@ -227,15 +242,33 @@ func unreadable(b *fleet.Batch) int {
 	return n
 }
 
-// flush commits what is gathered, and keeps its room for what comes.
+// flush begins to commit what is gathered, once the commit before is over. What
+// comes of it is the answer of the next flush, or of settle.
 func (im *importer) flush(ctx context.Context) error {
-	t, err := im.line.Take(ctx, im.step)
-	if err != nil {
-		im.lakeFailed = true
+	if err := im.settle(); err != nil {
 		return err
 	}
-	im.totals.add(t)
-	clear(im.step.Records)
-	im.step = Step{Records: im.step.Records[:0]}
+	step, taking := im.step, make(chan taken, 1)
+	im.step, im.spare, im.taking = Step{Records: im.spare}, nil, taking
+	go func() {
+		t, err := im.line.Take(ctx, step)
+		clear(step.Records)
+		taking <- taken{t, step.Records[:0], err}
+	}()
+	return nil
+}
+
+// settle waits for the commit that is under way.
+func (im *importer) settle() error {
+	if im.taking == nil {
+		return nil
+	}
+	done := <-im.taking
+	im.taking, im.spare = nil, done.room
+	if done.err != nil {
+		im.lakeFailed = true
+		return done.err
+	}
+	im.totals.add(done.totals)
 	return nil
 }

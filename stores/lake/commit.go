@@ -13,6 +13,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+	"golang.org/x/sync/errgroup"
+
 	"muster/fleet"
 )
 
@@ -117,14 +119,16 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 // those of the batch.
 func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit, all []row) (map[partition][]*row, error) {
 	seq := tbl.Metadata().LastSequenceNumber() + 1
-	for i := range all {
-		if i < len(c.Records) {
-			all[i] = newRow(&c.Records[i])
-		} else {
-			all[i] = newRow(&c.Revised[i-len(c.Records)])
-			all[i].Amends, all[i].Amendment = true, seq
+	inShares(len(all), func(from, to int) {
+		for i := from; i < to; i++ {
+			if i < len(c.Records) {
+				all[i] = unliftedRow(&c.Records[i])
+			} else {
+				all[i] = unliftedRow(&c.Revised[i-len(c.Records)])
+				all[i].Amends, all[i].Amendment = true, seq
+			}
 		}
-	}
+	})
 	later := amendInBatch(all, c.Amendments)
 	amended, err := l.liveRows(ctx, tbl, later)
 	if err != nil {
@@ -135,6 +139,16 @@ func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit, all 
 		amended[i].Amends, amended[i].Amendment = true, seq
 	}
 	return partitioned(all, amended), nil
+}
+
+// inShares does something to 0 … n-1 in as many shares at once as there are cores.
+func inShares(n int, do func(from, to int)) {
+	shares := min(cap(encoding), n)
+	var running sync.WaitGroup
+	for i := range shares {
+		running.Go(func() { do(n*i/shares, n*(i+1)/shares) })
+	}
+	running.Wait()
 }
 
 // partitioned sorts rows out by the part of the table that they belong to.
@@ -181,19 +195,27 @@ func giveRows(room *[]row) {
 	rowRooms.Put(room)
 }
 
-// write writes the files of a commit. After an error none of them is left.
+// write writes the files of a commit, several at once. After an error none of
+// them is left.
 func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
 		sortRows(rows)
 		for _, chunk := range cut(rows) {
-			name := evidenceName(l.base, key.dayKey, rand.Text())
-			size, err := writeEvidence(l.files(ctx), name, chunk)
-			if err != nil {
-				return nil, errors.Join(err, l.remove(ctx, written))
-			}
-			written = append(written, writtenFile{key, name, size, chunk})
+			written = append(written, writtenFile{key: key, name: evidenceName(l.base, key.dayKey, rand.Text()), rows: chunk})
 		}
+	}
+	f := l.files(ctx)
+	var running errgroup.Group
+	running.SetLimit(cap(encoding))
+	for i := range written {
+		running.Go(func() (err error) {
+			written[i].size, err = writeEvidence(f, written[i].name, written[i].rows)
+			return err
+		})
+	}
+	if err := running.Wait(); err != nil {
+		return nil, errors.Join(err, l.remove(ctx, written)) // some may not be there
 	}
 	return written, nil
 }

@@ -53,36 +53,34 @@ func writeParquet[T any](f files, name string, rows []T, options ...parquet.Writ
 	})
 }
 
-// writeEvidence is writeParquet for the rows of a file of evidence.
-func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
-	return writeFile(f, name, evidenceOptions(), func(w *parquet.GenericWriter[row]) error {
-		buf := make([]row, 0, writeRowsAtOnce)
-		for chunk := range slices.Chunk(rows, writeRowsAtOnce) {
-			buf = buf[:0]
-			for _, r := range chunk {
-				buf = append(buf, *r)
-			}
-			if _, err := w.Write(buf); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // fastest is one for all files, since it keeps its encoders and their tables.
 var fastest = &zstd.Codec{Level: zstd.SpeedFastest}
 
+// fileOptions are options with what all files have.
+func fileOptions(options []parquet.WriterOption) []parquet.WriterOption {
+	return append(options, parquet.Compression(fastest), parquet.CreatedBy(maker, "1", ""),
+		// Each page's bounds are in the column index, where readers look for
+		// them; in the pages' headers too they only cost time and room.
+		parquet.DataPageStatistics(false))
+}
+
 func writeFile[T any](f files, name string, options []parquet.WriterOption, write func(*parquet.GenericWriter[T]) error) (size int64, err error) {
+	return writeNew(f, name, func(out *countingWriter) error {
+		w := parquet.NewGenericWriter[T](out, fileOptions(options)...)
+		err := write(w)
+		return errors.Join(err, w.Close())
+	})
+}
+
+// writeNew writes a new file, which is durable when it returns, and returns its
+// size in bytes. What could not be written whole is removed.
+func writeNew(f files, name string, write func(*countingWriter) error) (size int64, err error) {
 	file, err := f.Create(name)
 	if err != nil {
 		return 0, fmt.Errorf("write %s: %w", name, err)
 	}
 	counted := &countingWriter{w: bufio.NewWriterSize(file, 1<<20)}
-	options = append(options, parquet.Compression(fastest), parquet.CreatedBy(maker, "1", ""))
-	w := parquet.NewGenericWriter[T](counted, options...)
-	err = write(w)
-	if err = errors.Join(err, w.Close()); err == nil {
+	if err = write(counted); err == nil {
 		err = counted.w.Flush()
 	}
 	end := file.Close

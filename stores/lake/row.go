@@ -26,7 +26,7 @@ type row struct {
 	Region          string            `parquet:"region,id(8),dict"`
 	Service         string            `parquet:"service,id(9),dict"`
 	Name            string            `parquet:"name,id(10),dict"`
-	Resources       []string          `parquet:"resources,id(11),list" parquet-element:",id(12)"`
+	Resources       []string          `parquet:"resources,id(11),list" parquet-element:",id(12),dict"`
 	Principal       string            `parquet:"principal,id(13),dict"`
 	Error           string            `parquet:"error,id(14),dict"`
 	Message         string            `parquet:"message,id(15)"`
@@ -57,7 +57,7 @@ type row struct {
 	HTTPMethod      string            `parquet:"http_method,id(41),dict"`
 	HTTPStatus      int32             `parquet:"http_status,id(42)"`
 	LogGroup        string            `parquet:"log_group,id(43),dict"`
-	Attributes      map[string]string `parquet:"attributes,id(44)" parquet-key:",id(45)" parquet-value:",id(46)"`
+	Attributes      map[string]string `parquet:"attributes,id(44)" parquet-key:",id(45),dict" parquet-value:",id(46)"`
 	Raw             string            `parquet:"raw,id(47)"`
 	// Amends marks a row that replaces an earlier row of the same record. Among
 	// a record's rows the greatest (Revision, Amendment) is the live one.
@@ -65,11 +65,25 @@ type row struct {
 	// Amendment is the sequence number of the commit that wrote an amending
 	// row, 0 on the others.
 	Amendment int64 `parquet:"amendment,id(49)"`
+
+	// Unlifted are the attributes of a record on its way into a file, all of
+	// them: lifting them into columns and sorting the rest is left to whoever
+	// encodes the row, and Attributes is empty. nil on all other rows.
+	Unlifted map[string]string `parquet:"-"`
 }
 
 // newRow translates a resolved record. Text that is not valid UTF-8, which no
 // engine reads, gets replacement characters; raw evidence is kept exactly.
 func newRow(r *fleet.Record) row {
+	out := unliftedRow(r)
+	all := out.Unlifted
+	out.Unlifted, out.Attributes = nil, make(map[string]string, len(all))
+	out.lift(all, func(name, value string) { out.Attributes[name] = value })
+	return out
+}
+
+// unliftedRow is newRow, but for the attributes, which it shares with the record.
+func unliftedRow(r *fleet.Record) row {
 	out := row{
 		ID: text(r.ID), Revision: int32(r.Revision), Kind: text(string(r.Kind)),
 		Time: r.TimeUS(), TimeUS: r.TimeUS(), DurationUS: r.Duration.Microseconds(),
@@ -78,10 +92,9 @@ func newRow(r *fleet.Record) row {
 		SeenTrace: text(r.Seen.Trace), SeenRequest: text(r.Seen.Request), SeenCorrelation: text(r.Seen.Correlation),
 		Span: text(r.Seen.Span), Parent: text(r.Seen.Parent), Messages: texts(r.Seen.Messages),
 		AccessKey: text(r.Seen.AccessKey), IssuedKey: text(r.Seen.IssuedKey),
-		Raw: encodeRaw(r.Raw),
+		Raw: encodeRaw(r.Raw), Unlifted: r.Attributes,
 	}
 	out.setKeys(&r.Keys)
-	out.setAttributes(r.Attributes)
 	return out
 }
 
@@ -104,10 +117,9 @@ func (w *row) setKeys(k *fleet.Keys) {
 	w.Origin = text(k.Origin)
 }
 
-// setAttributes lifts the attributes that have a column. A value that its
-// column could not give back stays in the map.
-func (w *row) setAttributes(all map[string]string) {
-	w.Attributes = make(map[string]string, len(all))
+// lift sets the columns of the attributes that have one, and gives the others to
+// rest. A value that its column could not give back is among these.
+func (w *row) lift(all map[string]string, rest func(name, value string)) {
 	for k, v := range all {
 		column := w.lifted(k)
 		switch {
@@ -119,7 +131,7 @@ func (w *row) setAttributes(all map[string]string) {
 			n, _ := strconv.ParseInt(v, 10, 32)
 			w.HTTPStatus = int32(n)
 		default:
-			w.Attributes[text(k)] = text(v)
+			rest(text(k), text(v))
 		}
 	}
 }
