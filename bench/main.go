@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 3 && args[0] == peerVerb {
 		return runPeer(ctx, args[1], args[2])
 	}
+	if len(args) > 0 && args[0] == latencyVerb {
+		return runLatency(ctx, args[1:], out)
+	}
 	if len(args) > 0 && args[0] == openSearchVerb {
 		return runOpenSearch(ctx, args[1:], out)
 	}
@@ -93,6 +96,8 @@ func (o options) measure(ctx context.Context, out io.Writer) error {
 	}
 	records := max(1, o.records/recordsPerTrace) * recordsPerTrace
 	report(out, records, muster, duck)
+	fmt.Fprintln(out)
+	header(out)
 	return latency(ctx, l, out)
 }
 

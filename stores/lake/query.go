@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 
 	"muster/fleet"
 )
@@ -158,9 +159,29 @@ func (l *Lake) planQuery(ctx context.Context, q *fleet.Query) (plan, error) {
 	if tbl.CurrentSnapshot() == nil {
 		return plan{}, nil
 	}
-	p, err := planFiles(ctx, tbl, planFilter(q))
-	p.snapshot = fleet.Snapshot(snapshotID(tbl))
-	return p, err
+	v, err := l.inventory(ctx, tbl)
+	if err != nil {
+		return plan{}, err
+	}
+	if v.foreign {
+		p, err := planFiles(ctx, tbl, planFilter(q))
+		p.snapshot = fleet.Snapshot(snapshotID(tbl))
+		return p, err
+	}
+	p := plan{snapshot: fleet.Snapshot(snapshotID(tbl))}
+	for _, f := range v.plan(q) {
+		p.files = append(p.files, f.planned)
+	}
+	return p, nil
+}
+
+// inventory is all that a table's current snapshot names.
+func (l *Lake) inventory(ctx context.Context, tbl *table.Table) (*inventory, error) {
+	v, news, err := l.reader.inventories.at(ctx, tbl)
+	if news {
+		l.reader.footers.keep(v)
+	}
+	return v, err
 }
 
 // amending are the files with amending rows.

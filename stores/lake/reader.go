@@ -33,6 +33,9 @@ type reader struct {
 	files folder
 	db    *sql.DB
 	temp  string // where DuckDB spills
+
+	inventories inventories
+	footers     footers
 }
 
 // newReader starts an engine that reads files below root, loads no extension
@@ -83,7 +86,11 @@ func execAll(c driver.ExecerContext, statements []string) error {
 	return nil
 }
 
+// ready says that there is an engine to read with.
+func (*reader) ready() bool { return true }
+
 func (r *reader) close() error {
+	r.footers.close()
 	return errors.Join(r.db.Close(), os.RemoveAll(r.temp))
 }
 

@@ -14,7 +14,13 @@ import (
 var errNoReader = errors.New("this muster was built without the folder reader (build tag noduckdb): use one that has it")
 
 // reader stands in for DuckDB in a build without cgo.
-type reader struct{}
+type reader struct {
+	inventories inventories
+	footers     footers
+}
+
+// ready says that there is no engine to read with.
+func (*reader) ready() bool { return false }
 
 func newReader(string) (*reader, error) { return &reader{}, nil }
 

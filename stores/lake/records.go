@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -87,6 +88,20 @@ func (t *textMap) Scan(v any) error {
 // fleet.Compare. A limit keeps the newest.
 func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
 	return func(yield func(fleet.Record, error) bool) {
+		if l.picks(&q) {
+			rs, err := l.pick(ctx, &q)
+			if !errors.Is(err, errNotPicked) {
+				yieldAll(yield, rs, err)
+				return
+			}
+		}
+		l.scan(ctx, q)(yield)
+	}
+}
+
+// scan is Records by SQL.
+func (l *Lake) scan(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
+	return func(yield func(fleet.Record, error) bool) {
 		e := l.engine()
 		read, err := e.evidence(ctx, &q, false)
 		if err != nil {
@@ -110,6 +125,19 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 			if !yield(r, err) {
 				return
 			}
+		}
+	}
+}
+
+// yieldAll yields records, or the error that there is instead.
+func yieldAll(yield func(fleet.Record, error) bool, rs []fleet.Record, err error) {
+	if err != nil {
+		yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
+		return
+	}
+	for i := range rs {
+		if !yield(rs[i], nil) {
+			return
 		}
 	}
 }

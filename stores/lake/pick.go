@@ -1,0 +1,326 @@
+package lake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
+
+	"muster/fleet"
+)
+
+// A trace is a few rows that lie together in a few files. DuckDB decodes every
+// column of the row groups that hold them, evidence and all, which takes tens of
+// milliseconds; this reads the pages with the rows, which takes a few.
+
+const (
+	// maxPicked bounds the rows that are picked, which are held in memory; more
+	// are a scan, which SQL does better.
+	maxPicked = 20_000
+	// pickers read files at once.
+	pickers = 4
+)
+
+// errNotPicked says that rows cannot be picked, and SQL has to be asked.
+var errNotPicked = errors.New("not to be picked")
+
+// picks reports whether a query is answered by picking: that for the records of
+// a trace or a journey of a folder, whatever else narrows it by a column.
+func (l *Lake) picks(q *fleet.Query) bool {
+	return l.reader != nil && l.reader.ready() && (q.Trace != "" || q.Correlation != "") &&
+		q.Filter == nil && q.Text == "" && q.Principal == "" && q.Resource == ""
+}
+
+// pick is Records for a query that picks allows, or errNotPicked.
+func (l *Lake) pick(ctx context.Context, q *fleet.Query) ([]fleet.Record, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil || tbl.CurrentSnapshot() == nil {
+		return nil, err
+	}
+	v, err := l.inventory(ctx, tbl)
+	if err != nil {
+		return nil, err
+	}
+	if v.foreign {
+		return nil, errNotPicked
+	}
+	files := v.plan(q)
+	column, value := "trace_id", traceID(q.Trace)
+	if value == "" {
+		column, value = "correlation_id", q.Correlation
+	}
+	rows, err := l.pickRows(ctx, files, column, []string{value})
+	if err != nil {
+		return nil, err
+	}
+	if rows, err = l.liveOnly(ctx, files, rows); err != nil {
+		return nil, err
+	}
+	exact := newUSRange(q.Window)
+	rows = slices.DeleteFunc(rows, func(r *row) bool { return !meets(r, q, exact) })
+	slices.SortFunc(rows, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
+	})
+	if q.Limit > 0 && len(rows) > q.Limit {
+		rows = rows[len(rows)-q.Limit:]
+	}
+	out := make([]fleet.Record, len(rows))
+	for i, r := range rows {
+		if q.Lean {
+			r.Raw = ""
+		}
+		out[i] = r.record()
+	}
+	return out, nil
+}
+
+// meets is conditions in Go, for what picks allows.
+func meets(r *row, q *fleet.Query, exact usRange) bool {
+	is := func(want, have string) bool { return want == "" || want == have }
+	return exact.has(r.TimeUS) &&
+		(len(q.Kinds) == 0 || slices.Contains(q.Kinds, fleet.Kind(r.Kind))) &&
+		(len(q.IDs) == 0 || slices.Contains(q.IDs, r.ID)) &&
+		is(q.Service, r.Service) && is(traceID(q.Trace), r.Trace) && is(q.Correlation, r.Correlation) &&
+		is(q.Request, r.Request) && (!q.Errors || r.Error != "")
+}
+
+// pickRows reads the rows of files that have one of some values in a column,
+// which are sorted.
+func (l *Lake) pickRows(ctx context.Context, files []*stored, column string, values []string) ([]*row, error) {
+	found := make([][]*row, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(pickers)
+	for i, f := range files {
+		g.Go(func() error {
+			var err error
+			found[i], err = l.pickFile(ctx, f, column, values)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+func (l *Lake) pickFile(ctx context.Context, f *stored, column string, values []string) ([]*row, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	file, err := l.reader.footers.take(ctx, l, f.name)
+	if err != nil {
+		return nil, err
+	}
+	defer l.reader.footers.give(file)
+	if !file.own {
+		return nil, errNotPicked
+	}
+	leaf, _ := file.parquet.Schema().Lookup(column)
+	var out []*row
+	for _, group := range file.parquet.RowGroups() {
+		numbers, err := findRows(group.ColumnChunks()[leaf.ColumnIndex], values)
+		if err != nil {
+			return nil, fmt.Errorf("read %s of %s: %w", column, f.name, err)
+		}
+		if len(out)+len(numbers) > maxPicked {
+			return nil, errNotPicked
+		}
+		rows, err := groupRows(group, numbers)
+		if err != nil {
+			return nil, fmt.Errorf("read rows of %s: %w", f.name, err)
+		}
+		out = append(out, rows...)
+	}
+	return out, nil
+}
+
+// findRows are the numbers of the rows of a column chunk, counted from its own
+// first, that have one of some values.
+func findRows(chunk parquet.ColumnChunk, values []string) ([]int64, error) {
+	values, err := possible(chunk.(*parquet.FileColumnChunk), values)
+	if err != nil || len(values) == 0 {
+		return nil, err
+	}
+	pages := chunk.Pages()
+	defer func() { _ = pages.Close() }() // only read
+	s := newSeeker(values)
+	var out []int64
+	for first := int64(0); ; {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err = s.page(out, first, page)
+		first += page.NumRows()
+		parquet.Release(page)
+		if err != nil {
+			return out, err
+		}
+	}
+}
+
+// possible are the values that a column chunk may have, by its bounds and its
+// Bloom filter.
+func possible(chunk *parquet.FileColumnChunk, values []string) ([]string, error) {
+	low, high, bounded := chunk.Bounds()
+	filter := chunk.BloomFilter()
+	var out []string
+	for _, v := range values {
+		b := []byte(v)
+		if bounded && (bytes.Compare(b, low.ByteArray()) < 0 || bytes.Compare(b, high.ByteArray()) > 0) {
+			continue
+		}
+		if filter != nil {
+			if ok, err := filter.Check(parquet.ByteArrayValue(b)); err != nil || !ok {
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// seeker looks for values in the pages of a column chunk.
+type seeker struct {
+	values map[string]bool
+	// coded says of each value of the chunk's dictionary whether it is looked
+	// for; nil before the dictionary was read.
+	coded []bool
+	any   bool // of coded
+}
+
+func newSeeker(values []string) *seeker {
+	s := &seeker{values: make(map[string]bool, len(values))}
+	for _, v := range values {
+		s.values[v] = true
+	}
+	return s
+}
+
+// page adds the numbers of the rows that have a value, the first of which is
+// first.
+func (s *seeker) page(out []int64, first int64, page parquet.Page) ([]int64, error) {
+	dictionary := page.Dictionary()
+	if dictionary == nil {
+		return s.plain(out, first, page)
+	}
+	if s.coded == nil {
+		s.coded = make([]bool, dictionary.Len())
+		for i := range s.coded {
+			if s.values[string(dictionary.Index(int32(i)).ByteArray())] {
+				s.coded[i], s.any = true, true
+			}
+		}
+	}
+	if !s.any {
+		return out, nil
+	}
+	places := page.Data()
+	for i, place := range places.Int32() {
+		if s.coded[place] {
+			out = append(out, first+int64(i))
+		}
+	}
+	return out, nil
+}
+
+// plain looks through a page without a dictionary.
+func (s *seeker) plain(out []int64, first int64, page parquet.Page) ([]int64, error) {
+	var buf [64]parquet.Value
+	values := page.Values()
+	for number := first; ; {
+		n, err := values.ReadValues(buf[:])
+		for _, v := range buf[:n] {
+			if s.values[string(v.ByteArray())] {
+				out = append(out, number)
+			}
+			number++
+		}
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+}
+
+// groupRows reads rows of a row group by their ascending numbers.
+func groupRows(group parquet.RowGroup, numbers []int64) ([]*row, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	r := parquet.NewGenericRowGroupReader[row](group)
+	defer func() { _ = r.Close() }() // only read
+	rows := make([]row, len(numbers))
+	out := make([]*row, len(numbers))
+	for i := 0; i < len(numbers); {
+		n := 1 // rows that lie together
+		for i+n < len(numbers) && numbers[i+n] == numbers[i]+int64(n) {
+			n++
+		}
+		if err := r.SeekToRow(numbers[i]); err != nil {
+			return nil, err
+		}
+		for read := 0; read < n; {
+			got, err := r.Read(rows[i+read : i+n])
+			if read += got; read < n && got == 0 {
+				return nil, cmp.Or(err, io.ErrNoProgress)
+			}
+		}
+		i += n
+	}
+	for i := range rows {
+		out[i] = &rows[i]
+	}
+	return out, nil
+}
+
+// liveOnly leaves out the rows that a newer row of the same record replaces, as
+// evidence.live does.
+func (l *Lake) liveOnly(ctx context.Context, files []*stored, rows []*row) ([]*row, error) {
+	byDay := map[dayKey][]string{}
+	for _, r := range rows {
+		k := newDayKey(fleet.Kind(r.Kind), r.TimeUS)
+		byDay[k] = append(byDay[k], r.ID)
+	}
+	newest := map[recordKey]rowVersion{}
+	for _, f := range files {
+		ids := byDay[f.key]
+		if !f.amends || len(ids) == 0 {
+			continue
+		}
+		slices.Sort(ids)
+		amending, err := l.pickFile(ctx, f, "id", slices.Compact(ids))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range amending {
+			k := keyOf(r)
+			if v := (rowVersion{r.Revision, r.Amendment}); v.newer(newest[k]) {
+				newest[k] = v
+			}
+		}
+	}
+	return slices.DeleteFunc(rows, func(r *row) bool {
+		v, amended := newest[keyOf(r)]
+		return amended && v.newer(rowVersion{r.Revision, r.Amendment})
+	}), nil
+}
+
+func keyOf(r *row) recordKey {
+	return recordKey{newDayKey(fleet.Kind(r.Kind), r.TimeUS), hashID(r.ID)}
+}
