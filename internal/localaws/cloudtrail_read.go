@@ -14,6 +14,12 @@ func (t *trail) operations() map[string]operation {
 		"DescribeTrails":    t.describeTrails,
 		"GetTrailStatus":    t.status,
 		"GetEventSelectors": t.eventSelectors,
+
+		"UpdateTrail":         t.update,
+		"StartLogging":        t.startLogging,
+		"StopLogging":         t.stopLogging,
+		"PutInsightSelectors": t.putInsightSelectors,
+		"GetInsightSelectors": t.getInsightSelectors,
 	}
 }
 
@@ -70,7 +76,7 @@ func (t *trail) lookupEvents(_ context.Context, c *call) (any, error) {
 		p.cur.Upto = t.known()
 	}
 	found := t.visible(p.cur, func(r *recorded) bool {
-		return in.Category == "" && r.Region == c.Region && r.RecipientAccountID == c.Account && in.covers(r)
+		return (r.EventCategory == "Insight") == (in.Category == "insight") && r.Region == c.Region && r.RecipientAccountID == c.Account && in.covers(r)
 	})
 	found, next := page(p, found, limit)
 	events := make([]lookupEvent, len(found))
@@ -87,6 +93,9 @@ func (in *lookupInput) check() (int, error) {
 	}
 	if !in.StartTime.IsZero() && !in.EndTime.IsZero() && in.StartTime.After(in.EndTime.Time) {
 		return 0, failf("InvalidTimeRangeException", "The start time must not be after the end time.")
+	}
+	if in.Category != "" && in.Category != "insight" {
+		return 0, failf("InvalidEventCategoryException", "The event category %s is not valid.", in.Category)
 	}
 	if in.MaxResults == nil {
 		return maxLookupPage, nil

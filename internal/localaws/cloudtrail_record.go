@@ -31,6 +31,7 @@ type event struct {
 	ManagementEvent     bool            `json:"managementEvent"`
 	RecipientAccountID  string          `json:"recipientAccountId"`
 	SharedEventID       string          `json:"sharedEventID,omitempty"`
+	Addendum            *eventAddendum  `json:"addendum,omitempty"`
 	EventCategory       string          `json:"eventCategory"`
 }
 
@@ -220,10 +221,80 @@ func (t *trail) add(ev event, at time.Time) {
 		t.s.log.Error("an event cannot be encoded", "event", ev.EventName, "err", err)
 		return
 	}
+	r := recorded{event: ev, raw: raw, at: at}
+	set := t.settings()
+	all := t.keep(r)
+	if ev.ManagementEvent && ev.EventCategory == "Management" {
+		t.mu.Lock()
+		insights := t.watch(r)
+		t.mu.Unlock()
+		for _, insight := range insights {
+			all = append(all, t.keep(insight)...)
+		}
+	}
+	if set.stopped && ev.EventName != "StopLogging" {
+		return
+	}
+	for _, r := range all {
+		t.toLogs(set, r)
+		if !r.data() {
+			t.s.bridge(r)
+		}
+	}
+}
+
+func (r *recorded) data() bool { return r.EventCategory == "Data" }
+
+// keep puts an event where it can be looked up and, unless the trail is stopped,
+// before the writer of files. Trouble may hold back a part of it, which an
+// addendum brings later. It returns what goes on from here.
+func (t *trail) keep(r recorded) []recorded {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ev.ManagementEvent {
-		t.remember(&recorded{event: ev, raw: raw, at: at, visible: at.Add(t.s.trouble.delay("lookup", t.s.delay.Lookup))})
+	if !r.data() {
+		lookup := r
+		lookup.visible = r.at.Add(t.s.trouble.delay("lookup", t.s.delay.Lookup))
+		t.remember(&lookup)
 	}
-	t.pend(recorded{event: ev, raw: raw, at: at, visible: at.Add(t.s.trouble.delay("trail", t.s.delay.Trail))})
+	r.visible = r.at.Add(t.s.trouble.delay("trail", t.s.delay.Trail))
+	if t.set.stopped && r.EventName != "StopLogging" {
+		return nil
+	}
+	all := []recorded{r}
+	if len(r.Resources) > 0 && t.s.trouble.addendum() {
+		all = t.split(r)
+	}
+	for _, r := range all {
+		t.pend(r)
+	}
+	return all
+}
+
+// An eventAddendum says that a record brings what an earlier one lacked.
+type eventAddendum struct {
+	Reason            string `json:"reason"`
+	UpdatedFields     string `json:"updatedFields"`
+	OriginalRequestID string `json:"originalRequestID,omitempty"`
+	OriginalEventID   string `json:"originalEventID"`
+}
+
+// addendumDelay is by how much later than its original an addendum comes at
+// least.
+const addendumDelay = time.Minute
+
+// split makes two records of one: without its resources, and later with them.
+func (t *trail) split(r recorded) []recorded {
+	first, second := r, r
+	first.Resources = nil
+	second.EventID = newUUID()
+	second.Addendum = &eventAddendum{"UPDATED_DATA", "resources", r.RequestID, r.EventID}
+	second.visible = r.visible.Add(max(addendumDelay, t.s.delay.Trail))
+	var err error
+	if first.raw, err = encodeJSON(first.event); err != nil {
+		return []recorded{r}
+	}
+	if second.raw, err = encodeJSON(second.event); err != nil {
+		return []recorded{r}
+	}
+	return []recorded{first, second}
 }

@@ -10,12 +10,22 @@ func (t *trail) arn() string {
 }
 
 func (t *trail) describeTrails(_ context.Context, _ *call) (any, error) {
-	return map[string]any{"trailList": []any{map[string]any{
+	return map[string]any{"trailList": []any{t.description()}}, nil
+}
+
+func (t *trail) description() map[string]any {
+	set := t.settings()
+	out := map[string]any{
 		"Name": trailName, "S3BucketName": t.bucket, "IncludeGlobalServiceEvents": true,
 		"IsMultiRegionTrail": true, "HomeRegion": t.s.region, "TrailARN": t.arn(),
 		"LogFileValidationEnabled": false, "HasCustomEventSelectors": true,
-		"HasInsightSelectors": false, "IsOrganizationTrail": len(t.s.members) > 1,
-	}}}, nil
+		"HasInsightSelectors": len(set.insights) > 0, "IsOrganizationTrail": len(t.s.members) > 1,
+	}
+	if set.logGroup != "" {
+		out["CloudWatchLogsLogGroupArn"] = "arn:aws:logs:" + t.s.region + ":" + t.s.account + ":log-group:" + set.logGroup + ":*"
+		out["CloudWatchLogsRoleArn"] = set.logRole
+	}
+	return out
 }
 
 func (t *trail) status(_ context.Context, c *call) (any, error) {
@@ -26,7 +36,16 @@ func (t *trail) status(_ context.Context, c *call) (any, error) {
 	if err := t.check(in.Name); err != nil {
 		return nil, err
 	}
-	return map[string]any{"IsLogging": true}, nil
+	set := t.settings()
+	out := map[string]any{"IsLogging": !set.stopped}
+	switch {
+	case set.changed.IsZero():
+	case set.stopped:
+		out["StopLoggingTime"] = timestamp{set.changed}
+	default:
+		out["StartLoggingTime"] = timestamp{set.changed}
+	}
+	return out, nil
 }
 
 // eventSelectors says which data events the files hold.

@@ -185,8 +185,7 @@ func filterPattern(member, text string) (*pattern.Pattern, error) {
 		return nil, logsInvalid("Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", text, member, maxFilterPattern)
 	}
 	p, err := pattern.Parse(text)
-	var syntax *pattern.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*pattern.SyntaxError](err); ok {
 		reason := syntax.Reason
 		if !strings.HasPrefix(reason, "Invalid character(s)") { // which is AWS's own text
 			reason = "Invalid filter pattern: " + reason

@@ -90,8 +90,7 @@ func (s *logStore) startQuery(c *call, in startQueryInput) (startQueryOutput, er
 		return out, failf("InvalidParameterException", "A query needs 1 to %d log groups, not %d.", maxQueriedGroups, len(names))
 	}
 	parsed, err := insights.Parse(in.QueryString)
-	var syntax *insights.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*insights.SyntaxError](err); ok {
 		return out, failf("MalformedQueryException", "%s", syntax.Reason)
 	}
 	q := &logsQuery{
@@ -233,8 +232,8 @@ func (s *logStore) run(c *call, q *logsQuery) {
 		}
 	}, q.limit)
 	rows := 0
-	for i := len(s.queries) - 1; i >= 0; i-- {
-		if rows += len(s.queries[i].result.Rows); rows > maxQueryRows && s.queries[i] != q {
+	for i, o := range slices.Backward(s.queries) {
+		if rows += len(o.result.Rows); rows > maxQueryRows && o != q {
 			s.queries = slices.Delete(s.queries, 0, i+1)
 			break
 		}

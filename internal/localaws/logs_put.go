@@ -199,8 +199,8 @@ func span(events []inputLogEvent) time.Duration {
 }
 
 // deliver is how an AWS service writes into a log group, which it makes if need
-// be. Unlike PutLogEvents it takes events of any time.
-func (s *logStore) deliver(account string, now time.Time, group, stream string, events []inputLogEvent) error {
+// be. Unlike PutLogEvents it takes events of any time. They arrive after a delay.
+func (s *logStore) deliver(account string, now time.Time, delay time.Duration, group, stream string, events []inputLogEvent) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.groups[group]
@@ -222,7 +222,7 @@ func (s *logStore) deliver(account string, now time.Time, group, stream string, 
 	}
 	accepted := make([]logEvent, 0, len(events))
 	for _, e := range events {
-		accepted = append(accepted, s.accept(now, g, st, *e.Timestamp, e.Message))
+		accepted = append(accepted, s.accept(now.Add(delay), g, st, *e.Timestamp, e.Message))
 	}
 	s.subscribed(account, g, st, accepted)
 	return nil

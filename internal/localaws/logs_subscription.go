@@ -123,7 +123,8 @@ type subscribedEvent struct {
 
 func controlMessage(g *logGroup, sub *logSubscription, now time.Time) []byte {
 	return zip(subscriptionPayload{
-		"CONTROL_MESSAGE", "CloudwatchLogs", g.name, "", []string{sub.name},
+		"CONTROL_MESSAGE", "CloudwatchLogs", g.name, "",
+		[]string{sub.name},
 		[]subscribedEvent{{"", now.UnixMilli(), fmt.Sprintf("CWL CONTROL MESSAGE: Checking health of destination %s.", vendorOf(sub.destination))}},
 	})
 }

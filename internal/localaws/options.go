@@ -57,6 +57,7 @@ type Trouble struct {
 	Fail      float64 // an internal error, HTTP 500
 	EmptyPage float64 // a page with a token and nothing else
 	Repeat    float64 // an item is handed out or delivered twice
+	Addendum  float64 // a trail's record lacks something that an addendum brings later
 	Late      float64 // an item becomes visible lateFactor times its delay late
 	// All lets Throttle and Fail strike every call, the fleet's writes too.
 	All bool

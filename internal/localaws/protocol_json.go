@@ -23,6 +23,7 @@ var targets = map[string]struct{ service, namespace string }{
 	"AmazonSQS":                   {"sqs", "com.amazonaws.sqs#"},
 	"AmazonAthena":                {"athena", ""},
 	"Route53AutoNaming_v20170314": {"servicediscovery", ""},
+	"AWSEvents":                   {"events", ""},
 	"Firehose_20150804":           {"firehose", ""},
 	"Kinesis_20131202":            {"kinesis", ""},
 	"AWSOrganizationsV20161128":   {"organizations", ""},

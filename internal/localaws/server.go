@@ -37,6 +37,7 @@ type Server struct {
 	objects    *objectStore
 	logs       *placed[*logStore]
 	traces     *placed[*traceStore]
+	events     *placed[*eventBus]
 	deliveries *placed[*deliveryStreams]
 	streams    *placed[*dataStreams]
 	members    []Member // of the organization; the first one is the home account

@@ -23,6 +23,8 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	registerPlaced(s, "ec2", newPlaced(func(place) *securityGroups { return newSecurityGroups(s) }, (*securityGroups).operations))
 	queues := newQueues(s)
 	s.register("sqs", queues.operations())
+	s.events = newPlaced(func(place) *eventBus { return newEventBus(s, queues) }, (*eventBus).operations)
+	registerPlaced(s, "events", s.events)
 	s.register("sns", newTopics(s, queues).operations())
 	registerPlaced(s, "servicediscovery", newPlaced(func(place) *cloudMap { return newCloudMap() }, (*cloudMap).api))
 	athena := newPlaced(func(place) *statements { return newStatements(s, o) }, (*statements).operations)

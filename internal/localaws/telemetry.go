@@ -35,7 +35,7 @@ func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
 		traces.held = &traceBytes
 		traces.destination.search = o.TransactionSearch
 		traces.send = func(now time.Time, spans []inputLogEvent) error {
-			return s.logs.at(where).deliver(where.account, now, spansGroup, spansStream, spans)
+			return s.logs.at(where).deliver(where.account, now, 0, spansGroup, spansStream, spans)
 		}
 		return traces
 	}, (*traceStore).operations)

@@ -37,9 +37,13 @@ type trail struct {
 	remembered int         // events ever put into lookup
 	pending    []recorded
 	files      []string // keys, oldest first
+	set        trailSettings
+	rates      map[insightKey]*callRate // for Insights
 }
 
-func newTrail(s *Server, bucket string) *trail { return &trail{s: s, bucket: bucket} }
+func newTrail(s *Server, bucket string) *trail {
+	return &trail{s: s, bucket: bucket, rates: map[insightKey]*callRate{}}
+}
 
 func (t *trail) remember(r *recorded) {
 	if len(t.lookup) >= maxLookup {
@@ -80,12 +84,15 @@ func (t *trail) drain() {
 // write puts the pending events that are due into files, place by place. The
 // caller holds mu.
 func (t *trail) write(now time.Time) {
-	due := make(map[place][]recorded)
+	due := make(map[trailFolder][]recorded)
 	t.pending = slices.DeleteFunc(t.pending, func(r recorded) bool {
 		if r.visible.After(now) {
 			return false
 		}
-		where := place{r.RecipientAccountID, r.Region}
+		where := trailFolder{place{r.RecipientAccountID, r.Region}, "CloudTrail"}
+		if r.EventCategory == "Insight" {
+			where.kind = "CloudTrail-Insight"
+		}
 		due[where] = append(due[where], r)
 		if t.s.trouble.repeat("trail") {
 			due[where] = append(due[where], r)
@@ -110,14 +117,21 @@ func deal(events []recorded) [][]recorded {
 	return files
 }
 
-func (t *trail) put(where place, now time.Time, events []recorded) {
+// A trailFolder is where files of a place are: management and data events in one,
+// Insights events in the other.
+type trailFolder struct {
+	place
+	kind string
+}
+
+func (t *trail) put(where trailFolder, now time.Time, events []recorded) {
 	body, err := trailFile(events)
 	if err != nil {
 		t.s.log.Error("a trail file cannot be encoded", "err", err)
 		return
 	}
-	key := fmt.Sprintf("AWSLogs/%[6]s%[1]s/CloudTrail/%[2]s/%[3]s/%[1]s_CloudTrail_%[2]s_%[4]s_%[5]s.json.gz",
-		where.account, where.region, now.Format("2006/01/02"), now.Format("20060102T1504Z"), newCode(16), t.s.organizationFolder())
+	key := fmt.Sprintf("AWSLogs/%[6]s%[1]s/%[7]s/%[2]s/%[3]s/%[1]s_%[7]s_%[2]s_%[4]s_%[5]s.json.gz",
+		where.account, where.region, now.Format("2006/01/02"), now.Format("20060102T1504Z"), newCode(16), t.s.organizationFolder(), where.kind)
 	if err := t.s.objects.put(t.bucket, key, body); err != nil {
 		t.s.log.Error("a trail file cannot be written", "key", key, "err", err)
 		return

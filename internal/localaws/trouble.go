@@ -36,6 +36,9 @@ func (t *trouble) emptyPage(c *call) bool { return t.strikes("empty", c.action()
 // repeat says that an item should be handed out twice.
 func (t *trouble) repeat(what string) bool { return t.strikes("repeat", what, t.odds.Repeat) }
 
+// addendum says that a trail's record should come in two parts.
+func (t *trouble) addendum() bool { return t.strikes("addendum", "trail", t.odds.Addendum) }
+
 // delay is how long after it happened an item of a kind becomes visible.
 func (t *trouble) delay(what string, usual time.Duration) time.Duration {
 	if t.strikes("late", what, t.odds.Late) {
