@@ -11,8 +11,23 @@ func (cs *configStore) operations() map[string]operation {
 		"GetResourceConfigHistory":            cs.history,
 		"ListDiscoveredResources":             cs.listDiscovered,
 		"BatchGetResourceConfig":              cs.batchGet,
+		"SelectResourceConfig":                cs.selectConfig,
 		"DescribeConfigurationRecorders":      cs.describeRecorders,
 		"DescribeConfigurationRecorderStatus": cs.describeRecorderStatus,
+
+		"PutConfigRule":       cs.putRule,
+		"DeleteConfigRule":    cs.deleteRule,
+		"DescribeConfigRules": cs.describeRules,
+		"PutEvaluations":      cs.putEvaluations,
+
+		"DescribeComplianceByConfigRule":   cs.complianceByRule,
+		"DescribeComplianceByResource":     cs.complianceByResource,
+		"GetComplianceDetailsByConfigRule": cs.detailsByRule,
+		"GetComplianceDetailsByResource":   cs.detailsByResource,
+
+		"PutDeliveryChannel":       cs.putChannel,
+		"DescribeDeliveryChannels": cs.describeChannels,
+		"DeliverConfigSnapshot":    cs.deliverSnapshot,
 	}
 }
 

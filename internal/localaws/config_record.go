@@ -84,15 +84,19 @@ type configStore struct {
 	items     []configurationItem
 	created   map[placedKey]time.Time
 	lastState int64
+	rules     []*configRule
+	channels  map[place]*deliveryChannel
 }
 
 func newConfigStore(s *Server) *configStore {
-	return &configStore{s: s, created: make(map[placedKey]time.Time)}
+	return &configStore{s: s, created: make(map[placedKey]time.Time), channels: make(map[place]*deliveryChannel)}
 }
 
 // changed takes a picture of a resource that a call has just created or
 // changed. The configuration is encoded at once and may change afterwards.
 func (cs *configStore) changed(c *call, r resource, configuration any, relationships ...relationship) {
+	var item *configurationItem
+	defer func() { cs.announce(item) }()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	key := c.placedKey(r)
@@ -100,20 +104,24 @@ func (cs *configStore) changed(c *call, r resource, configuration any, relations
 	if cs.created[key].IsZero() {
 		cs.created[key], status = c.Time, "ResourceDiscovered"
 	}
-	cs.take(c, r, status, configuration, relationships)
+	item = cs.take(c, r, status, configuration, relationships)
 }
 
 // deleted takes the last picture of a resource.
 func (cs *configStore) deleted(c *call, r resource) {
+	var item *configurationItem
+	defer func() { cs.announce(item) }()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.take(c, r, statusDeleted, nil, nil)
+	item = cs.take(c, r, statusDeleted, nil, nil)
 	delete(cs.created, c.placedKey(r))
 }
 
 // discovered takes the first picture of a resource that was there before; later
 // calls do nothing.
 func (cs *configStore) discovered(c *call, r resource, configuration any) {
+	var item *configurationItem
+	defer func() { cs.announce(item) }()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	key := c.placedKey(r)
@@ -121,15 +129,15 @@ func (cs *configStore) discovered(c *call, r resource, configuration any) {
 		return
 	}
 	cs.created[key] = c.Time
-	cs.take(c, r, "ResourceDiscovered", configuration, nil)
+	item = cs.take(c, r, "ResourceDiscovered", configuration, nil)
 }
 
-// take appends an item. The caller holds mu.
-func (cs *configStore) take(c *call, r resource, status string, configuration any, relationships []relationship) {
+// take appends an item and returns it, or nil. The caller holds mu.
+func (cs *configStore) take(c *call, r resource, status string, configuration any, relationships []relationship) *configurationItem {
 	text, err := json.Marshal(configuration)
 	if err != nil {
 		cs.s.log.Error("a configuration cannot be encoded", "type", r.kind, "resource", r.id, "err", err)
-		return
+		return nil
 	}
 	// State ids are milliseconds in AWS too, and here also unique.
 	cs.lastState = max(cs.lastState+1, c.Time.UnixMilli())
@@ -155,6 +163,27 @@ func (cs *configStore) take(c *call, r resource, status string, configuration an
 		cs.items = slices.Delete(cs.items, 0, maxItems/10)
 	}
 	cs.items = append(cs.items, item)
+	return &item
+}
+
+// announce publishes an item to EventBridge, without the lock.
+func (cs *configStore) announce(item *configurationItem) {
+	if item == nil {
+		return
+	}
+	detail, err := encodeJSON(map[string]any{
+		"recordVersion": "1.3", "messageType": "ConfigurationItemChangeNotification", "configurationItemDiff": nil,
+		"notificationCreationTime": documentTime(item.visible), "configurationItem": item.document(),
+	})
+	if err != nil {
+		cs.s.log.Error("an item cannot be encoded", "type", item.ResourceType, "resource", item.ResourceID, "err", err)
+		return
+	}
+	e := envelope{
+		"0", newUUID(), "Config Configuration Item Change", "aws.config", item.AccountID,
+		item.visible.UTC().Format(eventTimeFormat), item.Region, []string{item.ARN}, detail,
+	}
+	cs.s.events.at(place{item.AccountID, item.Region}).publish(e, false, max(item.visible.Sub(cs.s.now()), 0))
 }
 
 // drain takes every picture that is due and makes all of them visible, now.

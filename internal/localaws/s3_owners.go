@@ -79,3 +79,11 @@ func (o *objectStore) hasEvidence(bucket string) bool {
 	defer o.mu.Unlock()
 	return o.gathered[bucket]
 }
+
+// exists reports whether there is such a bucket.
+func (o *objectStore) exists(bucket string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.owners[bucket]
+	return ok
+}

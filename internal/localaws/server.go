@@ -121,6 +121,7 @@ func (s *Server) Drain() {
 func (s *Server) deliver() {
 	s.trail.deliver()
 	s.deliveries.each(func(ds *deliveryStreams) { ds.deliver(false) })
+	s.config.deliver(false)
 }
 
 // closeTimeout is how long Close lets running requests finish; waiting ones are

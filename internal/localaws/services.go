@@ -33,7 +33,7 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 		athena.each((*statements).close)
 		return nil
 	})
-	s.drains = append(s.drains, s.trail.drain, s.config.drain)
+	s.drains = append(s.drains, s.trail.drain, s.config.drain, func() { s.config.deliver(true) })
 	return s.mountTelemetry(ctx, o)
 }
 
