@@ -243,6 +243,9 @@ func parseSpanID(s string) (string, bool) {
 	return s, true
 }
 
+// longestNoID is the length of the longest word that says that there is no id.
+const longestNoID = max(len("undefined"), len(maskMark))
+
 // isID reports whether a value can be an id: one word of printable bytes that
 // does not just say that there is none.
 func isID(s string) bool {
@@ -253,6 +256,9 @@ func isID(s string) bool {
 		if s[i] <= ' ' || s[i] == 0x7f {
 			return false
 		}
+	}
+	if len(s) > longestNoID {
+		return true
 	}
 	switch strings.ToLower(s) {
 	case "-", "null", "nil", "none", "undefined", "n/a", "(null)", "<nil>", "true", "false", maskMark:

@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// importRecords bounds one commit of an import, and with it the memory that
-	// records need (a CloudTrail event is about 2 KB, its record about 5): those
-	// of one commit that is being written and one that is being gathered. It
-	// makes two row groups, which are encoded at once.
+	// importRecords and importBytes (of evidence) bound one commit of an import,
+	// and with it the memory that records need (a CloudTrail event is about 2 KB,
+	// its record about 5): those of one commit that is being written and one that
+	// is being gathered. They make two row groups, which are encoded at once.
 	importRecords = 40_000
+	importBytes   = 48 << 20
 	// filesAhead is how many files are read before their turn, so that both
 	// cores work: one file's records come in while others are joined and
 	// written. It took a third off an import on two cores; more than this only
@@ -33,7 +34,8 @@ const (
 
 // ReadFile reads the records of one file; it is collectors.ReadFile with its
 // options bound. A bad file yields an error that names it and the position, and
-// nothing before it. Several files are read at once.
+// nothing before it. Several files are read at once. The next batch is asked for
+// once the records of the one before have been copied.
 type ReadFile func(ctx context.Context, path string) iter.Seq2[fleet.Batch, error]
 
 // ImportProgress says how far an import is.
@@ -148,7 +150,8 @@ func expand(paths []string) ([]importFile, error) {
 // reading is a file that is being read.
 type reading struct {
 	batches chan fleet.Batch
-	err     error // once batches is closed
+	copied  chan struct{} // what a batch holds is somewhere else: it may be used again
+	err     error         // once batches is closed
 }
 
 // readAhead yields files in their order while the next ones are being read. A
@@ -162,7 +165,7 @@ func readAhead(ctx context.Context, files []importFile, read ReadFile) iter.Seq2
 		begun := make([]*reading, 0, len(files))
 		for i, f := range files {
 			for len(begun) < min(i+filesAhead, len(files)) {
-				r := &reading{batches: make(chan fleet.Batch)}
+				r := &reading{batches: make(chan fleet.Batch), copied: make(chan struct{}, 1)}
 				path := files[len(begun)].path
 				readers.Go(func() { r.run(ctx, read(ctx, path)) })
 				begun = append(begun, r)
@@ -188,6 +191,12 @@ func (r *reading) run(ctx context.Context, batches iter.Seq2[fleet.Batch, error]
 			r.err = ctx.Err()
 			return
 		}
+		select {
+		case <-r.copied:
+		case <-ctx.Done():
+			r.err = ctx.Err()
+			return
+		}
 	}
 }
 
@@ -196,6 +205,7 @@ func (r *reading) run(ctx context.Context, batches iter.Seq2[fleet.Batch, error]
 type importer struct {
 	line       *Line
 	step       Step
+	bytes      int            // of evidence in step
 	taking     chan taken     // the commit that is under way; nil for none
 	spare      []fleet.Record // room for the records of a step
 	totals     Totals         // of the commits that are over
@@ -219,7 +229,11 @@ func (im *importer) file(ctx context.Context, f importFile, r *reading) error {
 		}
 		im.step.absorb(part{stream: stream, batch: b})
 		im.unreadable += unreadable(&b)
-		if len(im.step.Records) >= importRecords {
+		for i := range b.Records {
+			im.bytes += len(b.Records[i].Raw)
+		}
+		r.copied <- struct{}{}
+		if len(im.step.Records) >= importRecords || im.bytes >= importBytes {
 			if err := im.flush(ctx); err != nil {
 				return err
 			}
@@ -249,7 +263,7 @@ func (im *importer) flush(ctx context.Context) error {
 		return err
 	}
 	step, taking := im.step, make(chan taken, 1)
-	im.step, im.spare, im.taking = Step{Records: im.spare}, nil, taking
+	im.step, im.bytes, im.spare, im.taking = Step{Records: im.spare}, 0, nil, taking
 	go func() {
 		t, err := im.line.Take(ctx, step)
 		clear(step.Records)

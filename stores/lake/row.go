@@ -222,6 +222,13 @@ func (w *row) attributes() map[string]string {
 
 // text is s as an engine can read it.
 func text(s string) string {
+	if s == "" { // as most columns of most rows are
+		return s
+	}
+	return validText(s)
+}
+
+func validText(s string) string {
 	if utf8.ValidString(s) { // several times as fast as what follows
 		return s
 	}
