@@ -17,7 +17,7 @@ import (
 // addresses are where the services' calls come from, as AWS is shown.
 var addresses = map[string]string{
 	deployer: "10.0.1.10", Gateway: "10.0.1.11", Orders: "10.0.1.12", Payments: "10.0.1.13", Notifications: "10.0.1.14",
-	Inventory: "10.0.1.15", Shipping: "10.0.1.16", Documents: "10.0.1.17",
+	Inventory: "10.0.1.15", Shipping: "10.0.1.16", Documents: "10.0.1.17", Fraud: "10.0.1.18",
 }
 
 // deployer is who rolls the fleet out.

@@ -7,6 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"muster/samples/discovery"
+	"muster/samples/faults"
+	"muster/samples/telemetry"
+	"muster/samples/truth"
 )
 
 // Fleet is all services in one process.
@@ -18,6 +23,7 @@ type Fleet struct {
 	plan     *plan
 	client   *http.Client
 	counts   counts
+	bad      deployment // the one that is to be rolled back; only Load knows of it
 }
 
 // Start starts the services on free loopback ports, with everything that they
@@ -41,7 +47,35 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 		f.services[name] = s
 		f.order = append(f.order, s)
 	}
+	if err := f.abandon(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the sample fleet: %w", err), f.Close())
+	}
 	return f, nil
+}
+
+// pricing is a service that was left behind: registered, and gone.
+const pricing = "pricing"
+
+// abandon notes the faults that are there from the beginning.
+func (f *Fleet) abandon(ctx context.Context) error {
+	on := f.o.faults()
+	if on.On(faults.RegisteredWithoutTraffic) {
+		cfg := telemetry.Observe(f.account.cfg, f.o.Truth, addresses[deployer])
+		request, err := discovery.NewRegistry(cfg).Register(ctx, pricing, "http://10.0.1.99:8080")
+		if err != nil {
+			return err
+		}
+		f.o.Truth.Label(truth.Label{
+			Kind: truth.LabelFault, Name: string(faults.RegisteredWithoutTraffic), Subject: pricing,
+			Services: []string{pricing}, Requests: []string{request},
+		})
+	}
+	if on.On(faults.ServiceWithoutLogs) {
+		f.o.Truth.Label(truth.Label{
+			Kind: truth.LabelFault, Name: string(faults.ServiceWithoutLogs), Subject: Fraud, Services: []string{Fraud},
+		})
+	}
+	return nil
 }
 
 // URL is where a service listens; "" for a name that is no service's.

@@ -87,11 +87,11 @@ func (f *Fleet) signInAsRoot(ctx context.Context) error {
 
 // openSecurityGroup makes a group and opens its port 22 to the world.
 func (f *Fleet) openSecurityGroup(ctx context.Context) error {
-	c := ec2{cfg: f.account.cfg, endpoint: f.o.Endpoint, client: f.client, now: f.o.Now, truth: f.o.Truth}
+	c := f.as(officeAddress, cliAgent)
 	var made struct {
 		GroupID string `xml:"groupId"`
 	}
-	created, err := c.call(ctx, "CreateSecurityGroup", map[string]string{
+	created, err := c.query(ctx, "ec2", "CreateSecurityGroup", map[string]string{
 		"GroupName": "debug-" + f.plan.run, "GroupDescription": "for a moment only",
 	}, &made)
 	if err != nil {
@@ -99,11 +99,11 @@ func (f *Fleet) openSecurityGroup(ctx context.Context) error {
 	}
 	group := fleet.ResourceName("AWS::EC2::SecurityGroup", made.GroupID)
 	f.o.Truth.Change(group, created)
-	opened, err := c.call(ctx, "AuthorizeSecurityGroupIngress", map[string]string{
+	opened, err := c.query(ctx, "ec2", "AuthorizeSecurityGroupIngress", map[string]string{
 		"GroupId": made.GroupID, "IpPermissions.1.IpProtocol": "tcp",
 		"IpPermissions.1.FromPort": "22", "IpPermissions.1.ToPort": "22",
 		"IpPermissions.1.IpRanges.1.CidrIp": "0.0.0.0/0",
-	}, new(struct{}))
+	}, nil)
 	if err != nil {
 		return err
 	}

@@ -133,6 +133,40 @@ var shows = map[faults.Fault]func(e *evidence, l truth.Label) string{
 		}
 		return unless(len(failed) == 3 && len(tried) == 3, "%d lines, %d traces", len(failed), len(tried))
 	},
+	faults.ServiceWithoutLogs: func(e *evidence, l truth.Label) string {
+		spans, lines := 0, e.linesWith(map[string]string{"service": l.Subject})
+		for _, s := range e.spans {
+			if root := named(l.Subject); root(s) {
+				spans++
+			}
+		}
+		return unless(spans > 0 && len(lines) == 0, "%d spans, %d lines", spans, len(lines))
+	},
+	faults.RegisteredWithoutTraffic: func(e *evidence, l truth.Label) string {
+		for _, s := range e.spans {
+			if s.Name == l.Subject {
+				return "it has a span"
+			}
+		}
+		return unless(e.records[l.Requests[0]].Name == "RegisterInstance", "call %+v", e.records[l.Requests[0]])
+	},
+	faults.MissingTimeout: func(e *evidence, l truth.Label) string {
+		return unless(longest(e, l.Traces[0], "fraud") >= 1.9, "fraud was quick")
+	},
+	faults.BadDeployment: func(e *evidence, l truth.Label) string {
+		if len(l.Requests) == 0 { // an order that it failed
+			failed := e.spansOf(l.Traces[0], func(s span) bool {
+				return s.Name == "shipping" && s.Annotations["version"] == "1.5.0" && s.HTTP.Response.Status == http.StatusInternalServerError
+			})
+			return unless(len(failed) == 1, "%d failures", len(failed))
+		}
+		var names []string
+		for _, request := range l.Requests {
+			names = append(names, e.records[request].Name)
+		}
+		want := []string{"RegisterTaskDefinition", "UpdateService", "RegisterTaskDefinition", "UpdateService"}
+		return unless(slices.Equal(names, want), "calls %v", names)
+	},
 	faults.EventGap: func(e *evidence, l truth.Label) string {
 		before := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "1"})
 		missing := e.linesWith(map[string]string{"msg": "event appended", "aggregate_id": l.Subject, "sequence": "2"})
@@ -194,7 +228,7 @@ func TestLabelsOfASeedAreTheSame(t *testing.T) {
 		out := make(map[string]bool)
 		for _, l := range f.Labels {
 			subject := l.Subject[strings.LastIndexByte(l.Subject, '-')+1:]
-			if subject < "0009" || subject > "9999" {
+			if subject < "0009" || subject > "9999" { // of orders, those that both runs have had time for
 				out[l.Name+" "+subject] = true
 			}
 		}

@@ -72,6 +72,9 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 	journeys.SetLimit(maxJourneys)
 	var trouble failures
 	for {
+		if err := f.release(ctx, f.plan.next); err != nil {
+			trouble.add(err)
+		}
 		j := f.plan.step()
 		journeys.Go(func() error {
 			if err := f.travel(ctx, j); err != nil && ctx.Err() == nil { // an interrupted journey did not fail
@@ -88,6 +91,7 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 		break
 	}
 	_ = journeys.Wait() // trouble has their errors, all of them
+	trouble.add(f.rollBack(context.WithoutCancel(ctx)))
 	cancel()
 	return errors.Join(ctx.Err(), trouble.err(), incidents.Wait())
 }
@@ -96,7 +100,7 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 func (f *Fleet) travel(ctx context.Context, j journey) error {
 	f.counts.add(func(c *Counts) { c.Journeys++ })
 	if !j.readOnly {
-		if _, err := f.ask(ctx, j, Gateway, http.MethodPost, "/orders", j.order); err != nil {
+		if _, err := f.ask(ctx, j, Gateway, http.MethodPost, j.api.Path()+"/orders", j.order); err != nil {
 			return err
 		}
 		think := time.NewTimer(j.think)
@@ -115,7 +119,7 @@ func (f *Fleet) travel(ctx context.Context, j journey) error {
 		})
 		return err
 	}
-	_, err := f.ask(ctx, j, Gateway, http.MethodGet, "/orders/"+j.order.ID, nil)
+	_, err := f.ask(ctx, j, Gateway, http.MethodGet, j.api.Path()+"/orders/"+j.order.ID, nil)
 	return err
 }
 

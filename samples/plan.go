@@ -9,6 +9,7 @@ import (
 
 	"muster/samples/catalog"
 	"muster/samples/faults"
+	"muster/samples/gateway"
 	"muster/samples/orders"
 	"muster/samples/payments"
 )
@@ -19,6 +20,7 @@ type journey struct {
 	correlation string
 	order       orders.Order
 	readOnly    bool
+	api         gateway.API
 	direct      bool          // reads from the orders service itself
 	think       time.Duration // between placing and reading
 }
@@ -64,6 +66,10 @@ func (p *plan) step() journey {
 	j := journey{
 		correlation: fmt.Sprintf("journey-%s-%04d", p.run, n),
 		think:       time.Duration(50+r.IntN(200)) * time.Millisecond,
+	}
+	j.api = gateway.APIs()[r.IntN(len(gateway.APIs()))]
+	if n == 0 { // which every run has
+		j.api = gateway.APIs()[1]
 	}
 	o := orders.Order{
 		ID:       fmt.Sprintf("order-%s-%04d", p.run, n),

@@ -85,7 +85,7 @@ func checkProbes(t *testing.T, fleet *samples.Fleet) {
 		}
 	}
 	if _, text := fetch(t, fleet.URL(samples.Gateway)+"/metrics"); !strings.Contains(text,
-		`sample_requests_total{class="2xx",route="POST /orders",service="gateway"}`) {
+		`sample_requests_total{class="2xx",route="POST /prod/v2/orders",service="gateway"}`) {
 		t.Errorf("the gateway's metrics count no order:\n%s", text)
 	}
 }

@@ -45,11 +45,12 @@ const (
 	Shipping      = "shipping"
 	Notifications = "notifications"
 	Documents     = "documents"
+	Fraud         = "fraud"
 )
 
 // Services lists the services in the order in which they can be started.
 func Services() []string {
-	return []string{Payments, Inventory, Shipping, Orders, Notifications, Documents, Gateway}
+	return []string{Fraud, Payments, Inventory, Shipping, Orders, Notifications, Documents, Gateway}
 }
 
 // Options say where the fleet runs and what is wrong with it.
@@ -58,7 +59,10 @@ type Options struct {
 	Endpoint string
 	// DaemonAddr is the X-Ray daemon's UDP address.
 	DaemonAddr string
-	Region     string
+	// Collector is the URL of the OTLP collector that payments sends its spans
+	// to; "" takes Endpoint, since the stand-in plays one.
+	Collector string
+	Region    string
 	// Credentials are a user's who may assume the services' roles; nil takes
 	// those of the environment.
 	Credentials aws.CredentialsProvider

@@ -1,6 +1,7 @@
 package samples
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 
 	"muster/samples/discovery"
 	"muster/samples/documents"
+	"muster/samples/envoy"
 	"muster/samples/faults"
+	"muster/samples/fraud"
 	"muster/samples/gateway"
 	"muster/samples/inventory"
 	"muster/samples/notifications"
@@ -63,13 +66,23 @@ func StartService(ctx context.Context, name string, o Options, at Place) (*Servi
 	return startService(ctx, name, o, a, at)
 }
 
+// collector is where a service sends OpenTelemetry's spans; "" for one that
+// X-Ray's SDK traces.
+func (o Options) collector(service string) string {
+	if service != Payments {
+		return ""
+	}
+	return cmp.Or(o.Collector, o.Endpoint)
+}
+
 // logGroups are the log groups of services that do not have the usual one.
 var logGroups = map[string]string{Documents: documents.LogGroup}
 
 func startService(ctx context.Context, name string, o Options, a account, at Place) (*Service, error) {
 	t, err := telemetry.Open(ctx, telemetry.Options{
 		Service: name, AWS: a.cfg, Deployer: a.user, Account: a.id, Address: addresses[name],
-		Daemon: o.DaemonAddr, Entry: name == Gateway, LogGroup: logGroups[name], Truth: o.Truth, Now: o.Now, Logger: o.Logger,
+		Daemon: o.DaemonAddr, Collector: o.collector(name), Entry: name == Gateway, LogGroup: logGroups[name],
+		Silent: name == Fraud && o.faults().On(faults.ServiceWithoutLogs), Truth: o.Truth, Now: o.Now, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -142,7 +155,9 @@ func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) tel
 		}
 		return svc, err
 	case Payments:
-		return payments.New(ctx, s.t, payments.Options{Faults: fs})
+		return payments.New(ctx, s.t, payments.Options{Fraud: peer(Fraud), Faults: fs})
+	case Fraud:
+		return fraud.New(s.t, fs), nil
 	case Inventory:
 		return inventory.New(ctx, s.t, inventory.Options{Orders: peer(Orders), Faults: fs})
 	case Shipping:
@@ -173,7 +188,11 @@ func (s *Service) listen(ctx context.Context, mux *http.ServeMux, address string
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.url = "http://" + l.Addr().String()
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: headerWithin}
+	handler := http.Handler(mux)
+	if s.name == Shipping {
+		handler = envoy.Front(s.t, l.Addr().String(), o.Now, mux)
+	}
+	s.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerWithin}
 	s.done.Go(func() {
 		if err := s.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			o.Logger.ErrorContext(ctx, "service stopped", "service", s.name, "error", err)

@@ -30,6 +30,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveControl(w, r)
 		return
 	}
+	if r.URL.Path == otlpPath {
+		s.serveOTLP(w, r)
+		return
+	}
 	c := s.newCall(r)
 	switch {
 	case r.Header.Get("X-Amz-Target") != "":

@@ -26,6 +26,7 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	s.events = newPlaced(func(place) *eventBus { return newEventBus(s, queues) }, (*eventBus).operations)
 	registerPlaced(s, "events", s.events)
 	s.register("sns", newTopics(s, queues).operations())
+	registerPlaced(s, "ecs", newPlaced(func(place) *containers { return newContainers(s) }, (*containers).operations))
 	registerPlaced(s, "servicediscovery", newPlaced(func(place) *cloudMap { return newCloudMap() }, (*cloudMap).api))
 	athena := newPlaced(func(place) *statements { return newStatements(s, o) }, (*statements).operations)
 	registerPlaced(s, "athena", athena)

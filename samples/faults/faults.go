@@ -108,6 +108,10 @@ var all = []Info{
 		First:    7, Every: 20,
 	},
 	{
+		Fault: ServiceWithoutLogs, Does: "the service fraud writes no log lines",
+		Evidence: "spans of fraud, and neither a log group nor a line of it",
+	},
+	{
 		Fault: LowCacheHitRatio, Does: "the cache of inventory forgets everything at once",
 		Evidence: "the annotation cache of inventory's spans says miss each time, with a Query to DynamoDB",
 	},
@@ -135,6 +139,19 @@ var all = []Info{
 		Fault: ErrorInside200, Does: "orders answers a read that failed with status 200",
 		Evidence: "a span with status 200 and a line of level ERROR under it",
 		First:    6, Every: 20,
+	},
+	{
+		Fault: MissingTimeout, Does: "fraud hangs, and payments waits for it without a time-out",
+		Evidence: "the span of the call to fraud takes 2 s where others are cut at 800 ms",
+		First:    0, Every: 40, Policies: []Policy{{ID: "slow-dependency"}},
+	},
+	{
+		Fault: RegisteredWithoutTraffic, Does: "the service pricing is registered in Cloud Map and nobody calls it",
+		Evidence: "RegisterInstance of it in the trail, and no span",
+	},
+	{
+		Fault: BadDeployment, Does: "a deployment of shipping fails every order until it is rolled back",
+		Evidence: "UpdateService in the trail, then spans of the new version with status 500, then UpdateService again",
 	},
 }
 

@@ -4,6 +4,7 @@ package payments
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"muster/samples/faults"
+	"muster/samples/fraud"
 	"muster/samples/telemetry"
 	"muster/samples/truth"
 )
@@ -23,6 +25,9 @@ const (
 	// transferDelay is what the fault "slow dependency" adds to a bank transfer:
 	// clearly beyond the second from which on the policy calls an answer slow.
 	transferDelay = 1300 * time.Millisecond
+	// checkWithin is how long the check of a payment may take: below the second
+	// from which on the policy calls an answer slow.
+	checkWithin = 800 * time.Millisecond
 	// Limit is the amount beyond which the fault "payment refused" refuses.
 	Limit = 50_000
 )
@@ -30,8 +35,9 @@ const (
 // MethodTransfer is the way of paying that the fault "slow dependency" slows.
 const MethodTransfer = "transfer"
 
-// Options are the service's faults.
+// Options are the service's neighbour and faults.
 type Options struct {
+	Fraud  telemetry.Peer
 	Faults faults.Set
 }
 
@@ -70,6 +76,9 @@ func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Order == "" || in.Cents <= 0 {
 		return &telemetry.Refusal{Status: http.StatusBadRequest, Reason: "no payment in the body"}
 	}
+	if err := p.check(ctx, in); err != nil {
+		return err
+	}
 	if err := p.reachBank(ctx, in); err != nil {
 		return err
 	}
@@ -86,6 +95,24 @@ func (p *Payments) pay(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.t.Log.InfoContext(ctx, "payment taken", "order", in.Order, "cents", in.Cents)
 	return telemetry.Answer(w, http.StatusCreated, map[string]string{"order": in.Order, "status": status})
+}
+
+// check asks fraud, and goes on without an answer that takes too long. The
+// fault "missing timeout" waits for it, however long.
+func (p *Payments) check(ctx context.Context, in Payment) error {
+	asked, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	if p.o.Faults.Hits(faults.MissingTimeout, in.Order) {
+		p.t.Label(ctx, faults.MissingTimeout, in.Order, truth.Label{Services: []string{p.o.Fraud.Name}})
+		asked = ctx
+	}
+	var got fraud.Check
+	err := p.t.Call(asked, p.o.Fraud, http.MethodPost, "/checks", fraud.Check{Order: in.Order, Cents: in.Cents}, &got)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		p.t.Log.WarnContext(ctx, "payment taken unchecked", "order", in.Order, "waited", checkWithin.String())
+		return nil
+	}
+	return err
 }
 
 // refuses is where orders fail. The saga takes them back, unless another fault

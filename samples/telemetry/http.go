@@ -116,7 +116,8 @@ func Answer(w http.ResponseWriter, status int, v any) error {
 
 // TraceOf is the trace that an answer says it belongs to, as truth spells it.
 func TraceOf(h http.Header) string {
-	id, _, _ := strings.Cut(strings.TrimPrefix(h.Get("X-Amzn-Trace-Id"), "Root="), ";")
+	_, after, _ := strings.Cut(h.Get("X-Amzn-Trace-Id"), "Root=")
+	id, _, _ := strings.Cut(after, ";")
 	return truth.TraceID(id)
 }
 
@@ -156,7 +157,7 @@ func (t *Telemetry) Call(ctx context.Context, p Peer, method, path string, body,
 	defer func() { allowSlow(t.Truth, t.Trace(ctx), began) }()
 	transport := http.RoundTripper(t.http)
 	if !p.Untraced {
-		transport = t.tracer.send(t.http)
+		transport = t.tracer.send(t.http, p.Name)
 	}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {

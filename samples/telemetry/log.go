@@ -57,6 +57,16 @@ func (t *Telemetry) Write(ctx context.Context, text string) {
 	t.shipper.add(t.lines.now().UTC(), text)
 }
 
+// WriteOf is Write for a program that stands beside the service and knows the
+// trace from a header, if at all.
+func (t *Telemetry) WriteOf(trace, text string) {
+	if t.lines == nil {
+		return
+	}
+	t.Truth.Line(truth.Line{ID: truth.TextLine(text), Service: t.service, Trace: trace})
+	t.shipper.add(t.lines.now().UTC(), text)
+}
+
 // lineHandler writes slog records as JSON lines that carry their own id and
 // the trace that they were written in.
 type lineHandler struct {

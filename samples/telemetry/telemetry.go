@@ -36,6 +36,9 @@ type Options struct {
 	Address string
 	// Daemon is the X-Ray daemon's UDP address.
 	Daemon string
+	// Collector is the URL of an OTLP collector. A service that has one is
+	// traced by OpenTelemetry, others by X-Ray's SDK.
+	Collector string
 	// Entry marks the service that clients talk to.
 	Entry bool
 	// LogGroup is "/muster/" and the service's name unless given. Silent makes
@@ -78,7 +81,7 @@ const logGroupPrefix = "/muster/"
 // Open takes the service's role, makes its log group and starts to ship its
 // lines. Close it to lose none.
 func Open(ctx context.Context, o Options) (*Telemetry, error) {
-	tracing, err := newXRay(o.Service, o.Daemon, o.Truth)
+	tracing, err := newTracer(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("trace %s: %w", o.Service, err)
 	}
@@ -103,6 +106,13 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	t.Plain = observed(unseen, observer{truth: o.Truth, log: t.Log}, o.Address)
 	t.Traced = observed(unseen, observer{truth: o.Truth, log: t.Log, tracer: t.tracer}, o.Address)
 	return t, nil
+}
+
+func newTracer(ctx context.Context, o Options) (tracer, error) {
+	if o.Collector != "" {
+		return newOTel(ctx, o.Service, o.Collector, o.Truth)
+	}
+	return newXRay(o.Service, o.Daemon, o.Truth)
 }
 
 // openLog makes the log group and starts the shipper. Its own calls are not

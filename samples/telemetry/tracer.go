@@ -28,7 +28,7 @@ type tracer interface {
 	header(ctx context.Context) string
 	annotate(ctx context.Context, key, value string) error
 	serve(next http.Handler) http.Handler
-	send(base http.RoundTripper) http.RoundTripper
+	send(base http.RoundTripper, peer string) http.RoundTripper
 	instrument(stack *[]func(*middleware.Stack) error)
 	step(ctx context.Context, name string, run func(context.Context) error) error
 	begin(ctx context.Context, w Work) (context.Context, func(error))

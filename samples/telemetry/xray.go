@@ -101,7 +101,9 @@ func (x xrayTracer) serve(next http.Handler) http.Handler {
 	return xray.HandlerWithContext(base, xray.NewFixedSegmentNamer(x.service), next)
 }
 
-func (x xrayTracer) send(base http.RoundTripper) http.RoundTripper { return xray.RoundTripper(base) }
+func (x xrayTracer) send(base http.RoundTripper, _ string) http.RoundTripper {
+	return xray.RoundTripper(base) // which names the subsegment after the host
+}
 
 func (x xrayTracer) instrument(stack *[]func(*middleware.Stack) error) {
 	awsv2.AWSV2Instrumentor(stack)

@@ -1,6 +1,6 @@
 // Command sample runs one service of the sample fleet by itself.
 //
-//	sample orders --endpoint-url http://127.0.0.1:4566 --daemon 127.0.0.1:2000 --payments-url http://127.0.0.1:8081
+//	sample orders --endpoint-url http://127.0.0.1:4566 --daemon 127.0.0.1:2000 --peer payments=http://127.0.0.1:8081
 //
 // Credentials are taken from the environment, as every AWS program does.
 package main
@@ -45,10 +45,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	at := samples.Place{Peers: make(map[string]string)}
 	flags.StringVar(&o.Endpoint, "endpoint-url", "", "where AWS is; empty for AWS itself")
 	flags.StringVar(&o.DaemonAddr, "daemon", "127.0.0.1:2000", "the X-Ray daemon's UDP address")
+	flags.StringVar(&o.Collector, "collector", "", "URL of the OTLP collector (payments); empty for the endpoint's")
 	flags.StringVar(&o.Region, "region", "us-east-1", "the AWS region")
 	flags.StringVar(&at.Listen, "listen", "127.0.0.1:0", "the address to listen on; port 0 takes a free one")
-	orders := flags.String("orders-url", "", "where the orders service listens (gateway)")
-	payments := flags.String("payments-url", "", "where the payments service listens (orders)")
+	flags.Func("peer", "where another service listens, NAME=URL, repeatable; what is not given is found in Cloud Map", func(s string) error {
+		peer, url, ok := strings.Cut(s, "=")
+		if !ok || !slices.Contains(samples.Services(), peer) {
+			return fmt.Errorf("give NAME=URL with one of %s", strings.Join(samples.Services(), ", "))
+		}
+		at.Peers[peer] = url
+		return nil
+	})
 	flags.Func("fault", "a fault to switch on, repeatable: "+list(samples.Faults()), func(s string) error {
 		if !slices.Contains(samples.Faults(), samples.Fault(s)) {
 			return fmt.Errorf("no fault of that name; there are %s", list(samples.Faults()))
@@ -62,7 +69,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("what is %q? flags begin with --", flags.Arg(0))
 	}
-	at.Peers[samples.Orders], at.Peers[samples.Payments] = *orders, *payments
 	s, err := samples.StartService(ctx, name, o, at)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -31,6 +32,10 @@ func TestRunServesAServiceUntilItIsStopped(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/absent")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/absent")
 
+	fraud := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"verdict":"accepted"}`) // the client is gone when this fails
+	}))
+	defer fraud.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	read, write := io.Pipe()
@@ -38,6 +43,7 @@ func TestRunServesAServiceUntilItIsStopped(t *testing.T) {
 	go func() {
 		err := run(ctx, []string{
 			"payments", "--endpoint-url", server.Endpoint(), "--daemon", server.DaemonAddr(), "--fault", "payment-refused",
+			"--peer", "fraud=" + fraud.URL,
 		}, write, io.Discard)
 		ended <- err
 		write.CloseWithError(err)
@@ -81,6 +87,7 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{"no service", nil, "which service?"},
 		{"another service", []string{"billing"}, "which service?"},
+		{"another peer", []string{"orders", "--peer", "billing=http://x"}, "give NAME=URL"},
 		{"another fault", []string{"orders", "--fault", "fire"}, "no fault of that name"},
 		{"a word too many", []string{"orders", "now"}, `what is "now"?`},
 	} {
