@@ -181,7 +181,9 @@ func (cs *configStore) announce(item *configurationItem) {
 	}
 	e := envelope{
 		"0", newUUID(), "Config Configuration Item Change", "aws.config", item.AccountID,
-		item.visible.UTC().Format(eventTimeFormat), item.Region, []string{item.ARN}, detail,
+		item.visible.UTC().Format(eventTimeFormat), item.Region,
+		[]string{item.ARN},
+		detail,
 	}
 	cs.s.events.at(place{item.AccountID, item.Region}).publish(e, false, max(item.visible.Sub(cs.s.now()), 0))
 }

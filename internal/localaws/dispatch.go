@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -35,6 +36,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := s.newCall(r)
+	if s.skew != 0 {
+		w.Header().Set("Date", c.Time.Format(http.TimeFormat)) // by which clients correct theirs
+	}
 	switch {
 	case r.Header.Get("X-Amz-Target") != "":
 		s.serve(w, r, c, &jsonProtocol{})
@@ -92,8 +96,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *call, p protoc
 	c.RequestID = newRequestID(c.Service)
 	c.classify()
 	var answer any
+	if e := s.skewed(r, c); e != nil && err == nil {
+		err = e
+	}
 	if err == nil {
 		answer, err = s.run(r.Context(), c)
+	}
+	if s.reset(w, c) {
+		s.trail.call(c, nil)
+		return
 	}
 	if err != nil {
 		e := asAPIError(err)
@@ -130,11 +141,11 @@ func (s *Server) run(ctx context.Context, c *call) (any, error) {
 	if e := s.checkRegion(c); e != nil {
 		return nil, e
 	}
-	if e := expired(c); e != nil {
+	if e := cmp.Or(expired(c), s.trouble.refuse(c)); e != nil {
 		return nil, e
 	}
-	if e := s.trouble.refuse(c); e != nil {
-		return nil, e
+	if !s.throttle.allows(c) {
+		return nil, throttled(c.Service)
 	}
 	if s.denied[c.action()] {
 		return nil, accessDenied(c)

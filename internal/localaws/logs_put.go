@@ -132,6 +132,11 @@ func (s *logStore) put(c *call, in putLogEventsInput) (putLogEventsOutput, error
 		return putLogEventsOutput{}, failf("ServiceUnavailableException", "The stand-in holds %d bytes of log events and keeps at most %d.", held, s.maxSize)
 	}
 	accepted := make([]logEvent, 0, end-first)
+	for i := first + 1; i < end; i++ {
+		if s.trouble.sameMillisecond() {
+			in.LogEvents[i].Timestamp = in.LogEvents[i-1].Timestamp
+		}
+	}
 	for _, e := range in.LogEvents[first:end] {
 		accepted = append(accepted, s.accept(c.Time, g, st, *e.Timestamp, e.Message))
 	}

@@ -28,6 +28,11 @@ type Options struct {
 	// TransactionSearch starts X-Ray with CloudWatch Logs as the destination of
 	// segments, as UpdateTraceSegmentDestination would set it.
 	TransactionSearch bool
+	// Quotas throttles at AWS's documented rates, for each account and region.
+	Quotas bool
+	// Skew is by how much AWS's clock is ahead of Now; with it, requests signed too
+	// far from that are refused.
+	Skew time.Duration
 	// Deny lists IAM actions ("logs:FilterLogEvents") that answer AccessDenied.
 	Deny   []string
 	Logger *slog.Logger
@@ -58,7 +63,17 @@ type Trouble struct {
 	EmptyPage float64 // a page with a token and nothing else
 	Repeat    float64 // an item is handed out or delivered twice
 	Addendum  float64 // a trail's record lacks something that an addendum brings later
-	Late      float64 // an item becomes visible lateFactor times its delay late
+	Late      float64 // an item becomes visible late; see LateBy
+	Reset     float64 // the connection breaks before or in an answer
+	// ExpiredPage makes a page token be refused as one that has expired, and
+	// ExpiredSession a session's key.
+	ExpiredPage, ExpiredSession float64
+	// SameMillisecond gives a log event the timestamp of the one before it in its
+	// batch.
+	SameMillisecond float64
+	// LateBy is by how much a late item is late at most, beyond its delay; zero
+	// means lateFactor times its delay.
+	LateBy time.Duration
 	// All lets Throttle and Fail strike every call, the fleet's writes too.
 	All bool
 }

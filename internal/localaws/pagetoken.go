@@ -22,7 +22,11 @@ var errPageToken = errors.New("unknown or expired page token")
 // pageTokens makes the tokens of paging operations. A token carries the whole
 // position, sealed, so that clients can neither read nor make one and the
 // server remembers none. Safe for concurrent use.
-type pageTokens struct{ aead cipher.AEAD }
+type pageTokens struct {
+	aead cipher.AEAD
+	// expire says that a good token should be refused; nil is never.
+	expire func() bool
+}
 
 // newPageTokens returns tokens that only this value can open.
 func newPageTokens() *pageTokens {
@@ -36,7 +40,7 @@ func newPageTokens() *pageTokens {
 	if err != nil {
 		panic(err) // so AES has blocks of 16 bytes
 	}
-	return &pageTokens{aead}
+	return &pageTokens{aead: aead}
 }
 
 type pageToken struct {
@@ -69,6 +73,9 @@ func (t *pageTokens) open(now time.Time, token string, position any) error {
 	}
 	var p pageToken
 	if err := json.Unmarshal(plain, &p); err != nil || now.UnixMilli() >= p.Expires {
+		return errPageToken
+	}
+	if t.expire != nil && t.expire() {
 		return errPageToken
 	}
 	return json.Unmarshal(p.Position, position)

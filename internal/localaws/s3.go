@@ -109,6 +109,9 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		failS3(w, c, e)
 		return
 	}
+	if o.s.reset(w, c) {
+		return
+	}
 	if c.Operation == "ListBuckets" {
 		o.listBuckets(w, c)
 		return
@@ -147,7 +150,7 @@ func (o *objectStore) describe(r *http.Request, c *call, bucket, key string) {
 
 // refuse returns the error that a request meets before gofakes3 sees it.
 func (o *objectStore) refuse(r *http.Request, c *call, bucket string) *apiError {
-	if e := cmp.Or(o.s.checkRegion(c), expired(c), o.s.trouble.refuse(c)); e != nil {
+	if e := cmp.Or(o.s.checkRegion(c), o.s.skewed(r, c), expired(c), o.s.trouble.refuse(c)); e != nil {
 		return e
 	}
 	if o.s.denied[c.action()] {

@@ -26,7 +26,9 @@ type Server struct {
 	now             func() time.Time
 	log             *slog.Logger
 	delay           Delay
+	skew            time.Duration // of now, against Options.Now
 	trouble         *trouble
+	throttle        *throttle
 	tokens          *pageTokens
 	denied          map[string]bool // by IAM action
 
@@ -57,13 +59,15 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	o = o.withDefaults()
 	s := &Server{
 		account: o.Account, region: o.Region,
-		now: func() time.Time { return o.Now().UTC() },
+		now: func() time.Time { return o.Now().UTC().Add(o.Skew) }, skew: o.Skew,
 		log: o.Logger, delay: o.Delay,
 		trouble:  newTrouble(o.Seed, o.Trouble),
+		throttle: newThrottle(o.Quotas),
 		tokens:   newPageTokens(),
 		denied:   make(map[string]bool, len(o.Deny)),
 		services: make(map[string]map[string]operation),
 	}
+	s.tokens.expire = s.trouble.expiredPage
 	for _, action := range o.Deny {
 		s.denied[action] = true
 	}

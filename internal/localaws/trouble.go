@@ -41,16 +41,38 @@ func (t *trouble) addendum() bool { return t.strikes("addendum", "trail", t.odds
 
 // delay is how long after it happened an item of a kind becomes visible.
 func (t *trouble) delay(what string, usual time.Duration) time.Duration {
-	if t.strikes("late", what, t.odds.Late) {
-		return lateFactor * usual
+	if !t.strikes("late", what, t.odds.Late) {
+		return usual
 	}
-	return usual
+	if t.odds.LateBy > 0 {
+		return usual + time.Duration(t.draw("lateness", what)*float64(t.odds.LateBy))
+	}
+	return lateFactor * usual
+}
+
+// reset says that a call's connection should break, and half whether it does so
+// in the middle of the answer.
+func (t *trouble) reset(c *call) bool {
+	return (t.odds.All || readsEvidence(c)) && t.strikes("reset", c.action(), t.odds.Reset)
+}
+
+func (t *trouble) half(c *call) bool { return t.draw("half", c.action()) < 0.5 }
+
+// expiredPage says that a page token should be refused.
+func (t *trouble) expiredPage() bool { return t.strikes("expired page", "token", t.odds.ExpiredPage) }
+
+// sameMillisecond says that a log event should have its neighbour's time.
+func (t *trouble) sameMillisecond() bool {
+	return t.strikes("same millisecond", "logs", t.odds.SameMillisecond)
 }
 
 // refuse returns the error that a call meets before it is looked at, or nil.
 func (t *trouble) refuse(c *call) *apiError {
 	if !t.odds.All && !readsEvidence(c) {
 		return nil
+	}
+	if !c.Identity.Expires.IsZero() && t.strikes("expired session", c.action(), t.odds.ExpiredSession) {
+		return expiredToken(c.Service)
 	}
 	if t.strikes("throttle", c.action(), t.odds.Throttle) {
 		return throttled(c.Service)
@@ -78,9 +100,11 @@ func throttled(service string) *apiError {
 }
 
 func (t *trouble) strikes(kind, what string, odds float64) bool {
-	if odds <= 0 {
-		return false
-	}
+	return odds > 0 && t.draw(kind, what) < odds
+}
+
+// draw is the next number from 0 to 1 of those for one kind of question.
+func (t *trouble) draw(kind, what string) float64 {
 	key := kind + " " + what
 	t.mu.Lock()
 	n := t.asked[key]
@@ -93,7 +117,7 @@ func (t *trouble) strikes(kind, what string, odds float64) bool {
 	binary.LittleEndian.PutUint64(b[8:], n)
 	_, _ = h.Write(b[:]) // a hash never fails
 	_, _ = h.Write([]byte(key))
-	return float64(mix(h.Sum64()))/math.MaxUint64 < odds
+	return float64(mix(h.Sum64())) / math.MaxUint64
 }
 
 // mix spreads a hash over all its bits (the finalizer of splitmix64): FNV alone

@@ -268,9 +268,13 @@ func (p *parser) operator(some func(func(any) bool) condition) (condition, error
 		symbol string
 		holds  func(order int) bool
 	}{
-		{"!=", func(n int) bool { return n != 0 }}, {"<>", func(n int) bool { return n != 0 }},
-		{"<=", func(n int) bool { return n <= 0 }}, {">=", func(n int) bool { return n >= 0 }},
-		{"=", func(n int) bool { return n == 0 }}, {"<", func(n int) bool { return n < 0 }}, {">", func(n int) bool { return n > 0 }},
+		{"!=", func(n int) bool { return n != 0 }},
+		{"<>", func(n int) bool { return n != 0 }},
+		{"<=", func(n int) bool { return n <= 0 }},
+		{">=", func(n int) bool { return n >= 0 }},
+		{"=", func(n int) bool { return n == 0 }},
+		{"<", func(n int) bool { return n < 0 }},
+		{">", func(n int) bool { return n > 0 }},
 	} {
 		if p.symbol(o.symbol) {
 			v, err := p.value()
