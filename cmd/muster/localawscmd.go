@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,20 +13,27 @@ import (
 
 func (a *app) localAWSCommand() *cobra.Command {
 	o := localaws.Options{Account: localaws.DefaultAccount, Region: localaws.DefaultRegion, Now: time.Now}
+	var members []string
 	cmd := &cobra.Command{
 		Use:   "local-aws",
 		Short: "The AWS stand-in alone, for other programs and for awscli",
 		Long: `Serve the AWS stand-in on loopback: CloudWatch Logs, X-Ray (with the daemon's UDP
-port), CloudTrail, Config, STS, SQS, SNS, DynamoDB, S3 and security groups, with
-AWS's own protocols, and Athena's where --trino names a Trino that reads the Glue
-catalog. Every call made to it becomes a CloudTrail event. It keeps everything in
-memory and checks no signature: it is for trying things out.`,
+port), CloudTrail, Config, EventBridge, Organizations, STS, SQS, SNS, Kinesis,
+Firehose, DynamoDB, S3 and security groups, with AWS's own protocols, and Athena's
+where --trino names a Trino that reads the Glue catalog. Every call made to it
+becomes a CloudTrail event. Each account and region has a state of its own. It
+keeps everything in memory and checks no signature: it is for trying things out.`,
 		Example: `  muster local-aws --listen 127.0.0.1:4566
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws logs describe-log-groups
-  muster local-aws --throttle 0.1 --seed 3      a tenth of the reads is throttled`,
+  muster local-aws --throttle 0.1 --seed 3      a tenth of the reads is throttled
+  muster local-aws --quotas --late 0.1 --late-by 1h --member 444455556666=shop`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := shares(o.Trouble); err != nil {
+				return err
+			}
+			var err error
+			if o.Members, err = memberAccounts(members); err != nil {
 				return err
 			}
 			ctx := cmd.Context()
@@ -57,7 +66,34 @@ memory and checks no signature: it is for trying things out.`,
 	fs.Float64Var(&o.Trouble.EmptyPage, "empty-page", 0, "share of pages that come empty with a token, 0 to 1")
 	fs.Float64Var(&o.Trouble.Repeat, "repeat", 0, "share of evidence that is delivered twice, 0 to 1")
 	fs.Float64Var(&o.Trouble.Late, "late", 0, "share of evidence that is late, 0 to 1")
+	fs.DurationVar(&o.Trouble.LateBy, "late-by", 0, "how late it is at most (default: three times its delay)")
+	fs.Float64Var(&o.Trouble.Addendum, "addendum", 0, "share of the trail's records that an addendum completes, 0 to 1")
+	fs.Float64Var(&o.Trouble.Reset, "reset", 0, "share of reads whose connection is reset, 0 to 1")
+	fs.Float64Var(&o.Trouble.ExpiredPage, "expired-page", 0, "share of page tokens that are refused as expired, 0 to 1")
+	fs.Float64Var(&o.Trouble.ExpiredSession, "expired-session", 0, "share of reads by sessions that are refused as expired, 0 to 1")
+	fs.Float64Var(&o.Trouble.SameMillisecond, "same-millisecond", 0, "share of log events that share a millisecond with the one before, 0 to 1")
+	fs.BoolVar(&o.Quotas, "quotas", false, "throttle at AWS's documented rates")
+	fs.DurationVar(&o.Skew, "skew", 0, "how far its clock is ahead of this machine's")
+	fs.StringArrayVar(&o.Deny, "deny", nil, "IAM `action` that is denied, such as logs:FilterLogEvents; repeatable")
+	fs.StringArrayVar(&members, "member", nil, "further account `id` of an organization, perhaps as id=name; repeatable")
+	fs.BoolVar(&o.TransactionSearch, "transaction-search", false, "X-Ray sends segments to CloudWatch Logs")
 	return cmd
+}
+
+// accountForm is an account's id.
+var accountForm = regexp.MustCompile(`^\d{12}$`)
+
+// memberAccounts reads accounts given as id or id=name.
+func memberAccounts(given []string) ([]localaws.Member, error) {
+	var out []localaws.Member
+	for _, text := range given {
+		id, name, _ := strings.Cut(text, "=")
+		if !accountForm.MatchString(id) {
+			return nil, fmt.Errorf("--member %s: an account has 12 digits", text)
+		}
+		out = append(out, localaws.Member{ID: id, Name: name})
+	}
+	return out, nil
 }
 
 // shares says which share is none.
@@ -67,6 +103,8 @@ func shares(t localaws.Trouble) error {
 		value float64
 	}{
 		{"throttle", t.Throttle}, {"fail", t.Fail}, {"empty-page", t.EmptyPage}, {"repeat", t.Repeat}, {"late", t.Late},
+		{"addendum", t.Addendum}, {"reset", t.Reset}, {"expired-page", t.ExpiredPage}, {"expired-session", t.ExpiredSession},
+		{"same-millisecond", t.SameMillisecond},
 	} {
 		if !(s.value >= 0 && s.value <= 1) { // no NaN either
 			return fmt.Errorf("--%s %g: give a share from 0 to 1", s.flag, s.value)
