@@ -3,6 +3,7 @@ package localaws
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -118,12 +119,7 @@ func matchesOne(want, got any) bool {
 			return isText && strings.EqualFold(text, fmt.Sprint(value))
 		case "anything-but":
 			if list, ok := value.([]any); ok {
-				for _, v := range list {
-					if v == got {
-						return false
-					}
-				}
-				return true
+				return !slices.Contains(list, got)
 			}
 			return value != got
 		}

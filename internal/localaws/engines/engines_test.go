@@ -28,7 +28,7 @@ func TestAnswersAgreeWithAWSModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prompt := start(t, localaws.Options{TrinoURL: engine.URL()})
+	prompt := start(t, localaws.Options{TrinoURL: engine.URL(), Members: []localaws.Member{{ID: "444455556666"}}})
 	troubled := start(t, localaws.Options{
 		Seed:    7,
 		Delay:   localaws.Delay{Trail: time.Minute, Lookup: time.Minute, Config: time.Minute, Logs: time.Minute},

@@ -9,7 +9,7 @@ import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import evidence, fleet, offers, sql
+from . import evidence, fleet, offers, search, sql, ways
 from .session import Clients
 from .watch import Watch
 
@@ -21,6 +21,8 @@ def main(prompt, troubled, key, secret):
     for phase in (
         lambda: fleet.run(clients, watch),
         lambda: evidence.run(clients, watch),
+        lambda: search.run(clients, watch),
+        lambda: ways.run(clients, watch),
         lambda: sql.run(clients, watch),
         lambda: evidence.collect(steady, watch),
         lambda: watch.flaws.extend(offers.uncalled(clients, watch)),

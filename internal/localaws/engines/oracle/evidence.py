@@ -80,7 +80,7 @@ def logs(c, watch):
     c.refused("ResourceAlreadyExistsException", c.logs.create_log_stream, logGroupName=GROUP, logStreamName="a")
     c.refused("InvalidParameterException", c.logs.create_log_group, logGroupName="a b")
     c.refused("ResourceNotFoundException", c.logs.filter_log_events, logGroupName="x")
-    c.refused("InvalidParameterException", c.logs.filter_log_events, logGroupName=GROUP, filterPattern='{ $.a = "b" }')
+    c.refused("InvalidParameterException", c.logs.filter_log_events, logGroupName=GROUP, filterPattern='{ $.a = "b"')
     c.refused("InvalidParameterException", c.logs.filter_log_events, logGroupName=GROUP, nextToken="x")
     c.refused("InvalidParameterException", c.logs.describe_log_groups, limit=51)
     c.refused("ResourceNotFoundException", c.logs.describe_log_streams, logGroupName="x")

@@ -48,6 +48,10 @@ def sqs(c, watch):
         + [{"Id": "wrong", "ReceiptHandle": "wrong"}],
     )
     c.sqs.receive_message(QueueUrl=url)
+    batch = c.sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "one"}, {"Id": "2", "MessageBody": "two"}])
+    watch.expect(len(batch["Successful"]) == 2, f"send_message_batch: {batch}")
+    for m in c.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]:
+        c.sqs.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
     c.refused("AWS.SimpleQueueService.NonExistentQueue", c.sqs.get_queue_url, QueueName="nobody")
     c.refused("AWS.SimpleQueueService.NonExistentQueue", c.sqs.send_message, QueueUrl=url + "x", MessageBody="m")
     c.refused("QueueAlreadyExists", c.sqs.create_queue, QueueName="oracle", Attributes={"VisibilityTimeout": "2"})

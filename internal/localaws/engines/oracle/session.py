@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 REGION = "us-east-1"
 
 # The services that the stand-in offers, by botocore's names.
-SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray", "athena")
+SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray", "athena",
+            "organizations", "events", "firehose", "kinesis")
 
 
 class Clients:
@@ -26,6 +27,7 @@ class Clients:
                 config=Config(
                     retries={"total_max_attempts": attempts, "mode": "standard"},
                     s3={"addressing_style": "path"},
+                    inject_host_prefix=False,  # "stream-" before an address leads nowhere
                     parameter_validation=False,  # the stand-in is to refuse, not the client
                 ),
             )
@@ -38,6 +40,17 @@ class Clients:
             items += page.get(result, [])
             count += 1
         return items, count
+
+    def tokens(self, client, operation, result, **arguments):
+        """As pages, of an operation whose paging botocore does not know."""
+        items, count = [], 0
+        while True:
+            page = getattr(getattr(self, client), operation)(**arguments)
+            items += page.get(result, [])
+            count += 1
+            if not page.get("NextToken"):
+                return items, count
+            arguments["NextToken"] = page["NextToken"]
 
     def refused(self, code, call, **arguments):
         """Expects an error with this code; its shape is the watch's business."""

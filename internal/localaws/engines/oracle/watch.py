@@ -8,7 +8,7 @@ from . import model
 
 # AWS's errors that any operation may answer and no model lists.
 COMMON_ERRORS = {
-    "AccessDenied", "AccessDeniedException", "InternalFailure", "InternalError", "InvalidAction",
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "InternalFailure", "InternalError", "InvalidAction",
     "SerializationException", "ServiceUnavailable", "Throttling", "ThrottlingException",
     "UnknownOperationException", "ValidationError", "ValidationException",
 }
@@ -59,7 +59,10 @@ class Watch:
         action = f"{service}.{operation_model.name}"
         status, body = response_dict["status_code"], response_dict["body"]
         headers = {k.lower(): v for k, v in response_dict["headers"].items()}
-        if status < 300:
+        if status < 300 and operation_model.has_event_stream_output:
+            self.answers[action] += 1
+            flaws = []  # the parser reads it as it comes
+        elif status < 300:
             self.answers[action] += 1
             flaws = answer_flaws(operation_model, headers, body)
         else:
