@@ -94,6 +94,11 @@ func latency(ctx context.Context, l *lake.Lake, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return lookedUp(ctx, l, ids, out)
+}
+
+// lookedUp prints how long traces and a list of them take from any store.
+func lookedUp(ctx context.Context, l fleet.Reader, ids []string, out io.Writer) error {
 	look := func(i int) error {
 		_, err := l.Trace(ctx, ids[i])
 		return err
@@ -108,7 +113,7 @@ func latency(ctx context.Context, l *lake.Lake, out io.Writer) error {
 }
 
 // searches are what people look for in a list of traces.
-func (b *latencyBench) searches(ctx context.Context, l *lake.Lake) error {
+func (b *latencyBench) searches(ctx context.Context, l fleet.Reader) error {
 	hour := func(i int) fleet.Window { // another one each time
 		start := cloneStart.Add(time.Duration(i) * (cloneSpan - time.Hour) / lists)
 		return fleet.Window{Start: start, End: start.Add(time.Hour)}

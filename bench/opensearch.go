@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"muster/fleet"
 	"muster/internal/engines"
 	"muster/stores/lake"
 	"muster/stores/opensearch"
@@ -43,8 +42,13 @@ func runOpenSearch(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&b.records, "records", 150_000, "size of the corpus")
 	f.IntVar(&b.pairs, "pairs", 3, "how often each side runs")
 	f.Uint64Var(&b.seed, "seed", 1, "of the corpus")
+	waits := f.Bool("latency", false, "measure what readers wait for instead")
+	spans := f.Int("spans", 300_000, "with -latency: how many are there; log lines and API calls come with them")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if *waits {
+		return b.measureLatency(ctx, *spans)
 	}
 	c, err := writeCorpus(b.folder, b.records, b.seed)
 	if err != nil {
@@ -111,7 +115,8 @@ func (b *openSearchBench) compare(ctx context.Context) error {
 		rounds = append(rounds, r)
 	}
 	b.report(t, rounds)
-	return b.latency(ctx)
+	header(b.out)
+	return b.lookUp(ctx, b.lake)
 }
 
 // warm runs the engine until its compiler is through with what indexing needs.
@@ -157,6 +162,11 @@ func (b *openSearchBench) follow(ctx context.Context, items int) (side, error) {
 	if err := b.empty(ctx); err != nil {
 		return side{}, err
 	}
+	return b.followed(ctx, items)
+}
+
+// followed is follow into the engine as it is.
+func (b *openSearchBench) followed(ctx context.Context, items int) (side, error) {
 	before := cpuOf(b.engine.PID())
 	c, err := measure(ctx, b.muster, "opensearch", "follow", "--once", "--store", b.lake, "--opensearch", b.engine.URL())
 	b.peakBytes = max(b.peakBytes, c.peakBytes)
@@ -255,46 +265,4 @@ func (b *openSearchBench) report(t *tape, rounds []round) {
 		fmt.Fprintln(b.out)
 	}
 	fmt.Fprintf(b.out, "muster's peak memory: %d MB\n", b.peakBytes>>20)
-}
-
-// latency prints what a reader of OpenSearch waits for, as latency does for the lake.
-func (b *openSearchBench) latency(ctx context.Context) error {
-	l, err := lake.Open(ctx, b.lake, lake.Options{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	ids, err := someTraces(ctx, l)
-	if err = errors.Join(err, l.Close()); err != nil {
-		return err
-	}
-	s, err := b.open()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	var found, shown []float64
-	for _, id := range ids {
-		start := time.Now()
-		if _, err := s.Trace(ctx, id); err != nil {
-			return fmt.Errorf("look up %s: %w", id, err)
-		}
-		found = append(found, time.Since(start).Seconds()*1000)
-	}
-	for range lists {
-		start := time.Now()
-		for _, err := range s.Traces(ctx, fleet.Query{Limit: listed}) {
-			if err != nil {
-				return err
-			}
-		}
-		shown = append(shown, time.Since(start).Seconds()*1000)
-	}
-	fmt.Fprintf(b.out, "\n%-44s %9s %9s %9s\n", "milliseconds", "median", "95 %", "maximum")
-	for _, line := range []struct {
-		name string
-		took []float64
-	}{{"a trace by its id", found}, {fmt.Sprintf("the newest %d traces", listed), shown}} {
-		fmt.Fprintf(b.out, "%-44s %9.1f %9.1f %9.1f\n", line.name, quantile(line.took, 0.5), quantile(line.took, 0.95), quantile(line.took, 1))
-	}
-	return nil
 }

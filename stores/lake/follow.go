@@ -91,6 +91,7 @@ type changeBatch struct {
 	rows    []fleet.Change
 	bytes   int
 	through int64 // the last mark that was read to its end
+	most    int   // the length of the longest so far
 }
 
 func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
@@ -106,6 +107,9 @@ func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
 			if err := b.flush(); err != nil {
 				return err
 			}
+		}
+		if b.rows == nil {
+			b.rows = make([]fleet.Change, 0, b.most)
 		}
 		b.rows = append(b.rows, fleet.Change{Record: *r, Amendment: w.Amendment})
 		b.bytes += len(r.Raw) + len(r.Message)
@@ -126,6 +130,7 @@ func (b *changeBatch) full(next *fleet.Record) bool {
 
 func (b *changeBatch) flush() error {
 	batch := fleet.Changes{Changes: b.rows, Through: b.through}
+	b.most = max(b.most, len(b.rows))
 	b.rows, b.bytes, b.through = nil, 0, 0
 	if !b.yield(batch, nil) {
 		return errStopped

@@ -43,9 +43,6 @@ type item struct {
 // the version that is there, or the document changes nothing.
 func (c *chunk) add(index, id string, version int64, document func([]byte) []byte) {
 	it := item{index: index, id: id, start: len(c.body)}
-	if c.body == nil {
-		c.body = make([]byte, 0, bulkBytes+bulkBytes/16)
-	}
 	b := c.body
 	b = append(b, `{"index":{"_index":`...)
 	b = append(appendText(b, index), `,"_id":`...)
@@ -55,6 +52,29 @@ func (c *chunk) add(index, id string, version int64, document func([]byte) []byt
 	c.body = append(document(b), '\n')
 	it.end = len(c.body)
 	c.items = append(c.items, it)
+}
+
+// newChunk is an empty chunk with room for a whole request, perhaps that of an
+// earlier one.
+func (s *Store) newChunk() *chunk {
+	select {
+	case room := <-s.rooms:
+		return &chunk{body: room[:0], items: make([]item, 0, bulkItems)}
+	default:
+		return &chunk{body: make([]byte, 0, bulkBytes+bulkBytes/16), items: make([]item, 0, bulkItems)}
+	}
+}
+
+// recycle keeps the room of a chunk whose every item was answered, so that
+// nobody reads it any more.
+func (s *Store) recycle(c *chunk) {
+	if cap(c.body) < bulkBytes {
+		return
+	}
+	select {
+	case s.rooms <- c.body:
+	default:
+	}
 }
 
 // full reports whether a chunk is worth a request.
@@ -212,6 +232,9 @@ func (w *sending) deliver(c *chunk) (refused int, err error) {
 			return refused, err
 		}
 		refused += r.refused
+		if r.again == nil && r.whole {
+			w.store.recycle(c)
+		}
 		if c = r.again; c == nil {
 			return refused, nil
 		}
@@ -243,6 +266,7 @@ type result struct {
 	busy        error             // why the whole request did not go well
 	busyIndices map[string]string // why single items did not
 	refused     int
+	whole       bool // each item was answered
 }
 
 // post sends a chunk once.
@@ -358,7 +382,7 @@ func (w *sending) sort(c *chunk, answer *bulkAnswer) (r result, err error) {
 	if err := w.store.refused.add(letters); err != nil {
 		return r, err
 	}
-	r.refused = len(letters)
+	r.refused, r.whole = len(letters), true
 	if len(again) > 0 {
 		r.again = c.pick(again)
 	}

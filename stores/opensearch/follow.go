@@ -212,7 +212,7 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 	}
 	gs := fl.traces.groups()
 	fl.sending = f.startSending(ctx)
-	out := &chunk{}
+	out := f.newChunk()
 	for i := range c.Changes {
 		r := &c.Changes[i].Record
 		index := indexOf(r.Kind, r.Time)
@@ -231,7 +231,7 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 			if fl.sending.send(out) != nil {
 				break // wait says why
 			}
-			out = &chunk{}
+			out = f.newChunk()
 		}
 	}
 	_ = fl.sending.send(out) // as above

@@ -59,6 +59,7 @@ type Store struct {
 
 	// What following needs to remember.
 	pace    *pace
+	rooms   chan []byte // of bulk requests that have been answered
 	known   *known
 	charted map[relation]bool
 }
@@ -92,7 +93,7 @@ func Open(o Options) (*Store, error) {
 	return &Store{
 		client: client, address: o.Address, logger: o.Logger, refused: &refusals{path: o.Refused}, pause: o.Pause,
 		gzip: !o.Address.local(),
-		pace: newPace(), known: newKnown(), charted: map[relation]bool{},
+		pace: newPace(), rooms: make(chan []byte, mostRequests), known: newKnown(), charted: map[relation]bool{},
 	}, nil
 }
 

@@ -1,7 +1,10 @@
 package opensearch
 
 import (
+	"bytes"
 	"time"
+	"unicode/utf8"
+	"unsafe"
 
 	"muster/fleet"
 )
@@ -66,8 +69,16 @@ func newRow(r *fleet.Record) row {
 		CorrelationVia: k.CorrelationLink.Via, CorrelationSure: k.CorrelationLink.Sure,
 		OriginVia: k.OriginLink.Via, OriginSure: k.OriginLink.Sure,
 		SeenTrace: r.Seen.Trace, SeenRequest: r.Seen.Request, SeenCorrelation: r.Seen.Correlation,
-		Attributes: r.Attributes, Raw: fleet.EncodeRaw(r.Raw),
+		Attributes: r.Attributes, Raw: rawText(r.Raw),
 	}
+}
+
+// rawText is fleet.EncodeRaw, and shares the bytes of evidence that is text.
+func rawText(raw []byte) string {
+	if !utf8.Valid(raw) || bytes.HasPrefix(raw, []byte("base64:")) {
+		return fleet.EncodeRaw(raw)
+	}
+	return unsafe.String(unsafe.SliceData(raw), len(raw))
 }
 
 // record translates back. What resolving never changes lies in one field for
