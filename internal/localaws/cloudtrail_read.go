@@ -166,8 +166,12 @@ func (r *recorded) has(attribute, value string) bool {
 	return false
 }
 
-// username is the user's name, or the name of the session of a role.
+// username is the user's name, or the name of the session of a role; the account's
+// owner is "root".
 func (r *recorded) username() string {
+	if r.UserIdentity.Type == "Root" {
+		return "root"
+	}
 	if r.UserIdentity.Type != "AssumedRole" {
 		return r.UserIdentity.UserName
 	}
