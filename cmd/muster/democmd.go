@@ -24,6 +24,7 @@ type demoFlags struct {
 	incidents []string
 	truthFile string
 	trouble   float64
+	week      weekFlags
 }
 
 func (a *app) demoCommand() *cobra.Command {
@@ -47,6 +48,9 @@ finding.`,
   muster demo --headless --trouble 0.1            sources that throttle, fail, repeat and are late`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.week.days != 0 {
+				return a.demoDays(cmd, f)
+			}
 			if !f.headless && !a.onTerminal() {
 				return fmt.Errorf("demo: standard output is no terminal: add --headless")
 			}
@@ -79,6 +83,7 @@ finding.`,
 	fs.StringSliceVar(&f.incidents, "incident", []string{"all"}, "incidents to switch on: all, none, "+names(samples.Incidents()))
 	fs.Float64Var(&f.trouble, "trouble", 0, "share of reads that are throttled, that fail, whose page is empty, and of evidence that comes late or twice")
 	fs.StringVar(&f.truthFile, "truth", "", "where to write the ground truth; default truth.json in the store")
+	f.week.flags(fs)
 	return cmd
 }
 

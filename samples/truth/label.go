@@ -22,6 +22,8 @@ type Label struct {
 	// Subject is what it happened to: an order, a service, a principal.
 	Subject string    `json:"subject"`
 	Time    time.Time `json:"time"`
+	// Until is when an episode of many occurrences ended; zero for one occurrence.
+	Until time.Time `json:"until,omitzero"`
 	// Services are where it lies.
 	Services []string `json:"services"`
 	Traces   []string `json:"traces"`

@@ -1,0 +1,249 @@
+package week
+
+import (
+	"strconv"
+	"time"
+
+	"muster/samples/truth"
+)
+
+// flow is the part of one service in a trace: its segment, and its clock.
+type flow struct {
+	w       *Week
+	t       *task
+	trace   string // "" for what is not sampled, or belongs to no trace
+	journey string
+	parent  string
+	at      int64 // now
+	root    *span
+	cur     *span
+}
+
+// outside is what a task does outside of any trace.
+func (w *Week) outside(t *task, at int64) *flow { return &flow{w: w, t: t, at: at} }
+
+// newTrace is an id that X-Ray's SDK would draw at a time.
+func (w *Week) newTrace(at int64) string {
+	id := strconv.FormatInt(at/second, 16)
+	return "00000000"[:8-len(id)] + id + w.random.hex(24)
+}
+
+// open begins a segment.
+func (w *Week) open(t *task, trace, parent, journey string, at int64) *flow {
+	f := &flow{w: w, t: t, trace: trace, journey: journey, parent: parent, at: at}
+	f.root = w.newSpan(t.service, at)
+	f.cur = f.root
+	return f
+}
+
+const sdkMembers = `,"aws":{"xray":{"sdk_version":"2.0.1","sdk":"X-Ray for Go"}},"service":{"runtime_version":"go1.26.8","runtime":"gc"}`
+
+// close ends the segment and sends it.
+func (f *flow) close() {
+	f.at += 40
+	f.root.end = f.at
+	if f.trace == "" {
+		return
+	}
+	f.w.send(f.root, f.t.service, f.trace, f.parent)
+}
+
+// spend lets time pass.
+func (f *flow) spend(median time.Duration) { f.at += f.w.random.around(median, 0.4) }
+
+// step runs a part of the request in a subsegment of its own. run returns what
+// went wrong, "" for nothing.
+func (f *flow) step(name string, run func() (kind, problem string)) (kind, problem string) {
+	s, outer := f.w.newSpan(name, f.at), f.cur
+	outer.subs = append(outer.subs, s)
+	f.cur = s
+	f.at += 30
+	kind, problem = run()
+	f.at += 15
+	s.end, f.cur = f.at, outer
+	if problem != "" {
+		s.outcome, s.cause = "fault", &cause{f.w.random.hex(16), kind, problem}
+	}
+	return kind, problem
+}
+
+// aws makes a call in the flow's trace and returns its request id.
+func (f *flow) aws(o *operation, a asked) string {
+	f.spend(90 * time.Microsecond)
+	var s *span
+	id := ""
+	if f.cur != nil {
+		s = f.w.newSpan(o.sdk, f.at)
+		id = s.id
+	}
+	retries := 0
+	if !o.management && f.w.random.one(throttledOne) {
+		retries = 1
+		f.record(o, a, id, true)
+		f.at += 50 * second / 1000
+	}
+	request := f.record(o, a, id, false)
+	f.at += f.w.random.around(o.median, 0.35)
+	if s != nil {
+		s.end = f.at
+		s.members = `,"namespace":"aws","http":{"response":{"status":200` + contentLength(o.length) + `}},"aws":{"operation":"` + o.name +
+			`","region":"` + region + `","request_id":"` + request + `"` + s3ID(o) + retried(retries) + `}`
+		f.cur.subs = append(f.cur.subs, s)
+	}
+	if writes(o.name) {
+		f.unlinked("INFO", "aws call", "call", o.service+":"+o.name, "aws_request_id", request)
+	}
+	return request
+}
+
+// throttledOne is how many calls there are to one that AWS throttles, and the
+// SDK tries again.
+const throttledOne = 4000
+
+// record is one try of a call, as CloudTrail has it.
+func (f *flow) record(o *operation, a asked, span string, throttled bool) string {
+	if o.unrecorded {
+		return f.w.random.request(o.service)
+	}
+	trace := f.trace
+	if f.cur == nil || trace == "" {
+		trace, span = "", ""
+	}
+	e := entry{
+		service: o.service, name: o.name, at: f.at, by: f.w.of(f.t, o.service, f.at), read: o.read, management: o.management,
+		params: a.params, response: a.response, resources: a.resources, trace: trace, span: span,
+	}
+	if throttled {
+		e.response, e.retried = "", true
+		e.errorCode, e.errorMessage = "ThrottlingException", "Rate exceeded"
+	}
+	return f.w.record(&e, o.sdk)
+}
+
+func contentLength(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return `,"content_length":` + strconv.Itoa(n)
+}
+
+func s3ID(o *operation) string {
+	if o.service != "s3" {
+		return ""
+	}
+	return `,"id_2":"MDAwMDAwMDAwMDAwMDAwOTAwMDAwMDAwMDAwMDAwMDkwMDAwMDAwMDAwMDAwMDA5MDAwMDAwMDAwMDAwMDAwOQ=="`
+}
+
+func retried(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return `,"retries":` + strconv.Itoa(n)
+}
+
+// answer is what a service answers.
+type answer struct {
+	status, length int
+	problem        string
+}
+
+func (a answer) refused() bool { return a.status >= 400 }
+
+// serve runs a handler in a segment of its own, as the service at a peer, and
+// returns its answer and the time of it.
+func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client string, at int64, handle func(*flow) answer) (answer, *flow) {
+	f := w.open(t, trace, parent, journey, at)
+	if journey != "" {
+		f.root.annotate("correlation_id", journey)
+	}
+	f.root.annotate("version", t.version)
+	method, _, _ := cutRoute(route)
+	f.spend(60 * time.Microsecond)
+	a := handle(f)
+	if a.status >= 500 {
+		f.root.outcome = "fault"
+	} else if a.refused() {
+		f.root.outcome = "error"
+	}
+	length := ""
+	if !a.refused() {
+		length = contentLength(a.length)
+	}
+	f.root.members = `,"http":{"request":{"method":"` + method + `","url":"http://` + host + path + `","client_ip":"` + client +
+		`","user_agent":"Go-http-client/1.1"},"response":{"status":` + strconv.Itoa(a.status) + length + `}}` + sdkMembers
+	f.close()
+	return a, f
+}
+
+func cutRoute(route string) (method, path string, ok bool) {
+	for i := range len(route) {
+		if route[i] == ' ' {
+			return route[:i], route[i+1:], true
+		}
+	}
+	return route, "", false
+}
+
+// coldOne is how many calls of a peer there are to one that needs a new connection.
+const coldOne = 9
+
+// rememberFor is how long the answers of Cloud Map are good for.
+const rememberFor = 30 * second
+
+// call asks another service, and waits for the answer. untraced leaves the
+// trace header out.
+func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*flow) answer) answer {
+	if f.at > f.t.found[peer.service] {
+		f.aws(&discover, asked{})
+		f.t.found[peer.service] = f.at + rememberFor
+	}
+	began := f.at
+	method, _, _ := cutRoute(route)
+	s := f.w.newSpan(peer.service, f.at)
+	sub := func(name, members string, subs ...*span) *span {
+		c := f.w.newSpan(name, f.at)
+		c.members, c.subs = members, subs
+		return c
+	}
+	if f.w.random.one(coldOne) {
+		dial := sub("dial", `,"metadata":{"http":{"connect":{"network":"tcp"}}}`)
+		connect := sub("connect", `,"metadata":{"http":{"connection":{"reused":false,"was_idle":false}}}`, dial)
+		f.spend(400 * time.Microsecond)
+		dial.end, connect.end = f.at, f.at
+		s.subs = append(s.subs, connect)
+	}
+	request := sub("request", "")
+	f.at += 25
+	request.end = f.at
+	response := sub("response", "")
+	trace, parent, from := f.trace, s.id, f.t.address
+	if untraced {
+		trace, parent = f.w.newTrace(f.at), ""
+		f.w.truth.trace(truth.Trace{ID: trace, Journey: f.journey})
+	}
+	f.spend(250 * time.Microsecond)
+	a, callee := f.w.serve(peer, route, path, peer.service, trace, parent, f.journey, from, f.at, handle)
+	f.at = callee.at
+	f.spend(200 * time.Microsecond)
+	response.end, s.end = f.at, f.at+12
+	f.at += 20
+	switch {
+	case a.status >= 500:
+		s.outcome = "fault"
+	case a.refused():
+		s.outcome = "error"
+	}
+	s.members = `,"namespace":"remote","http":{"request":{"method":"` + method + `","url":"` + peer.url() + path + `"},"response":{"status":` +
+		strconv.Itoa(a.status) + contentLength(a.length) + `}}`
+	s.subs = append(s.subs, request, response)
+	if !untraced {
+		f.cur.subs = append(f.cur.subs, s)
+	}
+	if f.at-began >= slow {
+		f.w.truth.small.Allow("slow-dependency", f.trace)
+	}
+	return a
+}
+
+// slow is a little less than what the policy slow-dependency takes for slow.
+const slow = 9 * second / 10
