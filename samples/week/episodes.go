@@ -30,7 +30,10 @@ const (
 )
 
 // always are the faults that hit no single orders: they follow what orders are.
-var always = []faults.Fault{faults.SlowDependency, faults.NPlusOne, faults.PaymentRefused, faults.LowCacheHitRatio, faults.BadDeployment}
+var always = []faults.Fault{
+	faults.SlowDependency, faults.NPlusOne, faults.PaymentRefused, faults.LowCacheHitRatio,
+	faults.BadDeployment, faults.ServiceWithoutLogs, faults.RegisteredWithoutTraffic,
+}
 
 // planEpisodes draws when which fault is on, from chance of its own, so that the
 // load does not move it.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"muster/samples"
 	"muster/samples/truth"
 )
 
@@ -36,6 +37,12 @@ func (w *Week) open(t *task, trace, parent, journey string, at int64) *flow {
 	return f
 }
 
+// The members that an instrumentation adds to its segments.
+const (
+	otelSDK     = `"xray":{"auto_instrumentation":false,"sdk":"opentelemetry for go","sdk_version":""}`
+	otelMembers = `,"aws":{` + otelSDK + `},"service":{"version":"` + firstVersion + `"},"metadata":{"default":{"otel.resource.service.name":"payments"}}`
+)
+
 const sdkMembers = `,"aws":{"xray":{"sdk_version":"2.0.1","sdk":"X-Ray for Go"}},"service":{"runtime_version":"go1.26.8","runtime":"gc"}`
 
 // close ends the segment and sends it.
@@ -43,6 +50,10 @@ func (f *flow) close() {
 	f.at += 40
 	f.root.end = f.at
 	if f.trace == "" {
+		return
+	}
+	if f.t.otel {
+		f.w.sendEach(f.root, f.t.service, f.trace, f.parent)
 		return
 	}
 	f.w.send(f.root, f.t.service, f.trace, f.parent)
@@ -88,6 +99,10 @@ func (f *flow) aws(o *operation, a asked) string {
 		s.end = f.at
 		s.members = `,"namespace":"aws","http":{"response":{"status":200` + contentLength(o.length) + `}},"aws":{"operation":"` + o.name +
 			`","region":"` + region + `","request_id":"` + request + `"` + s3ID(o) + retried(retries) + `}`
+		if f.t.otel {
+			s.members = `,"namespace":"aws","http":{"request":{},"response":{"status":200}},"aws":{"operation":"` + o.name + `","region":"` + region +
+				`","request_id":"` + request + `",` + otelSDK + `},"metadata":{"default":{"rpc.service":"` + o.sdk + `","rpc.system":"aws-api"}}`
+		}
 		f.cur.subs = append(f.cur.subs, s)
 	}
 	if writes(o.name) {
@@ -170,8 +185,16 @@ func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client 
 		length = contentLength(a.length)
 	}
 	f.root.members = `,"http":{"request":{"method":"` + method + `","url":"http://` + host + path + `","client_ip":"` + client +
-		`","user_agent":"Go-http-client/1.1"},"response":{"status":` + strconv.Itoa(a.status) + length + `}}` + sdkMembers
+		`","user_agent":"Go-http-client/1.1"},"response":{"status":` + strconv.Itoa(a.status) + length + `}}`
+	if t.otel {
+		f.root.members += otelMembers
+	} else {
+		f.root.members += sdkMembers
+	}
 	f.close()
+	if t.service == samples.Shipping {
+		f.proxied(method, path, parent, client, at, a)
+	}
 	return a, f
 }
 
@@ -205,7 +228,7 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 		c.members, c.subs = members, subs
 		return c
 	}
-	if f.w.random.one(coldOne) {
+	if f.w.random.one(coldOne) && !f.t.otel {
 		dial := sub("dial", `,"metadata":{"http":{"connect":{"network":"tcp"}}}`)
 		connect := sub("connect", `,"metadata":{"http":{"connection":{"reused":false,"was_idle":false}}}`, dial)
 		f.spend(400 * time.Microsecond)
@@ -217,7 +240,7 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 	request.end = f.at
 	response := sub("response", "")
 	trace, parent, from := f.trace, s.id, f.t.address
-	if untraced {
+	if untraced { // so that the callee begins one
 		trace, parent = f.w.newTrace(f.at), ""
 		f.w.truth.trace(truth.Trace{ID: trace, Journey: f.journey})
 	}
@@ -235,11 +258,15 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 	}
 	s.members = `,"namespace":"remote","http":{"request":{"method":"` + method + `","url":"` + peer.url() + path + `"},"response":{"status":` +
 		strconv.Itoa(a.status) + contentLength(a.length) + `}}`
-	s.subs = append(s.subs, request, response)
+	if f.t.otel {
+		s.members += `,"aws":{` + otelSDK + `},"metadata":{"default":{"peer.service":"` + peer.service + `"}}`
+	} else {
+		s.subs = append(s.subs, request, response)
+	}
 	if !untraced {
 		f.cur.subs = append(f.cur.subs, s)
 	}
-	if f.at-began >= slow {
+	if f.at-began >= slow && f.trace != "" {
 		f.w.truth.small.Allow("slow-dependency", f.trace)
 	}
 	return a

@@ -10,6 +10,7 @@ import (
 	"muster/samples"
 	"muster/samples/catalog"
 	"muster/samples/faults"
+	"muster/samples/gateway"
 	"muster/samples/orders"
 	"muster/samples/payments"
 	"muster/samples/truth"
@@ -19,6 +20,7 @@ import (
 type order struct {
 	orders.Order
 	journey string
+	api     gateway.API
 	fault   faults.Fault // that hits it; "" for none
 	// shown is the sequence that the view has, and exists says that it has one.
 	shown  int
@@ -68,7 +70,7 @@ func (w *Week) arrive(at int64) {
 		return
 	}
 	if w.random.one(strayOne) {
-		w.read(&order{Order: orders.Order{ID: fmt.Sprintf("order-%s-x%d", w.run, n)}}, journey, at)
+		w.read(&order{Order: orders.Order{ID: fmt.Sprintf("order-%s-x%d", w.run, n)}, api: gateway.APIs()[0]}, journey, at)
 		return
 	}
 	o := w.draw(n, at)
@@ -99,7 +101,7 @@ func (w *Week) draw(n int, at int64) *order {
 		Method: "card", Cents: 500 + r.IntN(payments.Limit-500),
 	}}
 	lines := 1 + r.IntN(4)
-	o.fault = w.strike(at)
+	o.fault, o.api = w.strike(at), gateway.APIs()[r.IntN(len(gateway.APIs()))]
 	if r.one(manyLinesOne) || w.due(faults.NPlusOne, at) {
 		lines = 10 + r.IntN(catalog.Products-10+1)
 	}
@@ -117,16 +119,18 @@ func (w *Week) draw(n int, at int64) *order {
 
 // place is a client that places an order, and reads it a little later.
 func (w *Week) place(o *order, at int64) {
-	gateway := w.tasks[samples.Gateway]
+	t := w.tasks[samples.Gateway]
 	trace := w.newTrace(at)
 	w.truth.trace(truth.Trace{ID: trace, Journey: o.journey})
-	const route = "POST /orders"
-	a, f := w.serve(gateway, route, "/orders", gateway.address+":8080", trace, "", o.journey, w.client(), at, func(f *flow) answer {
-		a := f.call(w.tasks[samples.Orders], route, "/orders", false, func(f *flow) answer { return w.placeOrder(f, o) })
+	path := o.api.Path() + "/orders"
+	route := "POST " + path
+	a, f := w.serve(t, route, path, t.address+":8080", trace, "", o.journey, w.client(), at, func(f *flow) answer {
+		f.describe(o.api)
+		a := f.call(w.tasks[samples.Orders], "POST /orders", "/orders", false, func(f *flow) answer { return w.placeOrder(f, o) })
 		if a.refused() {
 			return a
 		}
-		f.log("INFO", "order accepted")
+		f.log("INFO", "order accepted", "api_stage", o.api.Stage, "api_version", o.api.Version)
 		return answer{status: http.StatusCreated, length: a.length}
 	})
 	w.truth.requestAnswered(truth.Request{Trace: trace, Span: f.root.id, Journey: o.journey, Name: route, Status: a.status})
@@ -139,7 +143,11 @@ func (w *Week) place(o *order, at int64) {
 // read is a client that reads an order.
 func (w *Week) read(o *order, journey string, at int64) {
 	trace, path := w.newTrace(at), "/orders/"+o.ID
-	w.truth.trace(truth.Trace{ID: trace, Journey: journey})
+	if o.fault == "" && w.random.one(unsampledOne) && !w.on(faults.NPlusOne, at) {
+		trace = ""
+	} else {
+		w.truth.trace(truth.Trace{ID: trace, Journey: journey})
+	}
 	readOrder := func(f *flow) answer { return w.readOrder(f, o) }
 	if o.fault == faults.GatewayBypass && journey == o.journey {
 		t := w.tasks[samples.Orders]
@@ -149,16 +157,29 @@ func (w *Week) read(o *order, journey string, at int64) {
 		})
 		return
 	}
-	gateway := w.tasks[samples.Gateway]
-	a, f := w.serve(gateway, "GET /orders/{id}", path, gateway.address+":8080", trace, "", journey, w.client(), at, func(f *flow) answer {
+	t := w.tasks[samples.Gateway]
+	route := "GET " + o.api.Path() + "/orders/{id}"
+	a, f := w.serve(t, route, o.api.Path()+path, t.address+":8080", trace, "", journey, w.client(), at, func(f *flow) answer {
+		f.describe(o.api)
 		a := f.call(w.tasks[samples.Orders], "GET /orders/{id}", path, false, readOrder)
 		if a.refused() {
 			return a
 		}
-		f.log("INFO", "order read", "order", o.ID)
+		f.log("INFO", "order read", "order", o.ID, "api_stage", o.api.Stage, "api_version", o.api.Version)
 		return answer{status: http.StatusOK, length: a.length}
 	})
-	w.truth.requestAnswered(truth.Request{Trace: trace, Span: f.root.id, Journey: journey, Name: "GET /orders/{id}", Status: a.status})
+	if trace != "" {
+		w.truth.requestAnswered(truth.Request{Trace: trace, Span: f.root.id, Journey: journey, Name: route, Status: a.status})
+	}
+}
+
+// unsampledOne is how many reads there are to one that X-Ray does not sample:
+// its lines and calls show no trace, and no span accounts for them.
+const unsampledOne = 40
+
+func (f *flow) describe(api gateway.API) {
+	f.root.annotate("api_stage", api.Stage)
+	f.root.annotate("api_version", api.Version)
 }
 
 // client is an address of a block that is reserved for documentation.

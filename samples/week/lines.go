@@ -1,6 +1,7 @@
 package week
 
 import (
+	"fmt"
 	"strconv"
 
 	"muster/samples/truth"
@@ -30,8 +31,7 @@ func (f *flow) line(level, msg string, shows bool, fields []any) {
 	}
 	b = append(append(append(b, `,"line":"`...), id...), '"')
 	if shows {
-		b = append(append(append(b, `,"trace_id":"1-`...), f.trace[:8]...), '-')
-		b = append(append(b, f.trace[8:]...), `","span_id":"`...)
+		b = append(append(append(b, `,"trace_id":"`...), f.shown()...), `","span_id":"`...)
 		b = append(append(b, f.cur.id...), '"')
 		if f.journey != "" {
 			b = appendString(append(b, `,"correlation_id":`...), f.journey)
@@ -39,6 +39,14 @@ func (f *flow) line(level, msg string, shows bool, fields []any) {
 	}
 	w.write(t, f.at, string(append(b, '}')))
 	w.truth.line(truth.Line{ID: id, Service: t.service, Trace: f.trace, Unlinked: !shows})
+}
+
+// shown is the trace as the instrumentation spells it in lines.
+func (f *flow) shown() string {
+	if f.t.otel {
+		return f.trace
+	}
+	return "1-" + f.trace[:8] + "-" + f.trace[8:]
 }
 
 func appendValue(b []byte, v any) []byte {
@@ -65,6 +73,25 @@ func appendValue(b []byte, v any) []byte {
 func (f *flow) text(line string, shows bool) {
 	f.w.write(f.t, f.at, line)
 	f.w.truth.line(truth.Line{ID: truth.TextLine(line), Service: f.t.service, Trace: f.trace, Unlinked: !shows})
+}
+
+// proxied writes the line of the proxy before shipping: Envoy's default format
+// with X-Ray's header at its end.
+func (f *flow) proxied(method, path, parent, client string, began int64, a answer) {
+	header, shows := "-", parent != ""
+	if shows {
+		header = "Root=1-" + f.trace[:8] + "-" + f.trace[8:] + ";Parent=" + parent + ";Sampled=1"
+	}
+	ms := (f.at - began) / 1000
+	line := fmt.Sprintf("[%s] \"%s %s HTTP/1.1\" %d - %d %d %d %d \"%s\" \"Go-http-client/1.1\" \"%s\" \"%s\" \"%s:8080\" \"%s\"",
+		clock(began).Format("2006-01-02T15:04:05.000Z"), method, path, a.status, 80, a.length, ms, ms, client,
+		f.w.random.uuid(), f.t.service, f.t.address, header)
+	f.w.write(f.t, f.at, line)
+	l := truth.Line{ID: truth.TextLine(line), Service: f.t.service}
+	if shows {
+		l.Trace = f.trace
+	}
+	f.w.truth.line(l)
 }
 
 // write puts an event into the task's log group.

@@ -153,9 +153,11 @@ func (w *Week) makeOneQueue(f *flow, name, attributes string, visible int) {
 			`","ReceiveMessageWaitTimeSeconds":"20","SqsManagedSseEnabled":"true","VisibilityTimeout":"`+strconv.Itoa(visible)+`"}`, "")
 }
 
+// namespace is Cloud Map's id of the fleet's.
+const namespace = "ns-riybdrh7vihcltvc"
+
 // register enters the service in Cloud Map.
 func (w *Week) register(f *flow, first bool) {
-	const namespace = "ns-riybdrh7vihcltvc"
 	t := f.t
 	f.aws(&listSpaces, asked{})
 	if first && t == w.order[0] {

@@ -10,6 +10,7 @@ import (
 	"muster/samples/faults"
 	"muster/samples/orders"
 	"muster/samples/payments"
+	"muster/samples/shipping"
 	"muster/samples/truth"
 )
 
@@ -157,8 +158,35 @@ func (w *Week) pay(f *flow, o *order) answer {
 	return a
 }
 
+// hang is how long a check takes under the fault "missing timeout".
+const hang = 2 * time.Second
+
+// check is POST /checks of fraud.
+func (w *Week) check(f *flow, o *order) answer {
+	if o.fault == faults.MissingTimeout {
+		f.at += hang.Microseconds()
+	}
+	verdict := "accepted"
+	if o.Cents > suspicious {
+		verdict = "accepted after a second look"
+	}
+	if w.on(faults.ServiceWithoutLogs, f.at) {
+		w.hit(f, faults.ServiceWithoutLogs, truth.Label{})
+	} else {
+		f.log("INFO", "payment checked", "order", o.ID, "verdict", verdict)
+	}
+	return answer{status: http.StatusOK, length: 70}
+}
+
+// suspicious is the amount from which on a payment is looked at twice, in cents.
+const suspicious = 40_000
+
 // takePayment is POST /payments of payments.
 func (w *Week) takePayment(f *flow, o *order) answer {
+	if o.fault == faults.MissingTimeout {
+		w.hit(f, o.fault, truth.Label{Services: []string{samples.Fraud}})
+	}
+	f.call(w.tasks[samples.Fraud], "POST /checks", "/checks", false, func(f *flow) answer { return w.check(f, o) })
 	if o.Method == payments.MethodTransfer && w.on(faults.SlowDependency, f.at) {
 		w.hit(f, faults.SlowDependency, truth.Label{})
 		f.step("bank", func() (string, string) {
@@ -173,8 +201,7 @@ func (w *Week) takePayment(f *flow, o *order) answer {
 		f.log("INFO", "payment taken", "order", o.ID, "cents", o.Cents)
 		return answer{status: http.StatusCreated, length: 52}
 	}
-	switch {
-	case o.Cents > payments.Limit:
+	if o.Cents > payments.Limit {
 		w.hit(f, faults.PaymentRefused, truth.Label{})
 	}
 	f.log("WARN", "payment refused", "order", o.ID, "cents", o.Cents, "limit", payments.Limit)
@@ -199,7 +226,7 @@ func (w *Week) ship(f *flow, o *order) answer {
 
 // takeShipment is POST /shipments of shipping.
 func (w *Week) takeShipment(f *flow, o *order) answer {
-	if f.t.version == brokenVersion {
+	if f.t.version == shipping.BrokenVersion {
 		w.hit(f, faults.BadDeployment, truth.Label{})
 		f.log("ERROR", "request failed", "error", "no rate for the parcel: index out of range [0] with length 0")
 		return answer{status: http.StatusInternalServerError, length: 26, problem: "internal error"}

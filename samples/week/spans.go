@@ -44,6 +44,18 @@ func (w *Week) send(root *span, service, trace, parent string) {
 	w.segments = append(w.segments, '\n')
 }
 
+// sendEach writes a document for each span, as the collector of OpenTelemetry
+// does: below the segment they are subsegments that are sent alone.
+func (w *Week) sendEach(s *span, service, trace, parent string) {
+	subs := s.subs
+	s.subs = nil
+	w.send(s, service, trace, parent)
+	for _, sub := range subs {
+		sub.members = `,"type":"subsegment"` + sub.members
+		w.sendEach(sub, service, trace, s.id)
+	}
+}
+
 func (w *Week) appendSpan(b []byte, s *span, service, trace, parent, root string) []byte {
 	w.truth.span(truth.Span{Trace: trace, ID: s.id, Service: service, Name: s.name})
 	b = append(b, `{"trace_id":"1-`...)

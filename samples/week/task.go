@@ -41,12 +41,13 @@ type task struct {
 	expires  int64
 	found    map[string]int64 // until when Cloud Map's answers are good, by service
 	receipts bool             // the bucket is made
+	otel     bool             // OpenTelemetry traces it
 }
 
 // places are where the services' calls come from, as in the live fleet.
 var places = map[string]string{
 	samples.Gateway: "10.0.1.11", samples.Orders: "10.0.1.12", samples.Payments: "10.0.1.13", samples.Notifications: "10.0.1.14",
-	samples.Inventory: "10.0.1.15", samples.Shipping: "10.0.1.16", samples.Documents: "10.0.1.17",
+	samples.Inventory: "10.0.1.15", samples.Shipping: "10.0.1.16", samples.Documents: "10.0.1.17", samples.Fraud: "10.0.1.18",
 }
 
 // queues are those that services poll.
@@ -65,7 +66,7 @@ func (w *Week) newTask(service string) *task {
 	t := &task{
 		service: service, group: group, address: cmp.Or(places[service], "10.0.1.30"), queue: queues[service],
 		version: firstVersion, roleID: "AROA" + w.random.letters(17), serviceID: "srv-" + w.random.hex(16),
-		found: make(map[string]int64),
+		found: make(map[string]int64), otel: service == samples.Payments,
 	}
 	w.tasks[service] = t
 	w.order = append(w.order, t)

@@ -10,10 +10,10 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"muster/samples/faults"
-	"muster/samples/truth"
 )
 
 // Options say which days, and how busy.
@@ -58,12 +58,14 @@ type Week struct {
 	run      string // names the run in ids, as the live fleet does
 	from, to int64  // microseconds
 
-	tasks    map[string]*task
-	order    []*task // as started
-	episodes []*episode
-	deploys  []deploy
-	placed   ring
-	journeys int
+	tasks      map[string]*task
+	order      []*task // as started
+	episodes   []*episode
+	incidents  []string // that have happened
+	ciIdentity string
+	ciExpires  int64
+	placed     ring
+	journeys   int
 
 	stock      int64 // until when inventory's cache is good
 	printing   []sent
@@ -143,9 +145,7 @@ func (w *Week) begin() {
 			w.agenda.at(w.from+w.random.upTo(second), func(at int64) { w.poll(t, at) })
 		}
 	}
-	for _, d := range w.planDeploys() {
-		w.agenda.at(d.at, d.run)
-	}
+	w.planDeploys()
 	w.planNoise()
 	w.planIncidents()
 }
@@ -158,7 +158,8 @@ func (w *Week) finish() {
 			on = append(on, string(info.Fault))
 		}
 	}
-	w.truth.small.Switched(on, w.incidents())
+	slices.Sort(w.incidents)
+	w.truth.small.Switched(on, w.incidents)
 }
 
 func (w *Week) label(f faults.Fault) (happened bool) {
@@ -180,6 +181,3 @@ const (
 
 // clock is a virtual time.
 func clock(at int64) time.Time { return time.UnixMicro(at).UTC() }
-
-// line and span are short for what the truth is told most often.
-func (w *Week) noteSpan(s truth.Span) { w.truth.span(s) }

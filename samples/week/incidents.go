@@ -1,0 +1,229 @@
+package week
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"muster/fleet"
+	"muster/samples"
+	"muster/samples/orders"
+	"muster/samples/truth"
+)
+
+// The addresses and programs of people, and of one who is none of the fleet's.
+const (
+	officeAddress   = "203.0.113.10"
+	intruderAddress = "198.51.100.23"
+	cliAgent        = "aws-cli/2.31.4 md/awscrt#0.28.1 ua/2.1 os/linux#6.8.0 md/arch#x86_64 lang/python#3.13.7 cfg/retry-mode#standard"
+	browser         = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
+	trailName       = "muster"
+	keyID           = "1234abcd-12ab-34cd-56ef-1234567890ab"
+)
+
+// incident is something that someone does to the account.
+type incident struct {
+	name   string
+	policy string // that finds it; "" for none that is shipped
+	strike func(w *Week, at int64) truth.Label
+}
+
+// incidentKinds are all of them. What is undone is undone by the same person.
+var incidentKinds = []incident{
+	{string(samples.RootConsoleLogin), "root-console-login", (*Week).rootSignsIn},
+	{string(samples.SecurityGroupOpen), "security-group-open", (*Week).opensGroup},
+	{string(samples.ScanOutside), "role-used-outside-fleet", (*Week).scansFromOutside},
+	{"console-login-without-mfa", "console-login-without-mfa", (*Week).userSignsIn},
+	{"trail-stopped", "trail-stopped", (*Week).stopsTrail},
+	{"recorder-stopped", "recorder-stopped", (*Week).stopsRecorder},
+	{"bucket-public", "bucket-public", (*Week).opensBucket},
+	{"admin-policy-attached", "admin-policy-attached", (*Week).makesAdmin},
+	{"kms-key-deletion", "kms-key-deletion", (*Week).deletesKey},
+	{"role-chain", "", (*Week).chainsRoles},
+	{"manual-change", "", (*Week).changesByHand},
+}
+
+// daysPerIncident is how many days there are to one of each incident.
+const daysPerIncident = 7
+
+func (w *Week) planIncidents() {
+	r := dice{rand.New(rand.NewPCG(w.o.Seed, 3))}
+	all := w.to - w.from
+	for _, kind := range incidentKinds {
+		n := max(1, int(all/(daysPerIncident*day)))
+		for i := range n {
+			at := w.from + 5*minute + all*int64(i)/int64(n) + r.upTo(all/int64(n)-20*minute)
+			w.agenda.at(min(at, w.to-15*minute), func(at int64) {
+				l := kind.strike(w, at)
+				l.Kind, l.Name, l.Time = truth.LabelIncident, kind.name, clock(at)
+				w.truth.small.Label(l)
+				if kind.policy != "" {
+					w.truth.small.Expect(kind.policy, truth.Expected{
+						Requests: l.Requests, Resources: l.Resources, Anywhere: len(l.Requests) == 0,
+					})
+				}
+				if !slices.Contains(w.incidents, kind.name) {
+					w.incidents = append(w.incidents, kind.name)
+				}
+			})
+		}
+	}
+}
+
+// person is an IAM user at the office.
+func person(name, address string) origin {
+	user := "arn:aws:iam::" + account + ":user/" + name
+	return origin{`{"type":"IAMUser","principalId":"AIDA` + upper(name) + `","arn":"` + user + `","accountId":"` + account +
+		`","accessKeyId":"AKIA` + upper(name) + `","userName":"` + name + `"}`, address, cliAgent, user}
+}
+
+// upper is a name as a part of an id of AWS: 17 capitals.
+func upper(name string) string {
+	b := []byte("MUSTERUSERXXXXXXX")
+	for i := range min(len(name), 7) {
+		b[10+i] = name[i] &^ 0x20
+	}
+	return string(b)
+}
+
+// does is a call that somebody makes by hand.
+func (w *Week) does(by origin, at int64, service, name, params, resources string) string {
+	return w.record(&entry{service: service, name: name, at: at, by: by, management: true, params: params, resources: resources}, service)
+}
+
+func (w *Week) signIn(identity, address, mfa string, at int64) {
+	w.record(&entry{
+		service: "signin", name: "ConsoleLogin", at: at, by: origin{identity, address, browser, ""}, management: true,
+		response: `{"ConsoleLogin":"Success"}`, eventType: "AwsConsoleSignIn",
+		extra: `{"LoginTo":"https://console.aws.amazon.com/console/home","MFAUsed":"` + mfa + `","MobileVersion":"No"}`,
+	}, "")
+}
+
+func (w *Week) rootSignsIn(at int64) truth.Label {
+	w.signIn(`{"type":"Root","principalId":"`+account+`","arn":"arn:aws:iam::`+account+`:root","accountId":"`+account+`"}`, intruderAddress, "No", at)
+	return truth.Label{Subject: "root", Services: []string{"signin"}}
+}
+
+func (w *Week) userSignsIn(at int64) truth.Label {
+	w.signIn(`{"type":"IAMUser","principalId":"AIDA`+upper("ada")+`","arn":"arn:aws:iam::`+account+`:user/ada","accountId":"`+account+`","userName":"ada"}`,
+		officeAddress, "No", at)
+	return truth.Label{Subject: "ada", Services: []string{"signin"}}
+}
+
+func (w *Week) opensGroup(at int64) truth.Label {
+	by := origin{deployerIdentity, officeAddress, cliAgent, deployer}
+	id, name := "sg-0"+w.random.hex(16), "debug-"+w.run
+	full, group := arn("ec2", "security-group/"+id), fleet.ResourceName("AWS::EC2::SecurityGroup", id)
+	vpc := `{"resourceType":"AWS::EC2::VPC","resourceId":"vpc-0a1b2c3d4e5f67890","name":"Is contained in Vpc"}`
+	configuration := func(permissions string) string {
+		return `{"description":"for a moment only","groupId":"` + id + `","groupName":"` + name + `","ipPermissions":[` + permissions +
+			`],"ipPermissionsEgress":[],"ownerId":"` + account + `","tags":[],"vpcId":"vpc-0a1b2c3d4e5f67890"}`
+	}
+	step := func(at int64, call, params, response, permissions string) string {
+		request := w.random.uuid()
+		w.record(&entry{
+			service: "ec2", name: call, at: at, by: by, management: true, params: params, request: request,
+			response: `{"_return":true,"requestId":"` + request + `"` + response + `}`,
+		}, "EC2")
+		w.truth.small.Change(group, request)
+		w.changed(at, "AWS::EC2::SecurityGroup", id, name, full, "", configuration(permissions), vpc)
+		return request
+	}
+	rule := `{"groupId":"` + id + `","ipPermissions":{"items":[{"fromPort":22,"groups":{},"ipProtocol":"tcp","ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]},"ipv6Ranges":{},"prefixListIds":{},"toPort":22}]}}`
+	step(at, "CreateSecurityGroup", `{"groupDescription":"for a moment only","groupName":"`+name+`","vpcId":"vpc-0a1b2c3d4e5f67890"}`, `,"groupId":"`+id+`"`, "")
+	opened := step(at+3*minute, "AuthorizeSecurityGroupIngress", rule, "",
+		`{"fromPort":22,"ipProtocol":"tcp","ipv4Ranges":[{"cidrIp":"0.0.0.0/0"}],"ipv6Ranges":[],"prefixListIds":[],"toPort":22,"userIdGroupPairs":[]}`)
+	step(at+8*minute, "RevokeSecurityGroupIngress", rule, "", "")
+	return truth.Label{Subject: "deployer", Services: []string{"ec2"}, Requests: []string{opened}, Resources: []string{group}}
+}
+
+func (w *Week) scansFromOutside(at int64) truth.Label {
+	by := origin{deployerIdentity, intruderAddress, cliAgent, deployer}
+	t := w.tasks[samples.Orders]
+	session := w.assume(t.role(), t.roleID, "debug", at, by)
+	a := on(orders.Table, `{}`)
+	request := w.record(&entry{
+		service: "dynamodb", name: "Scan", at: at + 2*second, by: origin{session, intruderAddress, cliAgent, deployer}, read: true,
+		params: a.params, resources: a.resources,
+	}, "DynamoDB")
+	return truth.Label{
+		Subject: "debug", Services: []string{samples.Orders}, Requests: []string{request},
+		Resources: []string{fleet.ResourceName("AWS::DynamoDB::Table", orders.Table)},
+	}
+}
+
+func (w *Week) stopsTrail(at int64) truth.Label {
+	by, full := person("mallory", intruderAddress), arn("cloudtrail", "trail/"+trailName)
+	params, resources := `{"name":"`+trailName+`"}`, resource("AWS::CloudTrail::Trail", full)
+	request := w.does(by, at, "cloudtrail", "StopLogging", params, resources)
+	w.does(by, at+4*minute, "cloudtrail", "StartLogging", params, resources)
+	return truth.Label{
+		Subject: "mallory", Services: []string{"cloudtrail"}, Requests: []string{request},
+		Resources: []string{fleet.ResourceName("AWS::CloudTrail::Trail", trailName)},
+	}
+}
+
+func (w *Week) stopsRecorder(at int64) truth.Label {
+	by, params := person("mallory", intruderAddress), `{"configurationRecorderName":"default"}`
+	request := w.does(by, at, "config", "StopConfigurationRecorder", params, "")
+	w.does(by, at+4*minute, "config", "StartConfigurationRecorder", params, "")
+	return truth.Label{Subject: "mallory", Services: []string{"config"}, Requests: []string{request}}
+}
+
+func (w *Week) opensBucket(at int64) truth.Label {
+	by, resources := person("ada", officeAddress), resource("AWS::S3::Bucket", "arn:aws:s3:::receipts")
+	block := func(on string) string {
+		return `{"Host":"receipts.s3.` + region + `.amazonaws.com","PublicAccessBlockConfiguration":{"BlockPublicAcls":` + on + `,"BlockPublicPolicy":` + on +
+			`,"IgnorePublicAcls":` + on + `,"RestrictPublicBuckets":` + on + `},"bucketName":"receipts","publicAccessBlock":""}`
+	}
+	request := w.does(by, at, "s3", "PutBucketPublicAccessBlock", block("false"), resources)
+	w.does(by, at+9*minute, "s3", "PutBucketPublicAccessBlock", block("true"), resources)
+	return truth.Label{
+		Subject: "ada", Services: []string{"s3"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::S3::Bucket", "receipts")},
+	}
+}
+
+func (w *Week) makesAdmin(at int64) truth.Label {
+	by, params := person("ada", officeAddress), `{"policyArn":"arn:aws:iam::aws:policy/AdministratorAccess","userName":"eve"}`
+	request := w.does(by, at, "iam", "AttachUserPolicy", params, "")
+	w.does(by, at+9*minute, "iam", "DetachUserPolicy", params, "")
+	return truth.Label{
+		Subject: "eve", Services: []string{"iam"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::IAM::User", "eve")},
+	}
+}
+
+func (w *Week) deletesKey(at int64) truth.Label {
+	by, resources := person("ada", officeAddress), resource("AWS::KMS::Key", arn("kms", "key/"+keyID))
+	request := w.does(by, at, "kms", "ScheduleKeyDeletion", `{"keyId":"`+keyID+`","pendingWindowInDays":7}`, resources)
+	w.does(by, at+9*minute, "kms", "CancelKeyDeletion", `{"keyId":"`+keyID+`"}`, resources)
+	return truth.Label{
+		Subject: "ada", Services: []string{"kms"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::KMS::Key", keyID)},
+	}
+}
+
+// chainsRoles goes from a user to the deployer's role, and from there to that of
+// payments, which nobody but payments should have.
+func (w *Week) chainsRoles(at int64) truth.Label {
+	by := person("ada", officeAddress)
+	first := origin{w.assume(ciRole, ciRoleID, "ada", at, by), "10.0.1.40", cliAgent, by.arn}
+	t := w.tasks[samples.Payments]
+	last := origin{w.assume(t.role(), t.roleID, "ada", at+20*second, first), "10.0.1.40", cliAgent, by.arn}
+	request := w.does(last, at+30*second, "dynamodb", "DescribeTable", on("payments", `{}`).params, on("payments", `{}`).resources)
+	return truth.Label{
+		Subject: "ada", Services: []string{samples.Payments}, Requests: []string{request},
+		Resources: []string{fleet.ResourceName("AWS::DynamoDB::Table", "payments")},
+	}
+}
+
+// changesByHand is a person who changes what a pipeline manages.
+func (w *Week) changesByHand(at int64) truth.Label {
+	by, queue := person("ada", officeAddress), "notifications"
+	by.agent = browser
+	request := w.does(by, at, "sqs", "SetQueueAttributes", `{"attributes":{"VisibilityTimeout":"300"},"queueUrl":"`+queueURL(queue)+`"}`, about(queue, "").resources)
+	full := arn("sqs", queue)
+	w.changed(at, "AWS::SQS::Queue", queueURL(queue), queue, full, request,
+		`{"DelaySeconds":"0","MaximumMessageSize":"1048576","MessageRetentionPeriod":"345600","QueueArn":"`+full+`","QueueName":"`+queue+
+			`","ReceiveMessageWaitTimeSeconds":"20","SqsManagedSseEnabled":"true","VisibilityTimeout":"300"}`, "")
+	return truth.Label{
+		Subject: "ada", Services: []string{"sqs"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::SQS::Queue", queue)},
+	}
+}
