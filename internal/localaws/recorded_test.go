@@ -143,7 +143,9 @@ func TestErrorsHaveTheCodesAndTextsThatAWSRecorded(t *testing.T) {
 		{"sts__test_sts", "test_sts_invalid_parameters", "invalid-session-name", assume("arn:aws:iam::111122223333:role/muster-x", "Session1:2")},
 	} {
 		t.Run(tt.test+" "+tt.step, func(t *testing.T) {
-			var recorded struct{ Error struct{ Code, Message string } }
+			var recorded struct {
+				Error struct{ Code, Message string }
+			}
 			if err := json.Unmarshal(snapshot(t, tt.file, tt.test, tt.step), &recorded); err != nil {
 				t.Fatal(err)
 			}

@@ -116,8 +116,7 @@ func TestConnectionsAreResetBeforeAndInAnswers(t *testing.T) {
 	broken := 0
 	for range 40 {
 		_, err := plain.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(testGroup)})
-		var api smithy.APIError
-		if errors.As(err, &api) {
+		if _, ok := errors.AsType[smithy.APIError](err); ok {
 			t.Fatalf("a reset shows as %v", err)
 		}
 		if err != nil {
@@ -196,7 +195,7 @@ func TestSkewedClocksAreRefusedAndStamped(t *testing.T) {
 	if err := json.Unmarshal([]byte(*events[i].CloudTrailEvent), &ev); err != nil {
 		t.Fatal(err)
 	}
-	if at, err := time.Parse(eventTimeFormat, ev.EventTime); err != nil || at.Sub(time.Now()) < 3*time.Minute {
+	if at, err := time.Parse(eventTimeFormat, ev.EventTime); err != nil || time.Until(at) < 3*time.Minute {
 		t.Errorf("the event's time is %s, %v", ev.EventTime, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint()+"/none", http.NoBody)

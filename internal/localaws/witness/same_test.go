@@ -1,0 +1,78 @@
+//go:build engines
+
+package witness
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/internal/engines"
+	"muster/internal/localaws"
+)
+
+// cases are those parts of same.py that an emulator implements truthfully. What
+// it does not: moto's JSON patterns return everything, its logStreamNamePrefix too,
+// and the index behind the last line that is too old is one less there than AWS's
+// reference has it ("exclusive"); ministack cuts pages off.
+var cases = map[string][]string{
+	"moto":      {"window", "merged", "terms", "paged", "described", "refused", "traces", "subscribed"},
+	"ministack": {"window", "merged", "excluded", "refused", "tailed", "trail"},
+}
+
+// TestOtherPeoplesEmulatorsAnswerTheSame runs one script against the stand-in and
+// against an AWS that nobody here wrote.
+func TestOtherPeoplesEmulatorsAnswerTheSame(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) string{
+		"moto": func(t *testing.T) string {
+			moto, err := engines.StartMoto(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := moto.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			return moto.URL()
+		},
+		"ministack": func(t *testing.T) string {
+			ministack, err := engines.StartMinistack(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := ministack.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			return ministack.URL()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aws, err := localaws.Start(t.Context(), localaws.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := aws.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			answers := map[string]map[string]any{}
+			for who, endpoint := range map[string]string{"ours": aws.Endpoint(), "theirs": start(t)} {
+				var out map[string]any
+				if err := json.Unmarshal(python(t, "same.py", append([]string{endpoint}, cases[name]...)...), &out); err != nil {
+					t.Fatal(err)
+				}
+				answers[who] = out
+			}
+			for _, c := range cases[name] {
+				if d := cmp.Diff(answers["theirs"][c], answers["ours"][c]); d != "" {
+					t.Errorf("%s (-%s +ours):\n%s", c, name, d)
+				}
+			}
+		})
+	}
+}
