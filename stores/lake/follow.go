@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// followRows bounds a batch of changes in records.
+	// followRows is how many records make a batch of changes, which then ends with
+	// the trace at hand, or with twice as many.
 	followRows = 10_000
-	// followBytes bounds a batch by its evidence, in bytes.
+	// followBytes is the same for its evidence, in bytes.
 	followBytes = 16 << 20
 )
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,9 +124,19 @@ func (s *Store) chart(ctx context.Context, rs map[relation]bool, anew bool) erro
 		return err
 	}
 	for r := range rs {
-		s.charted[r] = true
+		s.charted[r.clone()] = true
 	}
 	return nil
+}
+
+// clone is the relation with text of its own, since a record's may hold on to all
+// the evidence that was read with it.
+func (r relation) clone() relation {
+	return relation{
+		strings.Clone(r.service), strings.Clone(r.kind), strings.Clone(r.group),
+		endpoint{strings.Clone(r.destination.domain), strings.Clone(r.destination.resource)},
+		endpoint{strings.Clone(r.target.domain), strings.Clone(r.target.resource)},
+	}
 }
 
 // maxCharted bounds the memory of what was written: some 300 bytes each.
