@@ -19,13 +19,14 @@ const (
 	// and with it the memory that records need (a CloudTrail event is about 2 KB,
 	// its record about 5): those of one commit that is being written and one that
 	// is being gathered. They make two row groups, which are encoded at once.
-	importRecords = 40_000
+	importRecords = 30_000
 	importBytes   = 48 << 20
 	// filesAhead is how many files are read before their turn, so that both
 	// cores work: one file's records come in while others are joined and
-	// written. It took a third off an import on two cores; more than this only
-	// held more records.
-	filesAhead = 4
+	// written. It took a third off an import on two cores; more readers than this
+	// only ran ahead of the commits, held more records, and left a core without
+	// work later.
+	filesAhead = 3
 	// growAfter is the share of a commit after which room for all of it is made
 	// at once: growing by and by copies the records, of a kilobyte each, five
 	// times, while a small import should not pay for a large one.
