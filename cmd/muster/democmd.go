@@ -40,11 +40,18 @@ With --headless it runs for --for without a terminal, drains every source, and
 prints what it found beside what really happened: precision and recall of the
 joins and findings against the fleet's ground truth. It exits with 0 only if every
 request was found, every join was right, and every fault and incident has its
-finding.`,
+finding.
+
+With --days no fleet runs: the evidence of so many days of it, with day and night,
+weekends, releases, faults and incidents, is simulated and goes the same way into
+the store, with its ground truth beside it. The same seed, rate and --until give
+the same evidence. Up to 150,000 records are audited and scored; --score does it
+for more.`,
 		Example: `  muster demo
   muster demo --headless --for 30s --seed 7 --store ./demo-store
   muster demo --fault none --incident none        a healthy fleet
   muster demo --fault n-plus-one --incident none
+  muster demo --days 7 --seed 1 --store ./week    a simulated week, written in a minute
   muster demo --headless --trouble 0.1            sources that throttle, fail, repeat and are late`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"text/tabwriter"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 
 	"muster/collectors"
 	"muster/fleet"
+	"muster/internal/pipeline"
 	"muster/samples/truth"
 	"muster/samples/week"
 	"muster/stores/lake"
@@ -26,12 +28,14 @@ type weekFlags struct {
 	days  int
 	until string
 	rate  float64
+	score bool
 }
 
 func (f *weekFlags) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&f.days, "days", 0, "no fleet: write this many simulated days of it into the store, and score them")
 	fs.StringVar(&f.until, "until", "", "when the simulated days end; default the last full hour")
 	fs.Float64Var(&f.rate, "rate", 1, "load of the simulated days: 1 is about a million records a week")
+	fs.BoolVar(&f.score, "score", false, "audit and score the simulated days however many records they have")
 }
 
 // demoDays is the demo in virtual time.
@@ -60,6 +64,9 @@ const (
 	// maxDays keeps a typing error from filling a disk: a day at rate 1 takes
 	// about 30 MB.
 	maxDays = 400
+	// scoredRecords is how many records are audited and scored unasked: what takes
+	// about ten seconds.
+	scoredRecords = 150_000
 	// chunksAhead is how many chunks of evidence are made before their turn, so
 	// that one core simulates while the other joins and writes.
 	chunksAhead = 2
@@ -112,8 +119,40 @@ func (d *weeks) simulate(ctx context.Context) (err error) {
 		return err
 	}
 	fmt.Fprintf(d.app.stdout, "%s to %s, seed %d, rate %g: %s; written in %s\n", d.from.Format(time.RFC3339), d.until.Format(time.RFC3339),
-		d.seed, d.flags.rate, totals, time.Since(d.started).Round(100*time.Millisecond))
-	return d.report(ctx)
+		d.seed, d.flags.rate, totals, d.took())
+	if err := d.labels(w.Labels()); err != nil {
+		return err
+	}
+	if totals.Stored > scoredRecords && !d.flags.score {
+		fmt.Fprintf(d.app.stdout, "Neither audited nor scored, which takes longer than writing: add --score, or run\n  muster audit --store %s --since %s\nstore  %s\ntruth  %s\n",
+			d.app.store, d.from.Format(time.RFC3339), d.app.store, d.path)
+		return nil
+	}
+	return d.judge(ctx)
+}
+
+// took is the time since the last step began, and begins the next.
+func (d *weeks) took() time.Duration {
+	now := time.Now()
+	t := now.Sub(d.started).Round(100 * time.Millisecond)
+	d.started = now
+	return t
+}
+
+// labels lists what has happened, and when.
+func (d *weeks) labels(all []truth.Label) error {
+	t := tabwriter.NewWriter(d.app.stdout, 0, 0, 2, ' ', 0)
+	for _, l := range all {
+		if l.Kind == truth.LabelNoise {
+			continue
+		}
+		until := ""
+		if !l.Until.IsZero() {
+			until = l.Until.Format("15:04")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d traces\t%d requests\n", l.Kind, l.Name, l.Time.Format("Mon 02 15:04"), until, len(l.Traces), len(l.Requests))
+	}
+	return t.Flush()
 }
 
 // between are the days, which end at a full hour that has passed unless given.
@@ -198,9 +237,19 @@ func (d *weeks) progress(until time.Time) {
 	}
 }
 
-// report scores the store against the truth.
-func (d *weeks) report(ctx context.Context) error {
-	began := time.Now()
+// judge audits the days and scores the store against the truth. The sources are
+// drained: there is nothing to wait for.
+func (d *weeks) judge(ctx context.Context) error {
+	policies, err := loadPolicies(nil)
+	if err != nil {
+		return err
+	}
+	d.took()
+	window := fleet.Window{Start: d.from.Add(-time.Minute)}
+	if _, err := pipeline.Audit(ctx, d.store, policies, window, time.Now(), true); err != nil {
+		return err
+	}
+	audited := d.took()
 	file, err := truth.Read(d.path)
 	if err != nil {
 		return err
@@ -212,6 +261,9 @@ func (d *weeks) report(ctx context.Context) error {
 	if err := report.Print(d.app.stdout); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.app.stdout, "scored in %s\nstore  %s\ntruth  %s\n", time.Since(began).Round(100*time.Millisecond), d.app.store, d.path)
+	fmt.Fprintf(d.app.stdout, "audited in %s, scored in %s\nstore  %s\ntruth  %s\n", audited, d.took(), d.app.store, d.path)
+	if !report.OK() {
+		return &exitError{code: exitFindings, reason: "the days were not right: see the problems above"}
+	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/samples/faults"
+	"muster/samples/truth"
 )
 
 // Options say which days, and how busy.
@@ -149,6 +150,9 @@ func (w *Week) begin() {
 	w.planNoise()
 	w.planIncidents()
 }
+
+// Labels are what has happened in the days, by name; of a week that has ended.
+func (w *Week) Labels() []truth.Label { return w.truth.small.File().Labels }
 
 // finish writes the labels of what has happened.
 func (w *Week) finish() {
