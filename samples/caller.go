@@ -77,6 +77,7 @@ func (c caller) query(ctx context.Context, service, action string, params map[st
 
 // targets begin the names of operations of the APIs that are called by JSON.
 var targets = map[string]string{
+	"sqs": "AmazonSQS",
 	"ecs": "AmazonEC2ContainerServiceV20141113", "kms": "TrentService",
 	"cloudtrail": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", "config": "StarlingDoveService",
 }
@@ -176,13 +177,12 @@ func (c caller) assume(ctx context.Context, role, session, origin string) (calle
 		return caller{}, err
 	}
 	c.truth.Session(taken.Credentials.Key, origin)
-	c.keys = fixed(aws.Credentials{
-		AccessKeyID: taken.Credentials.Key, SecretAccessKey: taken.Credentials.Secret, SessionToken: taken.Credentials.Token,
-	})
+	c.keys = fixed(taken.Credentials.Key, taken.Credentials.Secret, taken.Credentials.Token)
 	return c, nil
 }
 
 // fixed are keys that are what they are.
-func fixed(keys aws.Credentials) aws.CredentialsProvider {
+func fixed(key, secret, token string) aws.CredentialsProvider {
+	keys := aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/configservice"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 
@@ -21,12 +22,13 @@ import (
 // evidence is what the account's APIs say after a run, read with AWS's own
 // clients and none of muster's rooms.
 type evidence struct {
-	spans   map[[2]string]span // by trace and id
-	lines   map[string]map[string]any
-	twice   []string               // lines that came twice
-	calls   map[string]int         // CloudTrail events by request id
-	records map[string]trailRecord // the same, the last of several
-	names   map[string]int         // CloudTrail events by name
+	spans         map[[2]string]span // by trace and id
+	lines         map[string]map[string]any
+	twice         []string               // lines that came twice
+	calls         map[string]int         // CloudTrail events by request id
+	records       map[string]trailRecord // the same, the last of several
+	verdicts      map[string]string      // of Config's rules, by resource
+	consoleLogins []trailRecord
 }
 
 // span is one segment or subsegment of a document.
@@ -79,11 +81,12 @@ func gather(t *testing.T, server *localaws.Server, start time.Time) *evidence {
 	t.Helper()
 	e := &evidence{
 		spans: make(map[[2]string]span), lines: make(map[string]map[string]any),
-		calls: make(map[string]int), records: make(map[string]trailRecord), names: make(map[string]int),
+		calls: make(map[string]int), records: make(map[string]trailRecord),
 	}
 	cfg := clients(server)
 	e.gatherSpans(t, xray.NewFromConfig(cfg), start)
 	e.gatherLines(t, cloudwatchlogs.NewFromConfig(cfg))
+	e.gatherVerdicts(t, configservice.NewFromConfig(cfg))
 	e.gatherCalls(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), server.TrailBucket())
 	return e
 }
@@ -196,6 +199,27 @@ func (e *evidence) gatherCalls(t *testing.T, client *s3.Client, bucket string) {
 	}
 }
 
+// gatherVerdicts reads what the rule of the incident says at the end, where it
+// was put up.
+func (e *evidence) gatherVerdicts(t *testing.T, client *configservice.Client) {
+	t.Helper()
+	e.verdicts = make(map[string]string)
+	rules, err := client.DescribeConfigRules(t.Context(), &configservice.DescribeConfigRulesInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range rules.ConfigRules {
+		details, err := client.GetComplianceDetailsByConfigRule(t.Context(), &configservice.GetComplianceDetailsByConfigRuleInput{ConfigRuleName: rule.ConfigRuleName})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range details.EvaluationResults {
+			q := d.EvaluationResultIdentifier.EvaluationResultQualifier
+			e.verdicts[*q.ResourceType+"/"+*q.ResourceId] = string(d.ComplianceType)
+		}
+	}
+}
+
 func (e *evidence) addCalls(t *testing.T, body io.ReadCloser) {
 	t.Helper()
 	defer body.Close()
@@ -210,6 +234,8 @@ func (e *evidence) addCalls(t *testing.T, body io.ReadCloser) {
 	for _, r := range file.Records {
 		e.calls[r.Request]++
 		e.records[r.Request] = r
-		e.names[r.Name]++
+		if r.Name == "ConsoleLogin" {
+			e.consoleLogins = append(e.consoleLogins, r)
+		}
 	}
 }

@@ -24,6 +24,11 @@ type Fleet struct {
 	client   *http.Client
 	counts   counts
 	bad      deployment // the one that is to be rolled back; only Load knows of it
+
+	// Only the incidents know of these.
+	struck   map[Incident]bool // those that have happened
+	people   map[string]bool   // users that were made
+	violator string            // the security group that violates a rule; "" for none
 }
 
 // Start starts the services on free loopback ports, with everything that they
@@ -37,6 +42,7 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	f := &Fleet{
 		o: o, account: a, services: make(map[string]*Service), plan: newPlan(o.Seed, o.Now(), o.faults()),
+		struck: make(map[Incident]bool), people: make(map[string]bool),
 		client: &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()},
 	}
 	for _, name := range Services() {

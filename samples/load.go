@@ -68,6 +68,8 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 
 	var incidents errgroup.Group
 	incidents.Go(func() error { return f.strike(stop) })
+	var noise errgroup.Group
+	noise.Go(func() error { return f.hum(stop) })
 	var journeys errgroup.Group
 	journeys.SetLimit(maxJourneys)
 	var trouble failures
@@ -93,7 +95,8 @@ func (f *Fleet) Load(ctx context.Context, d time.Duration) error {
 	_ = journeys.Wait() // trouble has their errors, all of them
 	trouble.add(f.rollBack(context.WithoutCancel(ctx)))
 	cancel()
-	return errors.Join(ctx.Err(), trouble.err(), incidents.Wait())
+	struck := incidents.Wait()
+	return errors.Join(ctx.Err(), trouble.err(), noise.Wait(), struck, f.remedy(context.WithoutCancel(ctx)))
 }
 
 // travel is one client's journey.

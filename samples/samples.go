@@ -19,23 +19,6 @@ type Fault = faults.Fault
 // Faults lists the faults.
 func Faults() []Fault { return faults.Names() }
 
-// Incident is something that someone does to the account.
-type Incident string
-
-// The incidents.
-const (
-	// RootConsoleLogin is the root user signing in to the console.
-	RootConsoleLogin Incident = "root-console-login"
-	// SecurityGroupOpen is a user opening port 22 to the world.
-	SecurityGroupOpen Incident = "security-group-open"
-	// ScanOutside is someone reading all orders with the role of the orders
-	// service, from outside of the fleet.
-	ScanOutside Incident = "dynamodb-scan-outside"
-)
-
-// Incidents lists the incidents.
-func Incidents() []Incident { return []Incident{RootConsoleLogin, SecurityGroupOpen, ScanOutside} }
-
 // The services, by the names that their segments and log groups have.
 const (
 	Gateway       = "gateway"

@@ -33,6 +33,7 @@ func TestDemoIsRight(t *testing.T) {
 			t.Errorf("no finding of %s", e.Policy)
 		}
 	}
+	checkLabels(t, store, file)
 	// Each request's own id, and its journey's, open its dossier.
 	r := file.Requests[slices.IndexFunc(file.Requests, func(q truth.Request) bool { return q.Status == http.StatusCreated })]
 	var byTrace, byJourney struct {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"muster/correlate"
+	"muster/samples"
 	"muster/samples/truth"
 )
 
@@ -54,9 +55,10 @@ func TestOutOfBandCallsAreThoseOfTheTruth(t *testing.T) {
 			want[c.Request] = true
 		}
 	}
-	for _, e := range told.Expected {
-		for _, request := range e.Requests {
-			if e.Policy == "role-used-outside-fleet" {
+	for _, l := range told.Labels {
+		switch samples.Incident(l.Name) {
+		case samples.ScanOutside, samples.ServiceKeyOutside, samples.RoleChain:
+			for _, request := range l.Requests {
 				intruder[request] = true
 			}
 		}

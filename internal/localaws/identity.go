@@ -41,11 +41,12 @@ type identities struct {
 
 	mu       sync.Mutex
 	sessions map[string]identity // by access key
+	users    map[string]string   // by access key; bounded by the calls that make keys
 	order    []string            // keys, oldest first
 }
 
 func newIdentities(account string) *identities {
-	return &identities{account: account, sessions: make(map[string]identity)}
+	return &identities{account: account, sessions: make(map[string]identity), users: make(map[string]string)}
 }
 
 func (ids *identities) of(key string) identity {
@@ -60,7 +61,17 @@ func (ids *identities) of(key string) identity {
 	if id, ok := ids.sessions[key]; ok {
 		return id
 	}
+	if name, ok := ids.users[key]; ok {
+		return ids.user(name, key)
+	}
 	return ids.user(key, key)
+}
+
+// give makes a key a user's.
+func (ids *identities) give(name, key string) {
+	ids.mu.Lock()
+	defer ids.mu.Unlock()
+	ids.users[key] = name
 }
 
 func (ids *identities) user(name, key string) identity {

@@ -23,6 +23,7 @@ var targets = map[string]struct{ service, namespace string }{
 	"AmazonSQS":                          {"sqs", "com.amazonaws.sqs#"},
 	"AmazonAthena":                       {"athena", ""},
 	"AmazonEC2ContainerServiceV20141113": {"ecs", ""},
+	"TrentService":                       {"kms", ""},
 	"Route53AutoNaming_v20170314":        {"servicediscovery", ""},
 	"AWSOrganizationsV20161128":          {"organizations", ""},
 	"AWSEvents":                          {"events", ""},

@@ -9,6 +9,7 @@ import (
 
 // namespaces are the XML namespaces of the query services.
 var namespaces = map[string]string{
+	"iam": "https://iam.amazonaws.com/doc/2010-05-08/",
 	"sts": "https://sts.amazonaws.com/doc/2011-06-15/",
 	"sns": "http://sns.amazonaws.com/doc/2010-03-31/",
 	"ec2": "http://ec2.amazonaws.com/doc/2016-11-15/",

@@ -20,9 +20,10 @@ import (
 // its own, behind the same recording and trouble as everything else. It takes
 // paths with the bucket in front, as SDKs send to a bare address.
 type objectStore struct {
-	s       *Server
-	backend *s3mem.Backend
-	handler http.Handler
+	s        *Server
+	backend  *s3mem.Backend
+	handler  http.Handler
+	policies bucketPolicies
 
 	mu     sync.Mutex
 	owners map[string]string // accounts, by bucket; the names are one space for all
@@ -76,6 +77,8 @@ func s3Operation(r *http.Request, bucket, key string) string {
 		return map[string]string{http.MethodGet: "GetBucketLocation"}[r.Method]
 	case key == "" && q.Has("delete"):
 		return map[string]string{http.MethodPost: "DeleteObjects"}[r.Method]
+	case key == "" && q.Has("policy"):
+		return policyOperations[r.Method]
 	case slices.ContainsFunc(subresources, q.Has):
 		return ""
 	case key == "":
@@ -114,6 +117,10 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 	}
 	if c.Operation == "ListBuckets" {
 		o.listBuckets(w, c)
+		return
+	}
+	if key == "" && r.URL.Query().Has("policy") {
+		o.servePolicy(w, r, c, bucket)
 		return
 	}
 	if c.evidence && c.readOnly {

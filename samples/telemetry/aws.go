@@ -87,7 +87,7 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 	tries, began := new(attempts), time.Now()
 	out, m, err = next.HandleInitialize(context.WithValue(ctx, attemptsKey{}, tries), in)
 	c := truth.Call{
-		Service: awsmiddleware.GetServiceID(ctx), Operation: awsmiddleware.GetOperationName(ctx),
+		Service: awsmiddleware.GetServiceID(ctx), Operation: awsmiddleware.GetOperationName(ctx), Began: began,
 	}
 	if o.tracer != nil {
 		c.Trace, c.Span = o.tracer.ids(ctx)

@@ -89,6 +89,11 @@ type Call struct {
 	// Retried says that the SDK tried again after it. A span keeps only the last
 	// attempt's request id, so nothing outside the service can join this one.
 	Retried bool `json:"retried"`
+	// Unsure says that the trail was stopped about then: whether it has the call
+	// nobody knows.
+	Unsure bool `json:"unsure,omitempty"`
+	// Began is when it was made, where that is known. It is not in the file.
+	Began time.Time `json:"-"`
 }
 
 // Message is one message, known by the id that its topic gave it.

@@ -29,6 +29,7 @@ type Recorder struct {
 	sessions []Session
 	expected map[string]*Expected
 	labels   []Label
+	gaps     []gap
 	allowed  map[string][]string // traces, by policy
 }
 
@@ -83,8 +84,35 @@ func (r *Recorder) Span(s Span) {
 // Line notes a log line.
 func (r *Recorder) Line(l Line) { r.do(func() { r.lines = append(r.lines, l) }) }
 
-// Call notes an attempt of an AWS call.
-func (r *Recorder) Call(c Call) { r.do(func() { r.calls = append(r.calls, c) }) }
+// gap is a time in which the trail was stopped; end is zero while it is.
+type gap struct{ start, end time.Time }
+
+// TrailStops notes that from now on the trail may keep nothing.
+func (r *Recorder) TrailStops() {
+	r.do(func() { r.gaps = append(r.gaps, gap{start: r.now()}) })
+}
+
+// TrailStarts notes that from now on it does again.
+func (r *Recorder) TrailStarts() {
+	r.do(func() { r.gaps[len(r.gaps)-1].end = r.now() })
+}
+
+// Call notes an attempt of an AWS call that has just been answered.
+func (r *Recorder) Call(c Call) {
+	r.do(func() {
+		began := c.Began
+		if began.IsZero() {
+			began = r.now().Add(-callTakes)
+		}
+		for _, g := range r.gaps {
+			c.Unsure = c.Unsure || r.now().After(g.start) && (g.end.IsZero() || began.Before(g.end))
+		}
+		r.calls = append(r.calls, c)
+	})
+}
+
+// callTakes is far above what a call takes, for those whose beginning nobody noted.
+const callTakes = time.Second
 
 // Published notes the trace that published a message.
 func (r *Recorder) Published(message, trace string) {

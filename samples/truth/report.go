@@ -112,6 +112,9 @@ func (s *scorer) kinds() []Kind {
 		})
 	}
 	for id, c := range s.calls {
+		if c.Unsure && !s.hasMet(fleet.KindAPICall, id) {
+			continue
+		}
 		know(fleet.KindAPICall, id, func() {
 			if c.Trace != "" && !c.Retried {
 				s.joins.miss(keyTrace, classExact)

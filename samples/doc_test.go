@@ -1,0 +1,34 @@
+package samples_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"muster/samples"
+	"muster/samples/faults"
+)
+
+// TestDocumentationListsEverything keeps docs/fleet.md to what there is.
+func TestDocumentationListsEverything(t *testing.T) {
+	b, err := os.ReadFile("../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for _, f := range faults.All() {
+		if !strings.Contains(doc, "| `"+string(f.Fault)+"` | "+f.Does+" | "+f.Evidence+" |") {
+			t.Errorf("fault %s is not there as it is declared", f.Fault)
+		}
+	}
+	for _, i := range samples.AllIncidents() {
+		if !strings.Contains(doc, "| `"+string(i.Incident)+"` | "+i.Does+" | "+i.Evidence+" |") {
+			t.Errorf("incident %s is not there as it is declared", i.Incident)
+		}
+	}
+	for _, s := range samples.Services() {
+		if !strings.Contains(doc, "| `"+s+"` |") {
+			t.Errorf("service %s is not there", s)
+		}
+	}
+}
