@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -204,13 +205,24 @@ func (l *Lake) related(ctx context.Context, t *fleet.Trace) ([]string, error) {
 		Correlation: t.Correlation,
 		Window:      fleet.Window{Start: first.Add(-journeyReach), End: last.Add(journeyReach)},
 	}
+	if l.picks(&q) {
+		traces, err := l.pickRelated(ctx, &q, t.ID)
+		if !errors.Is(err, errNotPicked) {
+			return traces, err
+		}
+	}
+	return l.scanRelated(ctx, &q, t.ID)
+}
+
+// scanRelated asks for the traces of a journey, but for one, by SQL.
+func (l *Lake) scanRelated(ctx context.Context, q *fleet.Query, but string) ([]string, error) {
 	e := l.engine()
-	read, err := e.evidence(ctx, &q, false)
+	read, err := e.evidence(ctx, q, false)
 	if err != nil {
 		return nil, err
 	}
-	w := conditions(&q)
-	w.add("trace_id not in ('', ?)", t.ID)
+	w := conditions(q)
+	w.add("trace_id not in ('', ?)", but)
 	scan := func(rows answer) (s string, err error) {
 		err = rows.Scan(&s)
 		return s, err

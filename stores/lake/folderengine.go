@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 
 	"muster/fleet"
 )
@@ -22,12 +23,17 @@ func (l *Lake) engine() engine {
 }
 
 func (e folderEngine) evidence(ctx context.Context, q *fleet.Query, _ bool) (evidence, error) {
-	l := e.lake
-	p, err := l.planQuery(ctx, q)
+	p, err := e.lake.planQuery(ctx, q)
 	if err != nil {
 		return evidence{}, err
 	}
-	out := evidence{snapshot: p.snapshot}
+	return e.of(p)
+}
+
+// of is what planned files hold.
+func (e folderEngine) of(p plan) (out evidence, err error) {
+	l := e.lake
+	out.snapshot = p.snapshot
 	if out.rows, err = l.reader.source(tableEvidence, p.files); err != nil {
 		return out, err
 	}
@@ -68,4 +74,20 @@ func (t keptTable) close() error {
 	// Not of a caller's context: the pool must not keep the table.
 	_, err := t.conn.ExecContext(context.Background(), "drop table if exists kept")
 	return errors.Join(err, t.conn.Close())
+}
+
+func (e keptFiles) evidence(ctx context.Context, q *fleet.Query, _ bool) (evidence, error) {
+	folder, ok := e.engine.(folderEngine)
+	if !ok {
+		return evidence{}, errors.New("only a folder's files can be chosen")
+	}
+	p, err := folder.lake.planQuery(ctx, q)
+	if err != nil {
+		return evidence{}, err
+	}
+	if p.snapshot != fleet.Snapshot(e.snapshot) {
+		return evidence{}, errAll // files were chosen at another snapshot
+	}
+	p.files = slices.DeleteFunc(p.files, func(f planned) bool { return !e.names[f.name] })
+	return folder.of(p)
 }

@@ -99,11 +99,7 @@ func (c *footers) drop(name string) {
 }
 
 // keep closes the files that a snapshot does not name any more.
-func (c *footers) keep(v *inventory) {
-	named := make(map[string]bool, len(v.files))
-	for i := range v.files {
-		named[v.files[i].name] = true
-	}
+func (c *footers) keep(named map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for name := range c.open {

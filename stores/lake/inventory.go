@@ -183,6 +183,15 @@ func (v *inventory) plan(q *fleet.Query) []*stored {
 	return out
 }
 
+// names are those of all files.
+func (v *inventory) names() map[string]bool {
+	out := make(map[string]bool, len(v.files))
+	for i := range v.files {
+		out[v.files[i].name] = true
+	}
+	return out
+}
+
 // usRange is a stretch of time in microseconds since 1970, its ends included.
 type usRange struct{ first, last int64 }
 

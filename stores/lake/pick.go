@@ -40,27 +40,16 @@ func (l *Lake) picks(q *fleet.Query) bool {
 
 // pick is Records for a query that picks allows, or errNotPicked.
 func (l *Lake) pick(ctx context.Context, q *fleet.Query) ([]fleet.Record, error) {
-	tbl, err := l.head(ctx, tableEvidence)
-	if err != nil || tbl.CurrentSnapshot() == nil {
-		return nil, err
-	}
-	v, err := l.inventory(ctx, tbl)
+	files, err := l.planPick(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if v.foreign {
-		return nil, errNotPicked
-	}
-	files := v.plan(q)
 	column, value := "trace_id", traceID(q.Trace)
 	if value == "" {
 		column, value = "correlation_id", q.Correlation
 	}
-	rows, err := l.pickRows(ctx, files, column, []string{value})
+	rows, err := pickLive[row](ctx, l, files, column, value)
 	if err != nil {
-		return nil, err
-	}
-	if rows, err = l.liveOnly(ctx, files, rows); err != nil {
 		return nil, err
 	}
 	exact := newUSRange(q.Window)
@@ -81,6 +70,52 @@ func (l *Lake) pick(ctx context.Context, q *fleet.Query) ([]fleet.Record, error)
 	return out, nil
 }
 
+// planPick is the files that a query needs, or errNotPicked.
+func (l *Lake) planPick(ctx context.Context, q *fleet.Query) ([]*stored, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil || tbl.CurrentSnapshot() == nil {
+		return nil, err
+	}
+	v, err := l.inventory(ctx, tbl)
+	if err != nil {
+		return nil, err
+	}
+	if v.foreign {
+		return nil, errNotPicked
+	}
+	return v.plan(q), nil
+}
+
+// pickRelated is scanRelated by picking, or errNotPicked.
+func (l *Lake) pickRelated(ctx context.Context, q *fleet.Query, but string) ([]string, error) {
+	files, err := l.planPick(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pickLive[rowKeys](ctx, l, files, "correlation_id", q.Correlation)
+	if err != nil {
+		return nil, err
+	}
+	exact := newUSRange(q.Window)
+	first := map[string]int64{}
+	for _, r := range rows {
+		if r.Trace == "" || r.Trace == but || r.Correlation != q.Correlation || !exact.has(r.TimeUS) {
+			continue
+		}
+		if us, ok := first[r.Trace]; !ok || r.TimeUS < us {
+			first[r.Trace] = r.TimeUS
+		}
+	}
+	var out []string
+	for trace := range first {
+		out = append(out, trace)
+	}
+	slices.SortFunc(out, func(a, b string) int {
+		return cmp.Or(cmp.Compare(first[a], first[b]), strings.Compare(a, b))
+	})
+	return out, nil
+}
+
 // meets is conditions in Go, for what picks allows.
 func meets(r *row, q *fleet.Query, exact usRange) bool {
 	is := func(want, have string) bool { return want == "" || want == have }
@@ -91,27 +126,102 @@ func meets(r *row, q *fleet.Query, exact usRange) bool {
 		is(q.Request, r.Request) && (!q.Errors || r.Error != "")
 }
 
-// pickRows reads the rows of files that have one of some values in a column,
-// which are sorted.
-func (l *Lake) pickRows(ctx context.Context, files []*stored, column string, values []string) ([]*row, error) {
-	found := make([][]*row, len(files))
-	g, ctx := errgroup.WithContext(ctx)
+// pickable is a row, or a part of one, that another may replace.
+type pickable[T any] interface {
+	*T
+	id() string
+	key() recordKey
+	version() rowVersion
+}
+
+// rowKeys is the part of a row that says which trace and journey it belongs to,
+// and whether it is live.
+type rowKeys struct {
+	ID          string `parquet:"id"`
+	Revision    int32  `parquet:"revision"`
+	Kind        string `parquet:"kind"`
+	TimeUS      int64  `parquet:"time_us"`
+	Trace       string `parquet:"trace_id"`
+	Correlation string `parquet:"correlation_id"`
+	Amendment   int64  `parquet:"amendment"`
+}
+
+func (w *row) id() string { return w.ID }
+
+func (w *row) key() recordKey {
+	return recordKey{newDayKey(fleet.Kind(w.Kind), w.TimeUS), hashID(w.ID)}
+}
+
+func (w *row) version() rowVersion { return rowVersion{w.Revision, w.Amendment} }
+
+func (w *rowKeys) id() string { return w.ID }
+
+func (w *rowKeys) key() recordKey {
+	return recordKey{newDayKey(fleet.Kind(w.Kind), w.TimeUS), hashID(w.ID)}
+}
+
+func (w *rowKeys) version() rowVersion { return rowVersion{w.Revision, w.Amendment} }
+
+// pickLive reads the live rows of files that have a value in a column. The files
+// are all that a query needs, with those that amend the others.
+func pickLive[T any, P pickable[T]](ctx context.Context, l *Lake, files []*stored, column, value string) ([]P, error) {
+	found := make([][]P, len(files))
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(pickers)
 	for i, f := range files {
 		g.Go(func() error {
 			var err error
-			found[i], err = l.pickFile(ctx, f, column, values)
+			found[i], err = pickFile[T, P](inner, l, f, column, []string{value})
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return slices.Concat(found...), nil
+	rows := slices.Concat(found...)
+	newest, err := newestVersions(ctx, l, files, rows)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(rows, func(r P) bool {
+		v, amended := newest[r.key()]
+		return amended && v.newer(r.version())
+	}), nil
 }
 
-func (l *Lake) pickFile(ctx context.Context, f *stored, column string, values []string) ([]*row, error) {
+// newestVersions are those of the rows that amend the records of others. As in
+// evidence.live, a record is an id among those of its kind and day.
+func newestVersions[T any, P pickable[T]](ctx context.Context, l *Lake, files []*stored, rows []P) (map[recordKey]rowVersion, error) {
+	ids := map[dayKey][]string{}
+	for _, r := range rows {
+		k := r.key()
+		ids[k.dayKey] = append(ids[k.dayKey], r.id())
+	}
+	newest := map[recordKey]rowVersion{}
+	for _, f := range files {
+		if !f.amends || len(ids[f.key]) == 0 {
+			continue
+		}
+		amending, err := pickFile[rowKeys](ctx, l, f, "id", ids[f.key])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range amending {
+			if k := r.key(); r.version().newer(newest[k]) {
+				newest[k] = r.version()
+			}
+		}
+	}
+	return newest, nil
+}
+
+// pickFile reads the rows of a file that have one of some values in a column.
+func pickFile[T any, P pickable[T]](ctx context.Context, l *Lake, f *stored, column string, values []string) ([]P, error) {
 	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	values, err := l.mayHave(ctx, f, column, values)
+	if err != nil || len(values) == 0 {
 		return nil, err
 	}
 	file, err := l.reader.footers.take(ctx, l, f.name)
@@ -123,7 +233,7 @@ func (l *Lake) pickFile(ctx context.Context, f *stored, column string, values []
 		return nil, errNotPicked
 	}
 	leaf, _ := file.parquet.Schema().Lookup(column)
-	var out []*row
+	var out []P
 	for _, group := range file.parquet.RowGroups() {
 		numbers, err := findRows(group.ColumnChunks()[leaf.ColumnIndex], values)
 		if err != nil {
@@ -132,11 +242,13 @@ func (l *Lake) pickFile(ctx context.Context, f *stored, column string, values []
 		if len(out)+len(numbers) > maxPicked {
 			return nil, errNotPicked
 		}
-		rows, err := groupRows(group, numbers)
+		rows, err := groupRows[T](group, numbers)
 		if err != nil {
 			return nil, fmt.Errorf("read rows of %s: %w", f.name, err)
 		}
-		out = append(out, rows...)
+		for i := range rows {
+			out = append(out, &rows[i])
+		}
 	}
 	return out, nil
 }
@@ -259,14 +371,13 @@ func (s *seeker) plain(out []int64, first int64, page parquet.Page) ([]int64, er
 }
 
 // groupRows reads rows of a row group by their ascending numbers.
-func groupRows(group parquet.RowGroup, numbers []int64) ([]*row, error) {
+func groupRows[T any](group parquet.RowGroup, numbers []int64) ([]T, error) {
 	if len(numbers) == 0 {
 		return nil, nil
 	}
-	r := parquet.NewGenericRowGroupReader[row](group)
+	r := parquet.NewGenericRowGroupReader[T](group)
 	defer func() { _ = r.Close() }() // only read
-	rows := make([]row, len(numbers))
-	out := make([]*row, len(numbers))
+	rows := make([]T, len(numbers))
 	for i := 0; i < len(numbers); {
 		n := 1 // rows that lie together
 		for i+n < len(numbers) && numbers[i+n] == numbers[i]+int64(n) {
@@ -283,44 +394,5 @@ func groupRows(group parquet.RowGroup, numbers []int64) ([]*row, error) {
 		}
 		i += n
 	}
-	for i := range rows {
-		out[i] = &rows[i]
-	}
-	return out, nil
-}
-
-// liveOnly leaves out the rows that a newer row of the same record replaces, as
-// evidence.live does.
-func (l *Lake) liveOnly(ctx context.Context, files []*stored, rows []*row) ([]*row, error) {
-	byDay := map[dayKey][]string{}
-	for _, r := range rows {
-		k := newDayKey(fleet.Kind(r.Kind), r.TimeUS)
-		byDay[k] = append(byDay[k], r.ID)
-	}
-	newest := map[recordKey]rowVersion{}
-	for _, f := range files {
-		ids := byDay[f.key]
-		if !f.amends || len(ids) == 0 {
-			continue
-		}
-		slices.Sort(ids)
-		amending, err := l.pickFile(ctx, f, "id", slices.Compact(ids))
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range amending {
-			k := keyOf(r)
-			if v := (rowVersion{r.Revision, r.Amendment}); v.newer(newest[k]) {
-				newest[k] = v
-			}
-		}
-	}
-	return slices.DeleteFunc(rows, func(r *row) bool {
-		v, amended := newest[keyOf(r)]
-		return amended && v.newer(rowVersion{r.Revision, r.Amendment})
-	}), nil
-}
-
-func keyOf(r *row) recordKey {
-	return recordKey{newDayKey(fleet.Kind(r.Kind), r.TimeUS), hashID(r.ID)}
+	return rows, nil
 }

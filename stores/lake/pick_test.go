@@ -144,6 +144,18 @@ func pickedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) {
 			t.Fatalf("%+v (-scanned +picked):\n%s", q, cmp.Diff(scanned, picked))
 		}
 		found += len(picked)
+		related := fleet.Query{Correlation: fmt.Sprint("journey-", random.IntN(randomJourneys)), Window: q.Window}
+		pickedTraces, err := l.pickRelated(t.Context(), &related, q.Trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scannedTraces, err := l.scanRelated(t.Context(), &related, q.Trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(scannedTraces, pickedTraces); diff != "" {
+			t.Fatalf("%+v, other traces (-scanned +picked):\n%s", related, diff)
+		}
 	}
 	if found < 20 {
 		t.Errorf("found %d records, too few to tell anything", found)

@@ -179,7 +179,9 @@ func (l *Lake) planQuery(ctx context.Context, q *fleet.Query) (plan, error) {
 func (l *Lake) inventory(ctx context.Context, tbl *table.Table) (*inventory, error) {
 	v, news, err := l.reader.inventories.at(ctx, tbl)
 	if news {
-		l.reader.footers.keep(v)
+		named := v.names()
+		l.reader.footers.keep(named)
+		l.reader.sketches.keep(named)
 	}
 	return v, err
 }

@@ -36,6 +36,7 @@ type reader struct {
 
 	inventories inventories
 	footers     footers
+	sketches    sketches
 }
 
 // newReader starts an engine that reads files below root, loads no extension

@@ -17,6 +17,7 @@ var errNoReader = errors.New("this muster was built without the folder reader (b
 type reader struct {
 	inventories inventories
 	footers     footers
+	sketches    sketches
 }
 
 // ready says that there is no engine to read with.

@@ -91,7 +91,7 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 		if l.picks(&q) {
 			rs, err := l.pick(ctx, &q)
 			if !errors.Is(err, errNotPicked) {
-				yieldAll(yield, rs, err)
+				yieldAll(yield, rs, err, "read records")
 				return
 			}
 		}
@@ -129,14 +129,15 @@ func (l *Lake) scan(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, 
 	}
 }
 
-// yieldAll yields records, or the error that there is instead.
-func yieldAll(yield func(fleet.Record, error) bool, rs []fleet.Record, err error) {
+// yieldAll yields what was found, or the error that there is instead.
+func yieldAll[T any](yield func(T, error) bool, all []T, err error, what string) {
 	if err != nil {
-		yield(fleet.Record{}, fmt.Errorf("read records: %w", err))
+		var zero T
+		yield(zero, fmt.Errorf("%s: %w", what, err))
 		return
 	}
-	for i := range rs {
-		if !yield(rs[i], nil) {
+	for i := range all {
+		if !yield(all[i], nil) {
 			return
 		}
 	}

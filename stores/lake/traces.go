@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -34,7 +35,7 @@ const summarySQL = `select trace_id,
 	count(*) filter (where kind = 'change'),
 	count(*) filter (where error <> '')
 from (%s) live
-group by trace_id
+group by trace_id%s
 order by start_us desc, trace_id`
 
 // Traces yields the traces that have a record that meets the query, newest
@@ -42,13 +43,14 @@ order by start_us desc, trace_id`
 // it, within traceReach of the window.
 func (l *Lake) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summary, error] {
 	return func(yield func(fleet.Summary, error) bool) {
-		e := l.engine()
-		text, args, err := summaries(ctx, e, &q)
-		if err != nil {
-			yield(fleet.Summary{}, fmt.Errorf("read traces: %w", err))
-			return
+		if l.reader != nil && l.reader.ready() && q.Limit > 0 && q.Trace == "" {
+			found, err := l.newest(ctx, &q, firstSlice)
+			if !errors.Is(err, errAll) {
+				yieldAll(yield, found, err, "read traces")
+				return
+			}
 		}
-		for s, err := range query(ctx, e, text, args, scanSummary) {
+		for s, err := range l.summaries(ctx, l.engine(), &q, beginning) {
 			if err != nil {
 				err = fmt.Errorf("read traces: %w", err)
 			}
@@ -59,10 +61,26 @@ func (l *Lake) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summar
 	}
 }
 
-// summaries reads the table once for the ids of the traces that are asked for,
+// beginning is the time before all.
+const beginning = -1 << 63
+
+// summaries yields the traces that meet a query and began at a time, in
+// microseconds since 1970, or later.
+func (l *Lake) summaries(ctx context.Context, e engine, q *fleet.Query, since int64) iter.Seq2[fleet.Summary, error] {
+	return func(yield func(fleet.Summary, error) bool) {
+		text, args, err := summariesSQL(ctx, e, q, since)
+		if err != nil {
+			yield(fleet.Summary{}, err)
+			return
+		}
+		query(ctx, e, text, args, scanSummary)(yield)
+	}
+}
+
+// summariesSQL reads the table once for the ids of the traces that are asked for,
 // and once for these traces. That is faster in both engines than reading it once
 // and sorting out, and Athena allows a question mark in a WHERE only.
-func summaries(ctx context.Context, e engine, q *fleet.Query) (string, []any, error) {
+func summariesSQL(ctx context.Context, e engine, q *fleet.Query, since int64) (string, []any, error) {
 	around := fleet.Query{Window: wholeDays(q.Window, traceReach), Trace: q.Trace}
 	all, err := e.evidence(ctx, &around, false)
 	if err != nil {
@@ -91,7 +109,11 @@ func summaries(ctx context.Context, e engine, q *fleet.Query) (string, []any, er
 		"kind = 'span' and parent_id = '' as root",
 	}, rest)
 	services := e.list("array_sort(array_agg(distinct service) filter (where service <> ''))")
-	text := hits + fmt.Sprintf(summarySQL, services, live)
+	began := ""
+	if since > beginning {
+		began = "\nhaving coalesce(min(time_us) filter (where kind = 'span'), min(time_us)) >= " + strconv.FormatInt(since, 10)
+	}
+	text := hits + fmt.Sprintf(summarySQL, services, live, began)
 	if q.Limit > 0 {
 		text += " limit " + strconv.Itoa(q.Limit)
 	}

@@ -1,0 +1,317 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
+
+	"muster/fleet"
+)
+
+// The newest traces of a folder are found without reading all of it: time is
+// walked backwards in slices. All traces that have a record in a slice, or after
+// it, are summed up from every file that can hold one of them, and by the same
+// SQL; those that began in it are complete, and no trace that is left out began
+// later.
+
+const (
+	// firstSlice is how many records the first slice has at least: some thousand
+	// traces of which a screen is a tenth.
+	firstSlice = 60_000
+	// mostGrowth is by how much the next slice is longer, at most: more would
+	// read too much when evidence lies unevenly.
+	mostGrowth = 16
+	// fewTraces are looked for in the filters of a file; among more of them one
+	// is found by chance, at one in a hundred.
+	fewTraces = 16
+)
+
+// errAll says that a slice is not worth it: most of the files are in it.
+var errAll = errors.New("the slice is nearly all")
+
+// newest is the newest traces that meet a query with a limit, or errAll. The first
+// slice has so many records.
+func (l *Lake) newest(ctx context.Context, q *fleet.Query, target int64) ([]fleet.Summary, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil || tbl.CurrentSnapshot() == nil {
+		return nil, err
+	}
+	v, err := l.inventory(ctx, tbl)
+	if err != nil {
+		return nil, err
+	}
+	if v.foreign {
+		return nil, errAll
+	}
+	w := newWalk(l, v, q)
+	for {
+		s := w.slice(target)
+		files, err := w.files(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		found, err := collect(l.summaries(ctx, keptFiles{l.engine(), files, v.snapshot}, q, s.from))
+		if err != nil || s.last || len(found) >= q.Limit {
+			return found, err
+		}
+		growth := int64(2)
+		if len(found) > 0 {
+			growth += int64(q.Limit / len(found))
+		} else {
+			growth = mostGrowth
+		}
+		target *= min(growth, mostGrowth)
+	}
+}
+
+// walk is a way back through the files around a query's window.
+type walk struct {
+	lake   *Lake
+	all    []*stored // around the window
+	window usRange
+	inside []*stored // those that may have a record in the window, newest first
+	late   []*stored // those behind it
+	rows   int64     // of all
+}
+
+func newWalk(l *Lake, v *inventory, q *fleet.Query) *walk {
+	w := &walk{lake: l, window: newUSRange(q.Window)}
+	w.all = v.plan(&fleet.Query{Window: wholeDays(q.Window, traceReach)})
+	for _, f := range w.all {
+		w.rows += f.rows
+		switch {
+		case w.window.touches(usRange{f.firstUS, f.lastUS}):
+			w.inside = append(w.inside, f)
+		case f.firstUS > w.window.last:
+			w.late = append(w.late, f)
+		}
+	}
+	slices.SortFunc(w.inside, newestFirst)
+	return w
+}
+
+// slice is the end of a window.
+type slice struct {
+	from int64     // in microseconds since 1970
+	last bool      // it reaches to the beginning of the window
+	in   []*stored // the files that may have a record in it
+	left []*stored // those that may have one in the window before it
+}
+
+// slice is the last records of the window, as many as are asked for or some more.
+func (w *walk) slice(rows int64) slice {
+	sum, n := int64(0), 0
+	for n < len(w.inside) && sum < rows {
+		sum += w.inside[n].rows
+		n++
+	}
+	if n == len(w.inside) {
+		return slice{from: beginning, last: true, in: w.inside}
+	}
+	from := w.inside[n].lastUS + 1
+	for w.inside[n-1].lastUS < from { // n-1 ends at the same instant as n
+		if n--; n == 0 {
+			return slice{from: beginning, last: true, in: w.inside}
+		}
+	}
+	return slice{from: from, in: w.inside[:n], left: w.inside[n:]}
+}
+
+// files are all that can hold a record of a trace of a slice.
+func (w *walk) files(ctx context.Context, s slice) (map[string]bool, error) {
+	if s.last && len(w.inside) == len(w.all) {
+		return nil, errAll
+	}
+	from := slices.Clone(s.in)
+	for _, f := range w.late {
+		// A trace that began behind the window counts when it has a record in it.
+		apart, err := w.apart(ctx, f, s.left)
+		if err != nil {
+			return nil, err
+		}
+		if !apart {
+			from = append(from, f)
+		}
+	}
+	traces, err := w.lake.tracesOf(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, f := range from {
+		out[f.name] = true
+	}
+	rows := int64(0)
+	for _, f := range w.all {
+		if !out[f.name] && !f.amends {
+			if has, err := w.hasAny(ctx, f, traces); err != nil {
+				return nil, err
+			} else if !has {
+				continue
+			}
+		}
+		out[f.name] = true
+		rows += f.rows
+	}
+	if !s.last && rows > w.rows/2 {
+		return nil, errAll
+	}
+	return out, nil
+}
+
+// apart reports whether a file surely has no trace of some others.
+func (w *walk) apart(ctx context.Context, f *stored, others []*stored) (bool, error) {
+	if !f.bounded[boundTrace] {
+		return false, nil
+	}
+	low := ""
+	for _, o := range others {
+		if !o.bounded[boundTrace] {
+			return false, nil
+		}
+		if o.high[boundTrace] == "" || f.high[boundTrace] < o.low[boundTrace] {
+			continue
+		}
+		if low == "" {
+			var err error
+			if low, err = w.lake.lowestTrace(ctx, f); err != nil {
+				return false, err
+			}
+		}
+		if low <= o.high[boundTrace] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// hasAny reports whether a file may have one of some traces, which are sorted.
+func (w *walk) hasAny(ctx context.Context, f *stored, traces []string) (bool, error) {
+	if !f.bounded[boundTrace] {
+		return true, nil
+	}
+	within := func(low string) []string {
+		return traces[sort.SearchStrings(traces, low):sort.Search(len(traces), func(i int) bool { return traces[i] > f.high[boundTrace] })]
+	}
+	if f.high[boundTrace] < f.low[boundTrace] || f.high[boundTrace] == "" || len(traces) == 0 {
+		return false, nil
+	}
+	some := within(f.low[boundTrace])
+	if len(some) > fewTraces && f.low[boundTrace] == "" {
+		low, err := w.lake.lowestTrace(ctx, f)
+		if err != nil {
+			return false, err
+		}
+		some = within(low)
+	}
+	if len(some) == 0 || len(some) > fewTraces {
+		return len(some) > 0, nil
+	}
+	some, err := w.lake.mayHave(ctx, f, "trace_id", some)
+	return len(some) > 0, err
+}
+
+// lowestTrace is the first trace of a file, or "" where that is not to be told.
+// A file's lower bound says so, unless it has records of no trace.
+func (l *Lake) lowestTrace(ctx context.Context, f *stored) (string, error) {
+	if low := f.low[boundTrace]; low != "" {
+		return low, nil
+	}
+	return l.reader.sketches.lowest(f.name, func() (string, error) {
+		traces, err := l.traces(ctx, f)
+		if errors.Is(err, errAll) {
+			return "", nil
+		}
+		if err != nil || len(traces) == 0 {
+			return f.high[boundTrace], err
+		}
+		return slices.Min(traces), nil
+	})
+}
+
+// tracesOf are all traces of some files, sorted.
+func (l *Lake) tracesOf(ctx context.Context, files []*stored) ([]string, error) {
+	found := make([][]string, len(files))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(pickers)
+	for i, f := range files {
+		g.Go(func() error {
+			var err error
+			found[i], err = l.traces(ctx, f)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := slices.Concat(found...)
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// traces are those of a file, by the dictionaries of its row groups; errAll when
+// it has no such.
+func (l *Lake) traces(ctx context.Context, f *stored) ([]string, error) {
+	file, err := l.reader.footers.take(ctx, l, f.name)
+	if err != nil {
+		return nil, err
+	}
+	defer l.reader.footers.give(file)
+	if !file.own {
+		return nil, errAll
+	}
+	leaf, _ := file.parquet.Schema().Lookup("trace_id")
+	var out []string
+	for _, group := range file.parquet.RowGroups() {
+		chunk := group.ColumnChunks()[leaf.ColumnIndex].(*parquet.FileColumnChunk)
+		var ok bool
+		if out, ok, err = appendDictionary(out, chunk); err != nil {
+			return nil, fmt.Errorf("read traces of %s: %w", f.name, err)
+		}
+		if !ok {
+			return nil, errAll
+		}
+	}
+	return out, nil
+}
+
+// appendDictionary adds the texts of a column chunk that are not empty; false
+// when a page has others than its dictionary.
+func appendDictionary(out []string, chunk *parquet.FileColumnChunk) ([]string, bool, error) {
+	pages := chunk.Pages()
+	defer func() { _ = pages.Close() }() // only read
+	for first := true; ; first = false {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return out, true, nil
+		}
+		if err != nil {
+			return out, false, err
+		}
+		dictionary := page.Dictionary()
+		if dictionary != nil && first {
+			for i := range int32(dictionary.Len()) {
+				if b := dictionary.Index(i).ByteArray(); len(b) > 0 {
+					out = append(out, string(b))
+				}
+			}
+		}
+		parquet.Release(page)
+		if dictionary == nil {
+			return out, false, nil
+		}
+	}
+}
+
+// keptFiles is an engine that reads some files only.
+type keptFiles struct {
+	engine
+	names    map[string]bool
+	snapshot int64
+}
