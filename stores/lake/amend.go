@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -42,42 +43,55 @@ func refKey(ref fleet.Ref) batchKey {
 	return batchKey{newDayKey(ref.Kind, ref.Time.UnixMicro()), hashID(text(ref.ID))}
 }
 
+// askFor asks for the records of amendments.
+func askFor(amendments []fleet.Amendment) *asked {
+	a := &asked{ids: make([]idHash, len(amendments)), day: make([]int32, len(amendments))}
+	known := map[dayKey]int32{}
+	for i := range amendments {
+		k := refKey(amendments[i].Ref)
+		n, ok := known[k.dayKey]
+		if !ok {
+			n = int32(len(a.days))
+			a.days, known[k.dayKey] = append(a.days, k.dayKey), n
+		}
+		a.ids[i], a.day[i] = k.id, n
+	}
+	return a
+}
+
 // liveRows reads the live row of each amendment's record, in their order.
 func (l *Lake) liveRows(ctx context.Context, tbl *table.Table, amendments []fleet.Amendment) ([]row, error) {
-	type want struct {
-		number int64
-		index  int
+	if len(amendments) == 0 {
+		return nil, nil
 	}
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()
-	byFile := map[string][]want{}
+	places, err := l.live.find(ctx, l.files(ctx), tbl, askFor(amendments))
+	if err != nil {
+		return nil, err
+	}
+	byFile := map[string][]int{} // amendments
 	for i, a := range amendments {
-		k := refKey(a.Ref)
-		day, err := l.live.at(ctx, l.files(ctx), tbl, k.dayKey)
-		if err != nil {
-			return nil, err
-		}
-		p, ok := day.ids.get(k.id)
+		p, ok := places[int32(i)]
 		if !ok {
 			return nil, fmt.Errorf("amend %s %s of %s: it is not in the lake", a.Ref.Kind, a.Ref.ID, fleet.FormatTime(a.Ref.Time))
 		}
-		name := day.paths[p.file]
-		byFile[name] = append(byFile[name], want{p.number, i})
+		byFile[p.file.name] = append(byFile[p.file.name], i)
 	}
 	out := make([]row, len(amendments))
 	for _, name := range slices.Sorted(maps.Keys(byFile)) {
 		wants := byFile[name]
-		slices.SortFunc(wants, func(a, b want) int { return int(a.number - b.number) })
+		slices.SortFunc(wants, func(a, b int) int { return cmp.Compare(places[int32(a)].number, places[int32(b)].number) })
 		numbers := make([]int64, len(wants))
 		for i, w := range wants {
-			numbers[i] = w.number
+			numbers[i] = places[int32(w)].number
 		}
 		rows, err := readRows(l.files(ctx), name, numbers)
 		if err != nil {
 			return nil, err
 		}
 		for i, w := range wants {
-			out[w.index] = rows[i]
+			out[w] = rows[i]
 		}
 	}
 	return out, nil

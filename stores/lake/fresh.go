@@ -23,18 +23,14 @@ func (l *Lake) Fresh(ctx context.Context, records []fleet.Record) (fleet.Fresh, 
 
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()
-	var key dayKey
-	var day *liveDay
+	known, err := l.live.find(ctx, l.files(ctx), tbl, &b.asked)
+	if err != nil {
+		return fleet.Fresh{}, fmt.Errorf("look for live records: %w", err)
+	}
 	news := 0 // of the records so far, while all of them are
 	for i := range records {
 		r := &records[i]
-		if k := b.days[b.day[i]]; day == nil || k != key {
-			key = k
-			if day, err = l.live.at(ctx, l.files(ctx), tbl, key); err != nil {
-				return fleet.Fresh{}, fmt.Errorf("look for live records: %w", err)
-			}
-		}
-		p, live := day.ids.get(b.ids[i])
+		p, live := known[int32(i)]
 		isNew := b.best(i) && !live
 		switch {
 		case isNew && news == i:
@@ -66,9 +62,7 @@ type batchKey struct {
 // batchIDs are the ids of a batch and which record of each id is the best: the
 // one of the highest revision, the first among equals.
 type batchIDs struct {
-	ids  []idHash
-	day  []int32 // in days, for each record
-	days []dayKey
+	asked
 	// slots is a hash table of positions in the batch, counted from 1. An id
 	// of two days or kinds is two ids.
 	slots []int32
@@ -80,7 +74,10 @@ func newBatchIDs(records []fleet.Record) *batchIDs {
 	for size < 2*len(records) {
 		size *= 2
 	}
-	b := &batchIDs{ids: make([]idHash, len(records)), day: make([]int32, len(records)), slots: make([]int32, size), mask: uint64(size - 1)}
+	b := &batchIDs{
+		asked: asked{ids: make([]idHash, len(records)), day: make([]int32, len(records))},
+		slots: make([]int32, size), mask: uint64(size - 1),
+	}
 	known := map[dayKey]int32{}
 	last := dayKey{day: -1 << 31}
 	for i := range records {

@@ -3,18 +3,25 @@
 package lake
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"muster/fleet"
 )
 
-// TestLiveIndexForgetsAndReadsAgain makes the index too small for two days.
-func TestLiveIndexForgetsAndReadsAgain(t *testing.T) {
+// TestLiveIndexKeepsToItsBound: with no memory to speak of the ids go to the
+// disk, days that nobody asks for are forgotten, and the answers are the same.
+func TestLiveIndexKeepsToItsBound(t *testing.T) {
 	l := openLake(t, t.TempDir())
-	l.live.max = 15
+	l.live.max = 1
 	first, second := logLines(0, 10), logLines(100, 10)
 	for i := range second {
 		second[i].Time = second[i].Time.Add(48 * time.Hour)
@@ -26,13 +33,156 @@ func TestLiveIndexForgetsAndReadsAgain(t *testing.T) {
 	if n := count(t, l); n != 20 {
 		t.Errorf("got %d records, want 20", n)
 	}
-	held := 0
+	if len(l.live.days) != 2 {
+		t.Fatalf("%d days are known, want 2", len(l.live.days))
+	}
 	for _, d := range l.live.days {
-		held += d.ids.len()
+		if d.ids.entries > 0 || len(d.ids.runs) == 0 {
+			t.Errorf("%d ids in memory and %d runs on the disk", d.ids.entries, len(d.ids.runs))
+		}
 	}
-	if held > l.live.max {
-		t.Errorf("the index holds %d ids, more than %d", held, l.live.max)
+	for range idleBatches + 1 {
+		add(t, l, logLines(0, 1), nil)
 	}
+	add(t, l, logLines(10, 1), nil)
+	if len(l.live.days) != 1 {
+		t.Errorf("%d days are known after %d batches of one of them", len(l.live.days), idleBatches)
+	}
+	add(t, l, second, nil)
+	if n := count(t, l); n != 21 {
+		t.Errorf("got %d records, want 21", n)
+	}
+}
+
+// TestWhatOnlyLooksLikeALiveIDIsNew: the table in memory may be wrong about an
+// id, and the file is not.
+func TestWhatOnlyLooksLikeALiveIDIsNew(t *testing.T) {
+	l := openLake(t, t.TempDir())
+	add(t, l, logLines(0, 10), nil)
+	rs := logLines(5, 10)
+	for i := range rs {
+		l.live.days[newDayKey(rs[i].Kind, rs[i].TimeUS())].ids.add(hashID(rs[i].ID), 0)
+	}
+	fresh, err := l.Fresh(t.Context(), rs)
+	if err != nil || len(fresh.Records) != 5 || fresh.Dropped != 5 || fresh.Records[0].ID != rs[5].ID {
+		t.Errorf("got %d new and %d known, error %v, want 5 and 5", len(fresh.Records), fresh.Dropped, err)
+	}
+}
+
+// TestLargeFilesAreAskedForSingleIDs reads a file that is too large to be kept.
+func TestLargeFilesAreAskedForSingleIDs(t *testing.T) {
+	l := openLake(t, t.TempDir())
+	rs := logLines(0, 50)
+	add(t, l, rs, nil)
+	for _, d := range l.live.days {
+		for i := range d.files {
+			d.files[i].rows = cachedFileRows + 1
+		}
+	}
+	for i := range rs[:7] {
+		rs[3*i].Revision++
+	}
+	fresh, err := l.Fresh(t.Context(), rs)
+	if err != nil || len(fresh.Revised) != 7 || fresh.Dropped != 43 {
+		t.Errorf("got %d revised and %d known, error %v, want 7 and 43", len(fresh.Revised), fresh.Dropped, err)
+	}
+	if l.live.rows.rows != 0 {
+		t.Errorf("%d rows are kept", l.live.rows.rows)
+	}
+}
+
+// TestFileRowsAreBounded asks for more files than are kept.
+func TestFileRowsAreBounded(t *testing.T) {
+	var kept fileRows
+	for n := range 10 {
+		p := new(places)
+		for i := range cachedRows / 8 {
+			p.set(hashID(fmt.Sprint(i)), place{})
+		}
+		kept.keep(fmt.Sprint(n), p)
+	}
+	if kept.rows > cachedRows || len(kept.files) != 8 || len(kept.order) != 8 || kept.files["9"] == nil {
+		t.Errorf("%d rows of %d files are kept", kept.rows, len(kept.files))
+	}
+}
+
+// TestFreshIsWhatTheLakeHolds plays random batches of new, known and revised
+// records, and amendments, by two programs of which each knows the other's
+// commits only from the lake, through merges,
+// compaction and restarts, and compares with a map.
+func TestFreshIsWhatTheLakeHolds(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	root := t.TempDir()
+	open := func() *Lake {
+		l := openLake(t, root)
+		l.live.max = []int{1, maxLiveBytes}[random.IntN(2)]
+		return l
+	}
+	programs := []*Lake{open(), open()}
+	live := map[string]int{} // revisions
+	for round := range 60 {
+		n := random.IntN(2)
+		if random.IntN(10) == 0 {
+			programs[n] = open()
+		}
+		l := programs[n]
+		if round == 30 {
+			if err := l.Compact(t.Context(), Compaction{OlderThan: -365 * 24 * time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		batch := logLines(0, 400)
+		random.Shuffle(len(batch), func(i, k int) { batch[i], batch[k] = batch[k], batch[i] })
+		batch = batch[:5+random.IntN(20)]
+		var want fleet.Fresh
+		for i := range batch {
+			r := &batch[i]
+			r.Revision = random.IntN(3)
+			switch have, ok := live[r.ID]; {
+			case !ok:
+				want.Records = append(want.Records, *r)
+			case r.Revision > have:
+				want.Revised = append(want.Revised, *r)
+			default:
+				want.Dropped++
+			}
+		}
+		fresh, err := l.Fresh(t.Context(), batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Base = fresh.Base
+		if diff := cmp.Diff(want, fresh, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("round %d, want (-) and got (+):\n%s", round, diff)
+		}
+		for _, r := range slices.Concat(fresh.Records, fresh.Revised) {
+			live[r.ID] = r.Revision
+		}
+		var as []fleet.Amendment
+		for id := range live {
+			if random.IntN(50) == 0 {
+				r := logLines(lineNumber(t, id), 1)[0]
+				as = append(as, fleet.Amendment{Ref: fleet.Ref{ID: id, Kind: r.Kind, Time: r.Time}, Keys: r.Keys})
+			}
+		}
+		_, err = l.Commit(t.Context(), fleet.Commit{Base: fresh.Base, Records: fresh.Records, Revised: fresh.Revised, Amendments: as})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(t, programs[0]); n != len(live) {
+		t.Errorf("got %d records, want %d", n, len(live))
+	}
+}
+
+// lineNumber is that of a log line's id.
+func lineNumber(t *testing.T, id string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "line-"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestAmendmentFindsItsRow amends rows in the middle of files that this handle

@@ -160,6 +160,7 @@ func (l *Lake) Close() error {
 	if l.reader != nil {
 		errs = append(errs, l.reader.close())
 	}
+	errs = append(errs, l.live.close())
 	if l.catalog != nil {
 		errs = append(errs, l.catalog.close())
 	}

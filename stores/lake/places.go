@@ -24,16 +24,20 @@ type placePart struct {
 	count   int
 }
 
-// placeEntry is empty while its file is 0.
 type placeEntry struct {
 	id        idHash
-	file      int32 // counts from 1; farFile: the place is in far
+	state     int32
 	revision  int32
 	number    uint32
 	amendment uint32
 }
 
-const farFile = -1
+// The states of an entry.
+const (
+	emptyEntry = iota
+	usedEntry
+	farEntry // its place is in far
+)
 
 func (p *places) len() int { return p.count }
 
@@ -48,7 +52,7 @@ func (p *placePart) find(id idHash) *placeEntry {
 	mask := uint64(len(p.entries) - 1)
 	for at := binary.LittleEndian.Uint64(id[:]); ; at++ {
 		e := &p.entries[at&mask]
-		if e.file == 0 || e.id == id {
+		if e.state == emptyEntry || e.id == id {
 			return e
 		}
 	}
@@ -57,12 +61,12 @@ func (p *placePart) find(id idHash) *placeEntry {
 func (p *places) get(id idHash) (place, bool) {
 	e := p.part(id).find(id)
 	switch {
-	case e == nil || e.file == 0:
+	case e == nil || e.state == emptyEntry:
 		return place{}, false
-	case e.file == farFile:
+	case e.state == farEntry:
 		return p.far[id], true
 	}
-	return place{revision: e.revision, file: e.file - 1, number: int64(e.number), amendment: int64(e.amendment)}, true
+	return place{revision: e.revision, number: int64(e.number), amendment: int64(e.amendment)}, true
 }
 
 func (p *places) set(id idHash, at place) {
@@ -71,7 +75,7 @@ func (p *places) set(id idHash, at place) {
 		part.grow()
 	}
 	e := part.find(id)
-	if e.file == 0 {
+	if e.state == emptyEntry {
 		part.count++
 		p.count++
 	}
@@ -80,10 +84,10 @@ func (p *places) set(id idHash, at place) {
 			p.far = map[idHash]place{}
 		}
 		p.far[id] = at
-		*e = placeEntry{id: id, file: farFile}
+		*e = placeEntry{id: id, state: farEntry}
 		return
 	}
-	*e = placeEntry{id: id, file: at.file + 1, revision: at.revision, number: uint32(at.number), amendment: uint32(at.amendment)}
+	*e = placeEntry{id: id, state: usedEntry, revision: at.revision, number: uint32(at.number), amendment: uint32(at.amendment)}
 }
 
 func (p *placePart) grow() {
@@ -91,7 +95,7 @@ func (p *placePart) grow() {
 	old := p.entries
 	p.entries = make([]placeEntry, max(first, 2*len(old)))
 	for i := range old {
-		if old[i].file != 0 {
+		if old[i].state != emptyEntry {
 			*p.find(old[i].id) = old[i]
 		}
 	}

@@ -14,7 +14,7 @@ func TestPlacesAreAMap(t *testing.T) {
 	var got places
 	for n := range 50_000 {
 		id := hashID(fmt.Sprint(random.IntN(20_000)))
-		p := place{revision: int32(random.IntN(3)), file: int32(n), number: random.Int64N(1000), amendment: random.Int64N(2)}
+		p := place{revision: int32(random.IntN(3)), number: random.Int64N(1000), amendment: random.Int64N(2)}
 		switch n % 1000 {
 		case 1:
 			p.number = math.MaxUint32 + 1

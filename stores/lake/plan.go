@@ -22,6 +22,7 @@ type planned struct {
 	name     string // lake://
 	amends   bool
 	sequence int64 // of the commit that wrote its rows here; 0 when unknown
+	rows     int64
 	deletes  []string
 }
 
@@ -52,7 +53,7 @@ func planFiles(ctx context.Context, tbl *table.Table, filter iceberg.BooleanExpr
 			continue // one big file comes as several tasks
 		}
 		seen[name] = true
-		f := planned{name: name}
+		f := planned{name: name, rows: t.File.Count()}
 		f.amends, _ = t.File.Partition()[partitionAmends].(bool)
 		if t.DataSequenceNumber != nil {
 			f.sequence = *t.DataSequenceNumber
