@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"time"
@@ -16,14 +15,6 @@ import (
 // loadBatch is how many records of the lake are handed to the resolver at a
 // time: enough to make the call cheap, few enough to hold in memory.
 const loadBatch = 10_000
-
-const (
-	// firstPart is the first part of the lake that is read back, and partRecords
-	// what a part should have at most: the next is longer or shorter then. A
-	// hundred thousand take a store some hundred megabytes.
-	firstPart   = 10 * time.Minute
-	partRecords = 100_000
-)
 
 const (
 	// minHorizon is the least that is looked around a record: CloudTrail's usual
@@ -242,7 +233,7 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	load := fleet.Window{Start: l.known.End, End: need.End}
 	if load.Start.Before(load.End) && base != 0 {
 		batch := make([]fleet.Record, 0, loadBatch)
-		for r, err := range l.readBack(ctx, load) {
+		for r, err := range l.Lake.Records(ctx, fleet.Query{Window: load, Lean: true}) {
 			if err != nil {
 				return nil, fmt.Errorf("read back %s to %s for joining: %w",
 					fleet.FormatTime(load.Start), fleet.FormatTime(load.End), err)
@@ -265,35 +256,6 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	}
 	l.know(need.End)
 	return amendments, nil
-}
-
-// readBack yields the records of the lake that lie in a window, in the order of
-// time. It asks for a part of the window at a time: a store sorts an answer, and
-// a day of a busy fleet took it gigabytes.
-func (l *Line) readBack(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Record, error] {
-	return func(yield func(fleet.Record, error) bool) {
-		length := firstPart
-		for start := w.Start; start.Before(w.End); {
-			part := fleet.Window{Start: start, End: start.Add(length)}
-			if part.End.After(w.End) {
-				part.End = w.End
-			}
-			n := 0
-			for r, err := range l.Lake.Records(ctx, fleet.Query{Window: part, Lean: true}) {
-				n++
-				if !yield(r, err) || err != nil {
-					return
-				}
-			}
-			start = part.End
-			switch {
-			case n < partRecords/4:
-				length *= 2
-			case n > partRecords:
-				length = max(length/2, time.Second)
-			}
-		}
-	}
 }
 
 // until is the end, excluded, of what bears on a portion. Records that lie

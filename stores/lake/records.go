@@ -95,7 +95,7 @@ func (l *Lake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Recor
 				return
 			}
 		}
-		l.scan(ctx, q)(yield)
+		l.scanInParts(ctx, q)(yield)
 	}
 }
 
