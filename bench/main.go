@@ -45,6 +45,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 && args[0] == latencyVerb {
 		return runLatency(ctx, args[1:], out)
 	}
+	if len(args) > 0 && args[0] == memoryVerb {
+		return runMemory(ctx, args[1:], out)
+	}
+	if len(args) == 6 && args[0] == streamVerb {
+		return runStream(ctx, args[1:], out)
+	}
 	if len(args) > 0 && args[0] == openSearchVerb {
 		return runOpenSearch(ctx, args[1:], out)
 	}
