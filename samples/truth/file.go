@@ -92,7 +92,8 @@ type Call struct {
 	// Unsure says that the trail was stopped about then: whether it has the call
 	// nobody knows.
 	Unsure bool `json:"unsure,omitempty"`
-	// Began is when it was made, where that is known. It is not in the file.
+	// Began is when it was made, where that is known. The recorder asks for it, and
+	// keeps it not.
 	Began time.Time `json:"-"`
 }
 

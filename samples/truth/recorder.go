@@ -101,6 +101,7 @@ func (r *Recorder) TrailStarts() {
 func (r *Recorder) Call(c Call) {
 	r.do(func() {
 		began := c.Began
+		c.Began = time.Time{}
 		if began.IsZero() {
 			began = r.now().Add(-callTakes)
 		}
