@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,61 @@ func fuzzCall(t testing.TB, s *Server, name, body string) *httptest.ResponseReco
 	} else {
 		req.Header.Set("X-Amz-Target", name)
 	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, req)
+	return w
+}
+
+// everyOperation lists the operations of the JSON services as targets, and
+// X-Ray's as paths, in their order.
+func everyOperation(s *Server) (out []string) {
+	for prefix, t := range targets {
+		for name := range s.services[t.service] {
+			out = append(out, prefix+"."+name)
+		}
+	}
+	for path := range xrayPaths {
+		out = append(out, path)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// FuzzEveryOperation sends anything to any operation of the JSON services.
+func FuzzEveryOperation(f *testing.F) {
+	s, err := Start(f.Context(), Options{Members: []Member{{ID: shopAccount}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			f.Error(err)
+		}
+	})
+	all := everyOperation(s)
+	for i := range all {
+		f.Add(i, `{}`)
+		f.Add(i, `{"Name":"a","StreamName":"a","logGroupName":"a","LogGroupName":"a","Limit":-1,"limit":-1,"NextToken":"x","nextToken":"x","StartTime":1e300,"EndTime":-1e300}`)
+		f.Add(i, `{"logGroupName":"a","logStreamName":null,"filterPattern":"{ $.a","queryString":"stats","startTime":0,"endTime":1,"Expression":"SELECT a","ConfigRule":{},"TraceIds":[""],"Targets":[{}],"Entries":[{}],"Evaluations":[{}]}`)
+	}
+	f.Fuzz(func(t *testing.T, operation int, body string) {
+		name := all[uint(operation)%uint(len(all))]
+		send := fuzzCall
+		if strings.HasPrefix(name, "/") {
+			send = fuzzPath
+		}
+		if w := send(t, s, name, body); w.Code >= http.StatusInternalServerError {
+			t.Errorf("%s(%q) answered %d %s", name, body, w.Code, w.Body)
+		}
+	})
+}
+
+// fuzzPath sends a call of X-Ray.
+func fuzzPath(t testing.TB, s *Server, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := httptest.NewRequestWithContext(gone, http.MethodPost, path, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, req)
 	return w

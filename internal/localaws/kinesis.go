@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Limits of Kinesis; maxKinesisRecords is the stand-in's own: the oldest go first,
-// as AWS's do after a day.
+// Limits of Kinesis; maxKinesisRecords and maxKinesisBytes of a stream are the
+// stand-in's own: the oldest go first, as AWS's do after a day.
 const (
 	maxDataStreams      = 50
 	maxKinesisRecords   = 50_000
+	maxKinesisBytes     = 32 << 20
 	maxRecordsPage      = 10_000
 	maxRecordsPageBytes = 10 << 20
 	iteratorLife        = 5 * time.Minute
@@ -39,6 +40,7 @@ type dataStream struct {
 	created   time.Time
 	records   []kinesisRecord // by number
 	last      int             // number of the newest record
+	size      int             // bytes of all records
 }
 
 type kinesisRecord struct {
@@ -178,8 +180,13 @@ func (ks *dataStreams) take(arn, partition string, record []byte) bool {
 
 // add appends a record and returns its number. The caller holds mu.
 func (ks *dataStreams) add(st *dataStream, partition string, data []byte) int {
-	if len(st.records) >= maxKinesisRecords {
-		st.records = slices.Delete(st.records, 0, maxKinesisRecords/10)
+	st.size += len(data)
+	for len(st.records) > 0 && (len(st.records) >= maxKinesisRecords || st.size > maxKinesisBytes) {
+		old := len(st.records)/10 + 1
+		for _, r := range st.records[:old] {
+			st.size -= len(r.data)
+		}
+		st.records = slices.Delete(st.records, 0, old)
 	}
 	st.last++
 	st.records = append(st.records, kinesisRecord{st.last, partition, data, ks.s.now()})

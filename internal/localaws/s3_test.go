@@ -110,7 +110,7 @@ func TestBucketErrorsHaveTheTypesOfTheSDK(t *testing.T) {
 	}
 	_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String("receipts")})
 	wantCode(t, err, "BucketNotEmpty")
-	_, err = client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String("receipts")})
+	_, err = client.GetBucketCors(ctx, &s3.GetBucketCorsInput{Bucket: aws.String("receipts")})
 	wantCode(t, err, "NotImplemented")
 }
 

@@ -131,7 +131,7 @@ def s3(c, watch):
     c.refused("NoSuchKey", c.s3.get_object, Bucket=bucket, Key="nothing")
     c.refused("404", c.s3.head_object, Bucket=bucket, Key="nothing")
     c.refused("NoSuchBucket", c.s3.list_objects_v2, Bucket="no-such-bucket")
-    c.refused("NotImplemented", c.s3.get_bucket_policy, Bucket=bucket)
+    c.refused("NotImplemented", c.s3.get_bucket_cors, Bucket=bucket)
     c.s3.delete_object(Bucket=bucket, Key="2026/0.json")
     c.s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"2026/{n}.json"} for n in range(1, 5)]})
     c.s3.delete_bucket(Bucket=bucket)
