@@ -37,6 +37,7 @@ fmt: $(LINT) ## Format the code
 bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB (about 3 minutes)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
+	$(GO) run ./bench memory # of 2 million records; -records 20000000 is the target's
 	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then $(GO) run ./bench opensearch; \
 	else echo "NOTE: no mvn or unzip, so that there is no OpenSearch to measure"; fi
 
