@@ -85,11 +85,10 @@ func takeInventory(ctx context.Context, tbl *table.Table, before *inventory) (*i
 			files, known = before.read[m.FilePath()]
 		}
 		if !known {
-			entries, err := m.FetchEntries(fs, true)
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range entries {
+			for e, err := range m.Entries(fs, true) {
+				if err != nil {
+					return nil, err
+				}
 				f, own := columns.stored(e)
 				if !own {
 					out.foreign = true
