@@ -205,8 +205,23 @@ func (d *weeks) batches(ctx context.Context, w *week.Week) iter.Seq2[fleet.Batch
 		}
 		if err := ctx.Err(); err != nil {
 			yield(fleet.Batch{}, err)
+			return
 		}
+		yield(fleet.Batch{Ledger: d.complete()}, nil)
 	}
+}
+
+// complete says in the ledger that the days are all there, so that policies of
+// absence can be judged: the simulation is the whole of what happened.
+func (d *weeks) complete() []fleet.LedgerEntry {
+	var out []fleet.LedgerEntry
+	for _, source := range []string{"xray", "logs", "trail", "config"} {
+		out = append(out, fleet.LedgerEntry{
+			Stream: source + "/" + week.Account + "/" + week.Region + "/simulated", Coverage: fleet.Complete,
+			Window: fleet.Window{Start: d.from, End: d.until},
+		})
+	}
+	return out
 }
 
 // read hands a chunk to the collectors' parsers, the spans first: what comes
