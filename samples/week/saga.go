@@ -210,7 +210,7 @@ func (w *Week) takePayment(f *flow, o *order) answer {
 
 func (w *Week) refund(f *flow, o *order) {
 	f.call(w.tasks[samples.Payments], "POST /refunds", "/refunds", false, func(f *flow) answer {
-		f.aws(&updateItem, on("payments", `{"key":{"order":`+quoted(o.ID)+`}}`))
+		f.aws(&updateItem, on("payments", `{"key":{"order":`+quoted(o.ID)+`},"updateExpression":"SET #s = :s"}`))
 		f.log("INFO", "payment given back", "order", o.ID)
 		return answer{status: http.StatusCreated, length: 50}
 	})
