@@ -2,6 +2,7 @@ package week
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"muster/samples"
@@ -172,7 +173,7 @@ func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client 
 		f.root.annotate("correlation_id", journey)
 	}
 	f.root.annotate("version", t.version)
-	method, _, _ := cutRoute(route)
+	method, _, _ := strings.Cut(route, " ")
 	f.spend(60 * time.Microsecond)
 	a := handle(f)
 	if a.status >= 500 {
@@ -198,15 +199,6 @@ func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client 
 	return a, f
 }
 
-func cutRoute(route string) (method, path string, ok bool) {
-	for i := range len(route) {
-		if route[i] == ' ' {
-			return route[:i], route[i+1:], true
-		}
-	}
-	return route, "", false
-}
-
 // coldOne is how many calls of a peer there are to one that needs a new connection.
 const coldOne = 9
 
@@ -221,7 +213,7 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 		f.t.found[peer.service] = f.at + rememberFor
 	}
 	began := f.at
-	method, _, _ := cutRoute(route)
+	method, _, _ := strings.Cut(route, " ")
 	s := f.w.newSpan(peer.service, f.at)
 	sub := func(name, members string, subs ...*span) *span {
 		c := f.w.newSpan(name, f.at)

@@ -47,6 +47,7 @@ func (w *Week) picture(at, created int64, kind, id, name, full, status, configur
 	b = append(append(b, `","resourceName":"`...), name...)
 	b = append(append(b, `","tags":{},"relationships":[`...), relationships...)
 	b = append(append(b, `],"configuration":`...), configuration...)
-	w.items = append(b, `,"supplementaryConfiguration":{}}`...)
+	b = append(b, `,"supplementaryConfiguration":{}}`...)
+	w.items = b
 	w.truth.records++
 }

@@ -96,13 +96,15 @@ func (f *flow) proxied(method, path, parent, client string, began int64, a answe
 
 // write puts an event into the task's log group.
 func (w *Week) write(t *task, at int64, message string) {
-	b := append(w.logs, `{"eventId":"`...)
+	b := w.logs
+	b = append(b, `{"eventId":"`...)
 	b = w.random.eventID(b)
 	b = append(append(b, `","logGroupName":"`...), t.group...)
 	b = append(append(b, `","logStreamName":"`...), t.service...)
 	b = append(append(append(b, '/'), t.run...), `","timestamp":`...)
 	b = strconv.AppendInt(b, at/1000, 10)
 	b = appendString(append(b, `,"message":`...), message)
-	w.logs = append(b, "}\n"...)
+	b = append(b, "}\n"...)
+	w.logs = b
 	w.truth.records++
 }

@@ -40,7 +40,8 @@ func (s *span) annotate(name, value string) {
 // send writes a segment document, and the truth about the spans in it. Nested
 // subsegments have the root's id as their parent, as the SDK writes them.
 func (w *Week) send(root *span, service, trace, parent string) {
-	w.segments = w.appendSpan(w.segments, root, service, trace, parent, root.id)
+	d := document{w, service, trace, root.id}
+	w.segments = d.append(w.segments, root, parent)
 	w.segments = append(w.segments, '\n')
 }
 
@@ -56,10 +57,16 @@ func (w *Week) sendEach(s *span, service, trace, parent string) {
 	}
 }
 
-func (w *Week) appendSpan(b []byte, s *span, service, trace, parent, root string) []byte {
-	w.truth.span(truth.Span{Trace: trace, ID: s.id, Service: service, Name: s.name})
+// document is a segment document that is being written.
+type document struct {
+	w                    *Week
+	service, trace, root string
+}
+
+func (d document) append(b []byte, s *span, parent string) []byte {
+	d.w.truth.span(truth.Span{Trace: d.trace, ID: s.id, Service: d.service, Name: s.name})
 	b = append(b, `{"trace_id":"1-`...)
-	b = append(append(append(b, trace[:8]...), '-'), trace[8:]...)
+	b = append(append(append(b, d.trace[:8]...), '-'), d.trace[8:]...)
 	b = append(append(b, `","id":"`...), s.id...)
 	b = appendString(append(b, `","name":`...), s.name)
 	b = appendSeconds(append(b, `,"start_time":`...), s.start)
@@ -95,7 +102,7 @@ func (w *Week) appendSpan(b []byte, s *span, service, trace, parent, root string
 		} else {
 			b = append(b, ',')
 		}
-		b = w.appendSpan(b, sub, service, trace, root, root)
+		b = d.append(b, sub, d.root)
 	}
 	if len(s.subs) > 0 {
 		b = append(b, ']')

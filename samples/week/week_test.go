@@ -94,7 +94,9 @@ func TestMemoryDoesNotGrowWithTheDays(t *testing.T) {
 }
 
 func TestNightsAndWeekendsAreQuiet(t *testing.T) {
-	at := func(days, hour int) float64 { return busy(monday.AddDate(0, 0, days).Add(time.Duration(hour) * time.Hour).UnixMicro()) }
+	at := func(days, hour int) float64 {
+		return busy(monday.AddDate(0, 0, days).Add(time.Duration(hour) * time.Hour).UnixMicro())
+	}
 	if night, noon := at(0, 3), at(0, 12); noon < 3*night {
 		t.Errorf("noon %g, night %g", noon, night)
 	}
