@@ -102,8 +102,15 @@ func shares(t localaws.Trouble) error {
 		flag  string
 		value float64
 	}{
-		{"throttle", t.Throttle}, {"fail", t.Fail}, {"empty-page", t.EmptyPage}, {"repeat", t.Repeat}, {"late", t.Late},
-		{"addendum", t.Addendum}, {"reset", t.Reset}, {"expired-page", t.ExpiredPage}, {"expired-session", t.ExpiredSession},
+		{"throttle", t.Throttle},
+		{"fail", t.Fail},
+		{"empty-page", t.EmptyPage},
+		{"repeat", t.Repeat},
+		{"late", t.Late},
+		{"addendum", t.Addendum},
+		{"reset", t.Reset},
+		{"expired-page", t.ExpiredPage},
+		{"expired-session", t.ExpiredSession},
 		{"same-millisecond", t.SameMillisecond},
 	} {
 		if !(s.value >= 0 && s.value <= 1) { // no NaN either

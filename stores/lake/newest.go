@@ -106,21 +106,43 @@ type slice struct {
 
 // slice is the last records of the window, as many as are asked for or some more.
 func (w *walk) slice(rows int64) slice {
-	sum, n := int64(0), 0
-	for n < len(w.inside) && sum < rows {
-		sum += w.inside[n].rows
-		n++
-	}
+	from := w.lastRows(float64(rows))
+	n := sort.Search(len(w.inside), func(i int) bool { return w.inside[i].lastUS < from })
 	if n == len(w.inside) {
 		return slice{from: beginning, last: true, in: w.inside}
 	}
-	from := w.inside[n].lastUS + 1
-	for w.inside[n-1].lastUS < from { // n-1 ends at the same instant as n
-		if n--; n == 0 {
-			return slice{from: beginning, last: true, in: w.inside}
+	return slice{from: w.inside[n].lastUS + 1, in: w.inside[:n], left: w.inside[n:]}
+}
+
+// lastRows is the time from which on the window has about so many records, as if
+// each file spread its own evenly from its first to its last: API calls are
+// cut to whole seconds, and a file of them touches a slice of a moment.
+func (w *walk) lastRows(rows float64) int64 {
+	low, high := w.window.last, int64(beginning)
+	for _, f := range w.inside {
+		low, high = min(low, f.firstUS), max(high, f.lastUS)
+	}
+	low, high = max(low, w.window.first), min(high, w.window.last)
+	for low < high {
+		from := low + (high-low)/2 + 1
+		if w.rowsFrom(from) >= rows {
+			low = from
+		} else {
+			high = from - 1
 		}
 	}
-	return slice{from: from, in: w.inside[:n], left: w.inside[n:]}
+	return low
+}
+
+// rowsFrom is about how many records the files have from a time on.
+func (w *walk) rowsFrom(from int64) float64 {
+	rows := 0.0
+	for _, f := range w.inside {
+		if f.lastUS >= from {
+			rows += float64(f.rows) * float64(f.lastUS-max(f.firstUS, from)+1) / float64(f.lastUS-f.firstUS+1)
+		}
+	}
+	return rows
 }
 
 // files are all that can hold a record of a trace of a slice.

@@ -18,6 +18,9 @@ const (
 	// rowsPerGroup bounds what a reader decodes for one trace: at 20,000 rows a
 	// trace is found in milliseconds, and files stay as small as with more.
 	rowsPerGroup = 20_000
+	// pageBytes is the size of a page before compression: a trace is read by
+	// decoding one page of each column.
+	pageBytes = 32 << 10
 	// maxFileRows and maxFileBytes (of text, before compression) cut a batch
 	// into files, which bounds the memory of writing one and of rewriting it.
 	maxFileRows  = 500_000
@@ -35,6 +38,7 @@ const (
 func evidenceOptions() []parquet.WriterOption {
 	return []parquet.WriterOption{
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
+		parquet.PageBufferSize(pageBytes),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
 		parquet.BloomFilters(
 			parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id"),

@@ -68,7 +68,7 @@ func (l *Lake) timeParts(ctx context.Context, q *fleet.Query) ([]fleet.Window, e
 		}
 		spans = append(spans, rowSpan{int64(binary.LittleEndian.Uint64(low)), int64(binary.LittleEndian.Uint64(high)), float64(t.File.Count())})
 	}
-	return cutWindow(q.Window, spans, partRows), nil
+	return cutWindow(q.Window, spans), nil
 }
 
 // rowSpan is how many rows lie from one time to another, both within it.
@@ -77,8 +77,8 @@ type rowSpan struct {
 	rows            float64
 }
 
-// cutWindow cuts a window into parts of about so many rows at most.
-func cutWindow(w fleet.Window, spans []rowSpan, most float64) []fleet.Window {
+// cutWindow cuts a window into parts of about partRows rows at most.
+func cutWindow(w fleet.Window, spans []rowSpan) []fleet.Window {
 	if len(spans) == 0 {
 		return []fleet.Window{w}
 	}
@@ -107,7 +107,7 @@ func cutWindow(w fleet.Window, spans []rowSpan, most float64) []fleet.Window {
 	var out []fleet.Window
 	start, sum := w.Start, 0.0
 	for i, n := range bins {
-		if sum > 0 && sum+n > most {
+		if sum > 0 && sum+n > partRows {
 			cut := time.UnixMicro(first + int64(i)*width).UTC()
 			out = append(out, fleet.Window{Start: start, End: cut})
 			start, sum = cut, 0

@@ -20,7 +20,7 @@ func TestCutWindowBoundsItsParts(t *testing.T) {
 		{us(0), us(24*time.Hour - 1000), 240_000},
 		{us(-48 * time.Hour), us(-47 * time.Hour), 1_000_000}, // amends something in the window
 	}
-	parts := cutWindow(day, spans, partRows)
+	parts := cutWindow(day, spans)
 	next := day.Start
 	for _, p := range parts {
 		if !p.Start.Equal(next) || !p.Start.Before(p.End) {
@@ -34,10 +34,10 @@ func TestCutWindowBoundsItsParts(t *testing.T) {
 	if n := len(parts); n < 16 || n > 22 { // 840,000 rows
 		t.Errorf("got %d parts", n)
 	}
-	if diff := cmp.Diff([]fleet.Window{day}, cutWindow(day, nil, partRows)); diff != "" {
+	if diff := cmp.Diff([]fleet.Window{day}, cutWindow(day, nil)); diff != "" {
 		t.Errorf("without files, want (-) and got (+):\n%s", diff)
 	}
-	open := cutWindow(fleet.Window{}, spans[:1], partRows)
+	open := cutWindow(fleet.Window{}, spans[:1])
 	if len(open) < 12 || !open[0].Start.IsZero() || !open[len(open)-1].End.IsZero() {
 		t.Errorf("an open window: got %d parts, %v", len(open), open)
 	}
