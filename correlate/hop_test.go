@@ -3,6 +3,7 @@ package correlate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,6 +119,36 @@ func TestJourneysGoOverQueues(t *testing.T) {
 		})
 	}
 }
+
+// TestNamesGoThroughNoNamedTrace has a consumer take messages of two journeys in
+// one batch. It is a part of the earlier one; what the other journey sends on is
+// that journey's all the same.
+func TestNamesGoThroughNoNamedTrace(t *testing.T) {
+	one, two, batch, after := testTrace("1"), testTrace("2"), testTrace("3"), testTrace("4")
+	var rs []fleet.Record
+	for i, k := range []fleet.Keys{
+		{Trace: one, Correlation: "journey-1", Messages: []string{"m-1"}},
+		{Trace: two, Correlation: "journey-2", Messages: []string{"m-2"}},
+		{Trace: two, Messages: []string{"m-3"}},
+		{Trace: batch, Messages: []string{"m-1", "m-2"}},
+		{Trace: after, Messages: []string{"m-3"}},
+	} {
+		k.Span = fmt.Sprintf("%016x", i+1)
+		rs = append(rs, fleet.Record{ID: fleet.SpanID(k.Trace, k.Span), Kind: fleet.KindSpan, Time: epoch.Add(time.Duration(i) * time.Second), Seen: k})
+	}
+	for i, want := range []string{"journey-1", "journey-2", "journey-2", "journey-1", "journey-2"} {
+		if got := resolved(rs)[i].Keys.Correlation; got != want {
+			t.Errorf("record %d is of %q, want %q", i, got, want)
+		}
+	}
+	db := openDuckDB(t)
+	loadSeen(t, db, rs)
+	if got := resolveInSQL(t, db); !slices.Equal(resolveInGo(rs), got) {
+		t.Errorf("Go and SQL differ:\n%v\n%v", resolveInGo(rs), got)
+	}
+}
+
+func testTrace(digit string) string { return strings.Repeat(digit, 32) }
 
 // TestForgettingAndRestartsAgreeWithResolve streams slots of evidence, each
 // record late by up to half a horizon or a revision of one before, and starts

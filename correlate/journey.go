@@ -100,7 +100,8 @@ func several(ts []*trace) bool {
 }
 
 // spread carries names along the ties, one hop a round. Within a round all
-// names are read before any is written, so that the order of ties is no matter.
+// names are read before any is written, so that the order of ties is no matter. A
+// trace with a correlation id keeps to it: a name goes through none.
 func (x *index) spread(ties [][]*trace) {
 	best := make([]*trace, len(ties))
 	for range tieHops {
@@ -114,7 +115,7 @@ func (x *index) spread(ties [][]*trace) {
 		}
 		for i, ts := range ties {
 			for _, t := range ts {
-				if x.outranks(best[i], t.name) {
+				if t.donor == 0 && x.outranks(best[i], t.name) {
 					t.name = best[i]
 				}
 			}
