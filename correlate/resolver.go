@@ -55,6 +55,10 @@ func NewResolver(horizon time.Duration, bound Bound) *Resolver {
 	}
 }
 
+// Narrow sets another horizon; what lies beyond it is forgotten by the next Add
+// or Load. A longer one brings nothing back.
+func (r *Resolver) Narrow(horizon time.Duration) { r.horizonUS = horizon.Microseconds() }
+
 // Len is how many records are remembered.
 func (r *Resolver) Len() int { return r.count }
 

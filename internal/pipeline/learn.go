@@ -122,21 +122,34 @@ func (l *Line) resolve(ctx context.Context, base fleet.Snapshot, fresh []fleet.R
 		if err != nil {
 			return nil, nil, err
 		}
-		bounded := slices.ContainsFunc(l.losses, func(loss correlate.Loss) bool { return loss.Reason == correlate.LossBound })
-		if !bounded || !l.narrow(all) {
+		n := slices.IndexFunc(l.losses, func(loss correlate.Loss) bool { return loss.Reason == correlate.LossBound })
+		if n < 0 || !l.narrow(all, l.losses[n].Window.Start) {
 			return amendments, l.lost(all, l.losses), nil
+		}
+		if end := l.losses[n].Window.End; !end.After(l.from(all)) {
+			// Nothing that is looked at now was forgotten: no need to read it again.
+			l.resolver.Narrow(remembered(l.looks()))
+			l.known = fleet.Window{Start: latest(l.known.Start, end), End: l.until(all)}
+			return amendments, l.lost(all, slices.Delete(l.losses, n, n+1)), nil
 		}
 		l.resolver = nil // again, over less
 	}
 }
 
-// narrow halves how far is looked for what joins, unless that would cut the
-// fresh records themselves, which lie from all.first to all.last, into so many
+// narrow halves how far is looked for what joins, until less is remembered than
+// from oldest on, for which there was no room, unless that would cut the fresh
+// records themselves, which lie from all.first to all.last, into so many
 // portions that each reads the lake for a few of them.
-func (l *Line) narrow(all portion) bool {
+func (l *Line) narrow(all portion, oldest time.Time) bool {
+	possible := func(looks time.Duration) bool {
+		return looks >= minHorizon && all.last.Sub(all.first) <= mostPortions*looks
+	}
 	next := l.looks() / 2
-	if next < minHorizon || all.last.Sub(all.first) > mostPortions*next {
+	if !possible(next) {
 		return false
+	}
+	for remembered(next) > all.last.Sub(oldest) && possible(next/2) {
+		next /= 2
 	}
 	l.narrowed, l.narrowedAt = next, all.first
 	return true
@@ -217,10 +230,7 @@ func (l *Line) resolveWithin(ctx context.Context, base fleet.Snapshot, fresh []f
 // about them once, in the order of time. Records that this line committed
 // itself are known already.
 func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Record, ps []portion) ([]fleet.Amendment, error) {
-	// From a whole hour on: CloudTrail's whole seconds lie a little before the
-	// spans that came first, and would start a new resolver, which reads all of
-	// an import back. That took a fifth of it.
-	need := fleet.Window{Start: ps[0].first.Add(-l.looks()).Truncate(time.Hour), End: l.until(ps[len(ps)-1])}
+	need := fleet.Window{Start: l.from(ps[0]), End: l.until(ps[len(ps)-1])}
 	if l.resolver == nil || need.Start.Before(l.known.Start) || need.Start.After(l.known.End) {
 		l.resolver = correlate.NewResolver(remembered(l.looks()), l.bound())
 		l.base, l.known = base, fleet.Window{Start: need.Start, End: need.Start}
@@ -258,6 +268,12 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	return amendments, nil
 }
 
+// from is the beginning of what bears on a portion. It is a whole hour:
+// CloudTrail's whole seconds lie a little before the spans that came first, and
+// would start a new resolver, which reads all of an import back. That took a
+// fifth of it.
+func (l *Line) from(p portion) time.Time { return p.first.Add(-l.looks()).Truncate(time.Hour) }
+
 // until is the end, excluded, of what bears on a portion. Records that lie
 // exactly a horizon apart join, whichever comes first.
 func (l *Line) until(p portion) time.Time { return p.last.Add(l.looks() + time.Microsecond) }
@@ -269,9 +285,14 @@ func (l *Line) know(end time.Time) {
 	if end.After(l.known.End) {
 		l.known.End = end
 	}
-	if oldest := l.known.End.Add(-remembered(l.looks())); oldest.After(l.known.Start) {
-		l.known.Start = oldest
+	l.known.Start = latest(l.known.Start, l.known.End.Add(-remembered(l.looks())))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
+	return b
 }
 
 // add resolves one portion.

@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -162,6 +164,52 @@ func TestWhatTheBoundMissedIsInTheLedger(t *testing.T) {
 	}
 	if missed == 0 {
 		t.Error("no join was missed: the bound was not reached, and this proves nothing")
+	}
+}
+
+// readBack counts what is read back of a lake for joining.
+type readBack struct {
+	*memory
+	records int
+}
+
+func (r *readBack) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
+	return func(yield func(fleet.Record, error) bool) {
+		for rec, err := range r.memory.Records(ctx, q) {
+			r.records++
+			if !yield(rec, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestLookingLessFarReadsNothingBackOfAStream takes in the evidence of two days
+// in the order of time, far more than may be remembered.
+func TestLookingLessFarReadsNothingBackOfAStream(t *testing.T) {
+	all := stories(rand.New(rand.NewPCG(1, 5)), 800, 48*time.Hour, 10*time.Minute)
+	fleet.Sort(all)
+	want := slices.Clone(all)
+	correlate.Resolve(want)
+	m := &readBack{memory: newMemory()}
+	l := newLine(m.memory)
+	l.Lake, l.MaxEntries = m, 1000 // of some 5000
+	for batch := range slices.Chunk(all, 100) {
+		if _, err := l.Take(t.Context(), Step{Records: batch}); err != nil {
+			t.Fatal(err)
+		}
+		if l.resolver.Len() > l.MaxEntries {
+			t.Fatalf("%d records remembered, want no more than %d", l.resolver.Len(), l.MaxEntries)
+		}
+	}
+	if l.narrowed == 0 {
+		t.Fatal("the whole horizon is looked at, with more in it than may be remembered")
+	}
+	if m.records != 0 {
+		t.Errorf("%d records were read back, though all of them had just come", m.records)
+	}
+	if diff := cmp.Diff(want, m.all(t)); diff != "" {
+		t.Errorf("one run (-) and the lake (+) differ:\n%s", diff)
 	}
 }
 
