@@ -34,7 +34,7 @@ type weekFlags struct {
 func (f *weekFlags) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&f.days, "days", 0, "no fleet: write this many simulated days of it into the store, and score them")
 	fs.StringVar(&f.until, "until", "", "when the simulated days end; default the last full hour")
-	fs.Float64Var(&f.rate, "rate", 1, "load of the simulated days: 1 is about a million records a week")
+	fs.Float64Var(&f.rate, "rate", 1, "load of the simulated days: 1 is about 830,000 records a week")
 	fs.BoolVar(&f.score, "score", false, "audit and score the simulated days however many records they have")
 }
 
