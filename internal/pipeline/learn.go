@@ -268,11 +268,13 @@ func (l *Line) join(ctx context.Context, base fleet.Snapshot, fresh []fleet.Reco
 	return amendments, nil
 }
 
-// from is the beginning of what bears on a portion. It is a whole hour:
-// CloudTrail's whole seconds lie a little before the spans that came first, and
-// would start a new resolver, which reads all of an import back. That took a
-// fifth of it.
-func (l *Line) from(p portion) time.Time { return p.first.Add(-l.looks()).Truncate(time.Hour) }
+// from is the beginning of what bears on a portion, or a little before it, as far
+// as what is remembered allows: CloudTrail's whole seconds lie before the spans
+// that came first, and would start a new resolver, which reads all of an import
+// back. That took a fifth of it.
+func (l *Line) from(p portion) time.Time {
+	return p.first.Add(-l.looks()).Truncate(min(time.Hour, l.looks()/4))
+}
 
 // until is the end, excluded, of what bears on a portion. Records that lie
 // exactly a horizon apart join, whichever comes first.
