@@ -30,19 +30,14 @@ type evidenceEncoder struct {
 	groups []*groupEncoder // of the row groups written at once
 }
 
-// encoders keeps the buffers of encoders, some 20 MB each, from one file to the
-// next, until the garbage collector asks for them.
-var encoders sync.Pool
-
 // encoding bounds the row groups that are encoded at once in this process, and
 // with them the pages in memory that are compressed but not in a file yet.
 var encoding = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-func takeEncoder(out *countingWriter) *evidenceEncoder {
-	if e, ok := encoders.Get().(*evidenceEncoder); ok {
-		e.file.Reset(out)
-		return e
-	}
+// newEncoder makes an encoder for one file. It is not used again for another: a
+// writer that parquet-go resets loses the names of its columns, so that Trino
+// finds none in its next file.
+func newEncoder(out *countingWriter) *evidenceEncoder {
 	return &evidenceEncoder{file: parquet.NewGenericWriter[row](out, fileOptions(evidenceOptions())...)}
 }
 
@@ -50,16 +45,11 @@ func takeEncoder(out *countingWriter) *evidenceEncoder {
 // writeParquet does.
 func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
 	return writeNew(f, name, func(out *countingWriter) error {
-		e := takeEncoder(out)
+		e := newEncoder(out)
 		if err := e.write(rows); err != nil {
-			return err // and the encoder is nobody's
-		}
-		if err := e.file.Close(); err != nil {
 			return err
 		}
-		e.file.Reset(nil) // keeps no file
-		encoders.Put(e)
-		return nil
+		return e.file.Close()
 	})
 }
 
