@@ -30,13 +30,16 @@ const (
 type faultyAWS struct {
 	*httptest.Server
 	to   string
+	http http.Client
 	next atomic.Int64 // fault of the next update
 	done atomic.Int64 // faults that happened
 	late sync.WaitGroup
 }
 
 func newFaultyAWS(t *testing.T, to string) *faultyAWS {
-	f := &faultyAWS{to: to}
+	// Not the default client: whatever test closes its server closes that one's
+	// idle connections, one of which may just be taken.
+	f := &faultyAWS{to: to, http: http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(func() {
 		f.Close()
@@ -94,7 +97,7 @@ func (f *faultyAWS) forward(ctx context.Context, r *http.Request, body []byte) (
 		return 0, reply{}, err
 	}
 	req.Header, req.Host = r.Header, r.Host
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := f.http.Do(req)
 	if err != nil {
 		return 0, reply{}, err
 	}
