@@ -43,10 +43,17 @@ func (a *app) demoDays(cmd *cobra.Command, f demoFlags) error {
 	if f.week.days < 1 || f.week.days > maxDays {
 		return fmt.Errorf("demo: --days %d: give a number from 1 to %d", f.week.days, maxDays)
 	}
+	if !(f.week.rate > 0 && f.week.rate <= maxRate) { // not a number is neither
+		return fmt.Errorf("demo: --rate %g: give a number above zero, up to %d", f.week.rate, maxRate)
+	}
 	for _, live := range []string{"headless", "for", "fault", "incident", "trouble"} {
 		if cmd.Flags().Changed(live) {
 			return fmt.Errorf("demo: --%s is for the running fleet: simulated days have every fault and incident", live)
 		}
+	}
+	d := &weeks{app: a, flags: f.week, seed: f.seed}
+	if err := d.between(); err != nil { // before a store is made for nothing
+		return err
 	}
 	if err := a.demoStore(cmd.Flags().Changed("store") || a.getenv("MUSTER_STORE") != ""); err != nil {
 		return err
@@ -56,7 +63,7 @@ func (a *app) demoDays(cmd *cobra.Command, f demoFlags) error {
 			return fmt.Errorf("demo: make the store: %w", err)
 		}
 	}
-	d := &weeks{app: a, flags: f.week, seed: f.seed, path: cmp.Or(f.truthFile, a.beside("truth.json"))}
+	d.path = cmp.Or(f.truthFile, a.beside("truth.json"))
 	return d.simulate(cmd.Context())
 }
 
@@ -64,6 +71,8 @@ const (
 	// maxDays keeps a typing error from filling a disk: a day at rate 1 takes
 	// about 30 MB.
 	maxDays = 400
+	// maxRate is a fleet of some thousand requests a second.
+	maxRate = 1000
 	// scoredRecords is how many records are audited and scored unasked: what takes
 	// about ten seconds.
 	scoredRecords = 150_000
@@ -86,9 +95,6 @@ type weeks struct {
 
 // simulate writes the days into the store, and scores what became of them.
 func (d *weeks) simulate(ctx context.Context) (err error) {
-	if err := d.between(); err != nil {
-		return err
-	}
 	if d.store, err = d.app.openLake(ctx, false); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,4 +111,26 @@ func shapes(t *testing.T, store string) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// TestSimulatedDaysRefuseWhatCannotBe also holds that a refusal leaves no store.
+func TestSimulatedDaysRefuseWhatCannotBe(t *testing.T) {
+	for flags, want := range map[string]string{
+		"--days=-1":                    "--days -1",
+		"--days=401":                   "--days 401",
+		"--days=1 --rate=0":            "--rate 0",
+		"--days=1 --rate=NaN":          "--rate NaN",
+		"--days=1 --rate=1e9":          "--rate 1e+09",
+		"--days=1 --until=yesterday":   "yesterday",
+		"--days=1 --fault=retry-storm": "--fault is for the running fleet",
+	} {
+		store := filepath.Join(t.TempDir(), "lake")
+		_, stderr, code := muster(t, append([]string{"demo", "--store", store}, strings.Fields(flags)...)...)
+		if code != exitFailure || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %q, want one with %q", flags, code, stderr, want)
+		}
+		if _, err := os.Stat(store); !os.IsNotExist(err) {
+			t.Errorf("%s leaves a store: %v", flags, err)
+		}
+	}
 }

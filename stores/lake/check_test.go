@@ -3,6 +3,9 @@
 package lake
 
 import (
+	"bufio"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,6 +105,40 @@ func addFile(t *testing.T, l *Lake, key partition, name string, size int64, e *e
 	}
 }
 
+// registerNameless writes a file by a writer that was reset after one of several
+// row groups, which is how parquet-go loses the names of columns.
+func registerNameless(t *testing.T, l *Lake) {
+	t.Helper()
+	many, few := logLines(1000, 2*mostRowsPerGroup), logLines(50, 5)
+	rowsOf := func(rs []fleet.Record) []*row {
+		out := make([]*row, len(rs))
+		for i := range rs {
+			r := newRow(&rs[i])
+			out[i] = &r
+		}
+		return out
+	}
+	enc := newEncoder(&countingWriter{w: bufio.NewWriter(io.Discard)})
+	if err := errors.Join(enc.write(rowsOf(many)), enc.file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	key := partition{newDayKey(few[0].Kind, few[0].TimeUS()), false}
+	name := evidenceName(l.base, key.dayKey, "nameless")
+	rows := rowsOf(few)
+	size, err := writeNew(l.files(t.Context()), name, func(out *countingWriter) error {
+		enc.file.Reset(out)
+		return errors.Join(enc.write(rows), enc.file.Close())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e extent
+	for _, r := range rows {
+		e.add(r)
+	}
+	addFile(t, l, key, name, size, &e)
+}
+
 // TestCheckFindsEachDamage does one thing to a lake and wants that, and nothing
 // else, to be found.
 func TestCheckFindsEachDamage(t *testing.T) {
@@ -145,6 +182,7 @@ func TestCheckFindsEachDamage(t *testing.T) {
 		{"a wrong count", func(t *testing.T, l *Lake) {
 			register(t, l, logLines(50, 5), func(_ *partition, e *extent) { e.rows = 6 }, nil)
 		}, "rows", "5 rows, and the snapshot says 6"},
+		{"columns without their names", registerNameless, "columns", `files column id under the name ""`},
 		{"a record twice", func(t *testing.T, l *Lake) {
 			register(t, l, logLines(8, 2), asIs, nil)
 		}, "duplicate", "2 rows of log of 2026-03-14"},

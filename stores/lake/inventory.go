@@ -215,6 +215,15 @@ func (k dayKey) days() usRange {
 	return usRange{start, start + usPerDay - 1}
 }
 
+// evidenceNow is the inventory of the newest evidence; nil when there is none.
+func (l *Lake) evidenceNow(ctx context.Context) (*inventory, error) {
+	tbl, err := l.head(ctx, tableEvidence)
+	if err != nil || tbl.CurrentSnapshot() == nil {
+		return nil, err
+	}
+	return l.inventory(ctx, tbl)
+}
+
 // newestFirst orders files by their last row.
 func newestFirst(a, b *stored) int {
 	return cmp.Or(cmp.Compare(b.lastUS, a.lastUS), strings.Compare(a.name, b.name))

@@ -38,12 +38,8 @@ var errAll = errors.New("the slice is nearly all")
 // newest is the newest traces that meet a query with a limit, or errAll. The first
 // slice has so many records.
 func (l *Lake) newest(ctx context.Context, q *fleet.Query, target int64) ([]fleet.Summary, error) {
-	tbl, err := l.head(ctx, tableEvidence)
-	if err != nil || tbl.CurrentSnapshot() == nil {
-		return nil, err
-	}
-	v, err := l.inventory(ctx, tbl)
-	if err != nil {
+	v, err := l.evidenceNow(ctx)
+	if err != nil || v == nil {
 		return nil, err
 	}
 	if v.foreign {

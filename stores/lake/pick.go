@@ -72,12 +72,8 @@ func (l *Lake) pick(ctx context.Context, q *fleet.Query) ([]fleet.Record, error)
 
 // planPick is the files that a query needs, or errNotPicked.
 func (l *Lake) planPick(ctx context.Context, q *fleet.Query) ([]*stored, error) {
-	tbl, err := l.head(ctx, tableEvidence)
-	if err != nil || tbl.CurrentSnapshot() == nil {
-		return nil, err
-	}
-	v, err := l.inventory(ctx, tbl)
-	if err != nil {
+	v, err := l.evidenceNow(ctx)
+	if err != nil || v == nil {
 		return nil, err
 	}
 	if v.foreign {
