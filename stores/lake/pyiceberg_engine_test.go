@@ -88,6 +88,7 @@ func (w *row) columns() map[string]any {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("parquet"), ",")
 		value := v.Field(i)
 		switch {
+		case name == "-": // no column
 		case value.Kind() == reflect.Slice && value.IsNil():
 			out[name] = []string{}
 		case value.Kind() == reflect.Map && value.IsNil():
