@@ -35,8 +35,14 @@ type segmentDocument struct {
 	Error       bool              `json:"error"`
 	Throttle    bool              `json:"throttle"`
 	HTTP        segmentHTTP       `json:"http"`
+	Cause       json.RawMessage   `json:"cause"` // an object, or the id of an exception elsewhere
+	AWS         segmentAWS        `json:"aws"`
 	Annotations map[string]any    `json:"annotations"`
 	Subsegments []segmentDocument `json:"subsegments"`
+}
+
+type segmentAWS struct {
+	ResourceARN string `json:"resource_arn"`
 }
 
 type segmentHTTP struct {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -51,13 +50,17 @@ func (s *traceStore) summaries(c *call, in traceSummariesInput) (traceSummariesO
 	if err != nil {
 		return out, err
 	}
+	meets, err := traceFilter(in.FilterExpression, c.Account)
+	if err != nil {
+		return out, err
+	}
 	if s.trouble.emptyPage(c) {
 		out.NextToken = s.tokens.seal(c.Time, from)
 		return out, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := s.find(in)
+	found := s.find(in, meets)
 	at := 0
 	if from.ID != "" {
 		at = len(found) - len(behind(found, from))
@@ -83,7 +86,7 @@ func (s *traceStore) summaries(c *call, in traceSummariesInput) (traceSummariesO
 // checkSummaries checks what a GetTraceSummaries request asks and returns where
 // its page begins.
 func (s *traceStore) checkSummaries(c *call, in traceSummariesInput) (summaryPosition, error) {
-	from := summaryPosition{Query: fingerprint(in.StartTime, in.EndTime, in.TimeRangeType)}
+	from := summaryPosition{Query: fingerprint(in.StartTime, in.EndTime, in.TimeRangeType, in.FilterExpression)}
 	switch {
 	case in.StartTime.IsZero() || in.EndTime.IsZero():
 		return from, xrayInvalid("StartTime and EndTime are required.")
@@ -91,8 +94,6 @@ func (s *traceStore) checkSummaries(c *call, in traceSummariesInput) (summaryPos
 		return from, xrayInvalid("EndTime must not be before StartTime.")
 	case in.SamplingStrategy != nil:
 		return from, xrayInvalid("This stand-in knows no sampling strategies.")
-	case strings.TrimSpace(in.FilterExpression) != "":
-		return from, xrayInvalid("This stand-in evaluates no filter expressions.")
 	}
 	switch in.TimeRangeType {
 	case "", "TraceId", "Event", "Service":
@@ -109,12 +110,13 @@ func (s *traceStore) checkSummaries(c *call, in traceSummariesInput) (summaryPos
 	return from, nil
 }
 
-// find returns the traces in the window, newest first. The caller holds the lock.
-func (s *traceStore) find(in traceSummariesInput) []foundTrace {
+// find returns the traces in the window that meet a filter, newest first. The
+// caller holds the lock.
+func (s *traceStore) find(in traceSummariesInput, meets func(*trace) bool) []foundTrace {
 	var found []foundTrace
 	for _, t := range s.traces {
 		if at, ok := t.within(in.TimeRangeType, in.StartTime.Time, in.EndTime.Time); ok {
-			if s.summarised(t) {
+			if s.summarised(t) && meets(t) {
 				found = append(found, foundTrace{t, at})
 			}
 		}

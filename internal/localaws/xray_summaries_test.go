@@ -105,7 +105,7 @@ func TestGetTraceSummariesRefuses(t *testing.T) {
 	start, end := aws.Time(time.Unix(100, 0)), aws.Time(time.Unix(200, 0))
 	for name, in := range map[string]xray.GetTraceSummariesInput{
 		"end before start":  {StartTime: end, EndTime: start},
-		"filter expression": {StartTime: start, EndTime: end, FilterExpression: aws.String("fault")},
+		"filter expression": {StartTime: start, EndTime: end, FilterExpression: aws.String("fautl")},
 		"sampling strategy": {StartTime: start, EndTime: end, SamplingStrategy: &types.SamplingStrategy{Name: types.SamplingStrategyNamePartialScan}},
 		"time range type":   {StartTime: start, EndTime: end, TimeRangeType: "Other"},
 		"unknown page":      {StartTime: start, EndTime: end, NextToken: aws.String("made-up")},

@@ -109,7 +109,11 @@ def xray(c, watch):
     ])
     c.refused("InvalidRequestException", c.xray.batch_get_traces, TraceIds=ids[:6])
     c.refused("InvalidRequestException", c.xray.put_trace_segments, TraceSegmentDocuments=[])
-    c.refused("InvalidRequestException", c.xray.get_trace_summaries, FilterExpression="fault", **window())
+    for expression, want in (('service("orders") { fault } AND annotation.amount = 42.5', 150), (f'annotation.correlation_id = "{ids[7]}"', 1), ("ok", 0)):
+        found, _ = c.pages("xray", "get_trace_summaries", "TraceSummaries", FilterExpression=expression, **window())
+        watch.expect(len(found) == want, f"{expression}: {len(found)} summaries")
+    for expression in ("fautl", 'service("orders") { fault', "http.status CONTAINS 2"):
+        c.refused("InvalidRequestException", c.xray.get_trace_summaries, FilterExpression=expression, **window())
     c.refused("InvalidRequestException", c.xray.get_trace_summaries, NextToken="x", **window())
 
 
