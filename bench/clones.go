@@ -35,9 +35,12 @@ var cloneStart = corpusStart.Truncate(24 * time.Hour).Add(-12 * time.Hour)
 // API calls that belong to them, or takes the one that is there. Imported traces
 // are multiplied with ids of their own and committed in the order of their time,
 // which takes a tenth of the time that an import of as many takes: it is a lake
-// to read.
-func writeClones(ctx context.Context, folder, muster string, spans int, seed uint64) (string, error) {
+// to read. With only, records of other kinds are left out.
+func writeClones(ctx context.Context, folder, muster string, spans int, seed uint64, only fleet.Kind) (string, error) {
 	root := filepath.Join(folder, fmt.Sprintf("clones-%d-%d", spans, seed))
+	if only != "" {
+		root += "-" + string(only)
+	}
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
@@ -55,7 +58,7 @@ func writeClones(ctx context.Context, folder, muster string, spans int, seed uin
 	if _, err := measure(ctx, muster, append([]string{"import", "--store", from}, c.list()...)...); err != nil {
 		return "", err
 	}
-	all, err := readPatterns(ctx, from)
+	all, err := readPatterns(ctx, from, only)
 	if err != nil {
 		return "", err
 	}
@@ -115,8 +118,9 @@ func idTexts(r *fleet.Record) []*string {
 	return out
 }
 
-// readPatterns are the traces of a lake, oldest first.
-func readPatterns(ctx context.Context, folder string) ([]pattern, error) {
+// readPatterns are the traces of a lake, oldest first, with their records of one
+// kind or of all.
+func readPatterns(ctx context.Context, folder string, only fleet.Kind) ([]pattern, error) {
 	l, err := lake.Open(ctx, folder, lake.Options{ReadOnly: true})
 	if err != nil {
 		return nil, err
@@ -134,7 +138,7 @@ func readPatterns(ctx context.Context, folder string) ([]pattern, error) {
 		if len(rs) != recordsPerTrace {
 			return nil, fmt.Errorf("trace %q has %d records", trace, len(rs))
 		}
-		out = append(out, newPattern(trace, rs))
+		out = append(out, newPattern(trace, slices.DeleteFunc(rs, func(r fleet.Record) bool { return only != "" && r.Kind != only })))
 	}
 	slices.SortFunc(out, func(a, b pattern) int { return a.start.Compare(b.start) })
 	return out, nil

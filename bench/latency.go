@@ -50,7 +50,7 @@ func runLatency(ctx context.Context, args []string, out io.Writer) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	root, err := writeClones(ctx, b.folder, b.muster, b.spans, b.seed)
+	root, err := writeClones(ctx, b.folder, b.muster, b.spans, b.seed, "")
 	if err != nil {
 		return fmt.Errorf("write the lake: %w", err)
 	}

@@ -28,6 +28,7 @@ const ownIndices = "otel-v1-apm-*,logs-otel-v1-*,muster-*"
 type openSearchBench struct {
 	options
 	engine *engines.OpenSearch
+	url    string // of the engine
 	lake   string
 	out    io.Writer
 
@@ -43,12 +44,15 @@ func runOpenSearch(ctx context.Context, args []string, out io.Writer) error {
 	f.IntVar(&b.pairs, "pairs", 3, "how often each side runs")
 	f.Uint64Var(&b.seed, "seed", 1, "of the corpus")
 	waits := f.Bool("latency", false, "measure what readers wait for instead")
-	spans := f.Int("spans", 300_000, "with -latency: how many are there; log lines and API calls come with them")
+	var l openSearchLatency
+	f.IntVar(&l.spans, "spans", 300_000, "with -latency: how many are there; log lines and API calls come with them")
+	f.BoolVar(&l.alone, "spans-only", false, "with -latency: leave log lines and API calls out")
+	f.StringVar(&l.url, "url", "", "with -latency: an OpenSearch that runs, gets what it lacks of the lake and keeps it")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if *waits {
-		return b.measureLatency(ctx, *spans)
+		return b.measureLatency(ctx, l)
 	}
 	c, err := writeCorpus(b.folder, b.records, b.seed)
 	if err != nil {
@@ -64,6 +68,7 @@ func runOpenSearch(ctx context.Context, args []string, out io.Writer) error {
 	if b.engine, err = engines.StartFastOpenSearch(ctx); err != nil {
 		return err
 	}
+	b.url = b.engine.URL()
 	return errors.Join(b.compare(ctx), b.engine.Close())
 }
 
@@ -137,7 +142,7 @@ func (b *openSearchBench) bare(ctx context.Context, bodies [][]byte) (side, erro
 		return side{}, err
 	}
 	before := cpuOf(b.engine.PID())
-	took, err := loadBare(ctx, b.engine.URL(), bodies)
+	took, err := loadBare(ctx, b.url, bodies)
 	n := 0
 	for _, body := range bodies {
 		n += lines(body) / 2
@@ -162,13 +167,8 @@ func (b *openSearchBench) follow(ctx context.Context, items int) (side, error) {
 	if err := b.empty(ctx); err != nil {
 		return side{}, err
 	}
-	return b.followed(ctx, items)
-}
-
-// followed is follow into the engine as it is.
-func (b *openSearchBench) followed(ctx context.Context, items int) (side, error) {
 	before := cpuOf(b.engine.PID())
-	c, err := measure(ctx, b.muster, "opensearch", "follow", "--once", "--store", b.lake, "--opensearch", b.engine.URL())
+	c, err := measure(ctx, b.muster, "opensearch", "follow", "--once", "--store", b.lake, "--opensearch", b.url)
 	b.peakBytes = max(b.peakBytes, c.peakBytes)
 	return side{float64(items) / c.wall.Seconds(), perDocument(cpuOf(b.engine.PID())-before, items), perDocument(c.cpu, items)}, err
 }
@@ -186,7 +186,7 @@ func (b *openSearchBench) empty(ctx context.Context) error {
 }
 
 func (b *openSearchBench) open() (*opensearch.Store, error) {
-	return opensearch.Open(opensearch.Options{Address: opensearch.Address{URL: b.engine.URL()}})
+	return opensearch.Open(opensearch.Options{Address: opensearch.Address{URL: b.url}})
 }
 
 // holds reports whether the engine has every record of the corpus. The service
@@ -215,7 +215,7 @@ func (b *openSearchBench) holds(ctx context.Context) error {
 }
 
 func (b *openSearchBench) ask(ctx context.Context, method, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, b.engine.URL()+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, b.url+path, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -178,6 +178,7 @@ func (w *row) append(b []byte) []byte {
 	o.full("access_key_id", w.AccessKey)
 	o.full("issued_key_id", w.IssuedKey)
 	w.appendLinks(&o)
+	o.texts("annotations", w.Annotations)
 	if len(w.Attributes) > 0 {
 		a := o.inner("attributes")
 		for k, v := range w.Attributes {

@@ -55,6 +55,11 @@ func (f filter) within(field string, w fleet.Window) filter {
 	return append(f, map[string]any{"range": map[string]any{field: bounds}})
 }
 
+// atLeast is that a number is not below another.
+func atLeast(field string, low int64) any {
+	return map[string]any{"range": map[string]any{field: map[string]any{"gte": low}}}
+}
+
 // contains adds that the field has a part, by the case of its letters.
 func (f filter) contains(field, part string) filter {
 	escaped := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(part)

@@ -2,164 +2,33 @@ package opensearch
 
 import (
 	"context"
-	"iter"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
 
 	"muster/fleet"
 )
 
-const (
-	// judgedTraces bounds how many traces are judged at once: their spans are
-	// held in memory, without evidence.
-	judgedTraces = 500
-	// siftedRecords bounds how many records wait for their traces to be judged.
-	siftedRecords = 500
-	// maxCandidates is the most traces that a search is narrowed to by name.
-	// When more have a span that the filter asks for, the search goes without,
-	// and more traces are judged: slower, and as exact.
-	maxCandidates = 10_000
-)
-
-// sieve tells the traces that meet a query's filter. What a filter says of a
-// whole trace is beyond one search, so that the traces that come into question
-// are found first, by a span that each of them must have, and then judged by all
-// of their spans.
-type sieve struct {
-	store  *Store
-	filter fleet.Filter // nil holds for every trace
-	window fleet.Window
-	met    map[string]bool // by trace
-	// only narrows a search for records to those of the candidates, if that is
-	// possible.
-	only filter
-	// none: no trace at all comes into question.
-	none bool
-}
-
-func (s *Store) newSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
-	v := &sieve{store: s, filter: q.Filter, window: wholeDays(q.Window), met: map[string]bool{}}
-	if q.Filter == nil {
-		return v, nil
-	}
-	span := mustHave(q.Filter)
-	if span == nil {
-		return v, nil
-	}
-	spans := append(filter{}.within("muster.time_us", v.window).set("muster.trace_id", traceID(q.Trace)), span)
-	candidates, err := s.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), spans, maxCandidates+1)
-	if err != nil {
-		return nil, err
-	}
-	v.none = len(candidates) == 0
-	if len(candidates) <= maxCandidates {
-		v.only = filter{}.oneOf("muster.trace_id", candidates)
-	}
-	return v, nil
-}
-
-// keep are the traces that meet the filter, in their order.
-func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {
-	if v.filter == nil {
-		return traces, nil
-	}
-	var chunk []string
-	for _, t := range traces {
-		if _, judged := v.met[t]; !judged {
-			v.met[t] = false // until its spans say otherwise; the empty id has none
-			chunk = append(chunk, t)
-		}
-		if len(chunk) == judgedTraces {
-			if err := v.ask(ctx, chunk); err != nil {
-				return nil, err
-			}
-			chunk = chunk[:0]
-		}
-	}
-	if len(chunk) > 0 {
-		if err := v.ask(ctx, chunk); err != nil {
-			return nil, err
-		}
-	}
-	var out []string
-	for _, t := range traces {
-		if v.met[t] {
-			out = append(out, t)
-		}
-	}
-	return out, nil
-}
-
-// ask judges traces by their spans.
-func (v *sieve) ask(ctx context.Context, traces []string) error {
-	spans := map[string][]fleet.Record{}
-	all := search{
-		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true,
-		query: filter{}.within("muster.time_us", v.window).oneOf("muster.trace_id", traces),
-	}
-	for r, err := range v.store.records(ctx, all) {
-		if err != nil {
-			return err
-		}
-		spans[r.Keys.Trace] = append(spans[r.Keys.Trace], r)
-	}
-	for t, rs := range spans {
-		v.met[t] = fleet.MatchTrace(v.filter, rs)
-	}
-	return nil
-}
-
-// sift yields the records whose traces meet the filter.
-func (v *sieve) sift(ctx context.Context, records iter.Seq2[fleet.Record, error]) iter.Seq2[fleet.Record, error] {
-	if v.filter == nil {
-		return records
-	}
-	return func(yield func(fleet.Record, error) bool) {
-		var waiting []fleet.Record
-		pass := func() bool {
-			traces := make([]string, len(waiting))
-			for i := range waiting {
-				traces[i] = waiting[i].Keys.Trace
-			}
-			if _, err := v.keep(ctx, traces); err != nil {
-				yield(fleet.Record{}, err)
-				return false
-			}
-			for _, r := range waiting {
-				if v.met[r.Keys.Trace] && !yield(r, nil) {
-					return false
-				}
-			}
-			waiting = waiting[:0]
-			return true
-		}
-		for r, err := range records {
-			if err != nil {
-				yield(fleet.Record{}, err)
-				return
-			}
-			if waiting = append(waiting, r); len(waiting) == siftedRecords && !pass() {
-				return
-			}
-		}
-		pass()
-	}
-}
+// asked makes conditions of filters. Annotated: all indices know annotations.
+type asked struct{ annotated bool }
 
 // mustHave is a condition on one span that every trace that meets a filter has a
 // span for; nil when there is none, or none that the index answers.
-func mustHave(f fleet.Filter) any {
+func (a asked) mustHave(f fleet.Filter) any {
 	switch f := f.(type) {
 	case fleet.FilterAll:
 		for _, p := range f {
-			if c := mustHave(p); c != nil {
+			if c := a.mustHave(p); c != nil {
 				return c
 			}
 		}
 	case fleet.FilterAny:
-		return oneMustHold(f, mustHave)
+		return oneMustHold(f, a.mustHave)
 	case fleet.FilterService:
-		return allThatHold(nodeSpan(f.Node), spanCondition(f.Where))
+		return allThatHold(nodeSpan(f.Node), a.spanCondition(f.Where))
 	case fleet.FilterEdge:
-		if c := spanCondition(f.Where); c != nil {
+		if c := a.spanCondition(f.Where); c != nil {
 			return c
 		}
 		if f.From.Name != "" {
@@ -167,7 +36,7 @@ func mustHave(f fleet.Filter) any {
 		}
 	case fleet.FilterTest:
 		if f.Keyword != fleet.KeyDuration { // which is no span's own
-			return testCondition(f)
+			return a.testCondition(f)
 		}
 	}
 	return nil
@@ -175,18 +44,18 @@ func mustHave(f fleet.Filter) any {
 
 // spanCondition holds for every span that meets a filter, and perhaps for
 // others; nil holds for all.
-func spanCondition(f fleet.Filter) any {
+func (a asked) spanCondition(f fleet.Filter) any {
 	switch f := f.(type) {
 	case fleet.FilterAll:
 		var parts []any
 		for _, p := range f {
-			parts = append(parts, spanCondition(p))
+			parts = append(parts, a.spanCondition(p))
 		}
 		return allThatHold(parts...)
 	case fleet.FilterAny:
-		return oneMustHold(f, spanCondition)
+		return oneMustHold(f, a.spanCondition)
 	case fleet.FilterTest:
-		return testCondition(f)
+		return a.testCondition(f)
 	}
 	return nil
 }
@@ -217,7 +86,7 @@ const statusField = "attributes.http.response.status_code"
 
 // testCondition holds for every span that meets a test, and perhaps for others;
 // nil when the index does not tell.
-func testCondition(t fleet.FilterTest) any {
+func (a asked) testCondition(t fleet.FilterTest) any {
 	failed := term("muster.failed", true)
 	switch t.Keyword {
 	case fleet.KeyError:
@@ -237,6 +106,10 @@ func testCondition(t fleet.FilterTest) any {
 		if low, high, outside := t.Range(); t.Op != fleet.OpSet && !outside && (low > 0 || high < 0) {
 			return between("muster.duration_us", low, high)
 		}
+	case fleet.KeyAnnotation:
+		if a.annotated {
+			return annotationCondition(t)
+		}
 	default:
 		field, indexed := indexedText[t.Keyword]
 		text, _ := t.Value.(string)
@@ -245,6 +118,53 @@ func testCondition(t fleet.FilterTest) any {
 		}
 	}
 	return nil
+}
+
+const annotationsField = "muster.annotations"
+
+// annotationCondition asks for the value where that is one term, and for the key
+// where it is not: numbers are spelled in many ways.
+func annotationCondition(t fleet.FilterTest) any {
+	look := t.Key
+	if text, ok := t.Value.(string); ok && t.Op == fleet.OpEqual && len(t.Key)+len(text) < maxTerm {
+		look = annotationTerm(t.Key, text)
+	}
+	if len(look) > maxTerm {
+		return nil
+	}
+	return term(annotationsField, look)
+}
+
+// indexesAnnotations reports whether a filter asks for annotations and every
+// index of spans knows them: those that an older muster made do not.
+func (s *Store) indexesAnnotations(ctx context.Context, f fleet.Filter) (bool, error) {
+	if !asksForAnnotation(f) {
+		return false, nil
+	}
+	var answer struct {
+		Fields map[string]map[string]json.RawMessage `json:"fields"`
+	}
+	path := "/" + strings.Join(patterns([]fleet.Kind{fleet.KindSpan}), ",") + "/_field_caps?include_unmapped=true&fields=" + annotationsField
+	err := s.do(ctx, http.MethodGet, path, nil, &answer)
+	types := answer.Fields[annotationsField]
+	_, some := types["unmapped"]
+	return len(types) > 0 && !some, err
+}
+
+func asksForAnnotation(f fleet.Filter) bool {
+	switch f := f.(type) {
+	case fleet.FilterAll:
+		return slices.ContainsFunc(f, asksForAnnotation)
+	case fleet.FilterAny:
+		return slices.ContainsFunc(f, asksForAnnotation)
+	case fleet.FilterService:
+		return asksForAnnotation(f.Where)
+	case fleet.FilterEdge:
+		return asksForAnnotation(f.Where)
+	case fleet.FilterTest:
+		return f.Keyword == fleet.KeyAnnotation
+	}
+	return false
 }
 
 func term(field string, value any) any {

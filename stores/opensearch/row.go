@@ -2,6 +2,8 @@ package opensearch
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -51,6 +53,10 @@ type row struct {
 	SeenRequest     string          `json:"seen_request_id,omitempty"`
 	SeenCorrelation string          `json:"seen_correlation_id,omitempty"`
 
+	// Annotations are those among the attributes for searches: each key, and each
+	// as key=value.
+	Annotations []string `json:"annotations,omitempty"`
+
 	Attributes map[string]string `json:"attributes,omitempty"` // as they are, not indexed
 	Raw        string            `json:"raw,omitempty"`        // the evidence, not indexed
 }
@@ -69,9 +75,23 @@ func newRow(r *fleet.Record) row {
 		CorrelationVia: k.CorrelationLink.Via, CorrelationSure: k.CorrelationLink.Sure,
 		OriginVia: k.OriginLink.Via, OriginSure: k.OriginLink.Sure,
 		SeenTrace: r.Seen.Trace, SeenRequest: r.Seen.Request, SeenCorrelation: r.Seen.Correlation,
-		Attributes: r.Attributes, Raw: rawText(r.Raw),
+		Annotations: annotations(r.Attributes), Attributes: r.Attributes, Raw: rawText(r.Raw),
 	}
 }
+
+// annotations are the terms by which annotations are found.
+func annotations(attributes map[string]string) []string {
+	var terms []string
+	for name, value := range attributes {
+		if key, ok := strings.CutPrefix(name, fleet.AttrAnnotationPrefix); ok {
+			terms = append(terms, key, annotationTerm(key, value))
+		}
+	}
+	slices.Sort(terms)
+	return terms
+}
+
+func annotationTerm(key, value string) string { return key + "=" + value }
 
 // rawText is fleet.EncodeRaw, and shares the bytes of evidence that is text.
 func rawText(raw []byte) string {

@@ -85,11 +85,45 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 
 // newestTraces are the n traces with the newest records that meet a query, and
 // the time in microseconds of the oldest of these records. More narrows them.
+// OpenSearch groups everything that it finds, however few groups are asked for,
+// so that it is asked for those of the newest records first.
 func (s *Store) newestTraces(ctx context.Context, q *fleet.Query, more filter, n int) (ids []string, oldest int64, err error) {
-	newest := search{
-		query: append(conditions(q).exists("muster.trace_id"), more...), order: sorted("desc", "muster.time_us"),
-		fields: []string{"muster.trace_id", "muster.time_us"},
+	query := append(conditions(q).exists("muster.trace_id"), more...)
+	if n*fewRecords <= maxNewest {
+		since, err := s.timeOfNewest(ctx, q, query, maxNewest)
+		if err != nil {
+			return nil, 0, err
+		}
+		if since != 0 {
+			ids, oldest, err = s.groupedTraces(ctx, q, append(slices.Clone(query), atLeast("muster.time_us", since)), n)
+			if err != nil || len(ids) == n {
+				return ids, oldest, err
+			}
+		}
 	}
+	return s.groupedTraces(ctx, q, query, n)
+}
+
+// fewRecords is how many records a trace has at least, more often than not.
+const fewRecords = 4
+
+// timeOfNewest is the time in microseconds of the n-th newest record that meets
+// a query; 0 when there are fewer.
+func (s *Store) timeOfNewest(ctx context.Context, q *fleet.Query, query filter, n int) (int64, error) {
+	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.time_us"}}
+	body := newest.body(1)
+	body["from"] = n - 1
+	a, err := s.ask(ctx, patterns(q.Kinds), body)
+	if err != nil || len(a.Hits.Hits) == 0 {
+		return 0, err
+	}
+	return a.Hits.Hits[0].number("muster.time_us"), nil
+}
+
+// groupedTraces are the traces of the n newest records that meet a query, one
+// record for each, and the time in microseconds of the oldest of them.
+func (s *Store) groupedTraces(ctx context.Context, q *fleet.Query, query filter, n int) (ids []string, oldest int64, err error) {
+	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.trace_id", "muster.time_us"}}
 	body := newest.body(n)
 	body["collapse"] = map[string]any{"field": "muster.trace_id"}
 	a, err := s.ask(ctx, patterns(q.Kinds), body)
