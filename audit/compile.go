@@ -52,7 +52,7 @@ func (c *compiler) problem(line int, remedy, format string, args ...any) {
 var policyID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // sources are the first parts of the names of the streams.
-var sources = []string{"xray", "logs", "cloudtrail", "trail", "config"}
+var sources = []string{"xray", "logs", "cloudtrail", "trail", "config", "verdicts"}
 
 // facts checks everything that is no expression.
 func (c *compiler) facts(p *Policy) {

@@ -18,12 +18,13 @@ const (
 	SourceCloudTrail = "cloudtrail" // LookupEvents: management events only
 	SourceTrail      = "trail"      // the bucket that a trail delivers to
 	SourceConfig     = "config"     // configuration items
+	SourceVerdicts   = "verdicts"   // of AWS Config's rules
 )
 
 // Sources lists every source in the order in which they are read. Spans come
 // first, since they are what most other records borrow their trace from.
 func Sources() []string {
-	return []string{SourceXRay, SourceLogs, SourceCloudTrail, SourceTrail, SourceConfig}
+	return []string{SourceXRay, SourceLogs, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts}
 }
 
 // Options says what to read. The zero value of every field but AWS is usable.

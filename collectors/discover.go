@@ -89,6 +89,8 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 		return []fleet.Collector{newLookup(o)}, nil
 	case SourceConfig:
 		return []fleet.Collector{newChanges(o)}, nil
+	case SourceVerdicts:
+		return []fleet.Collector{newVerdicts(o)}, nil
 	case SourceLogs:
 		return discoverLogs(ctx, o)
 	}

@@ -227,7 +227,7 @@ func TestOneStreamDeniedDoesNotStopTheOthers(t *testing.T) {
 	all := collectAll(t, s, cfg, fleet.Window{Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Second)})
 	for stream, got := range all {
 		want := fleet.Complete
-		if strings.HasPrefix(stream, "xray") || strings.HasPrefix(stream, "config") {
+		if strings.HasPrefix(stream, "xray") || strings.HasPrefix(stream, "config") || strings.HasPrefix(stream, "verdicts") {
 			want = fleet.Partial
 		}
 		if last := got.ledger[len(got.ledger)-1]; last.Coverage != want || (want == fleet.Partial) != (len(got.through) == 0) {
@@ -285,7 +285,7 @@ func TestDiscoverAsksForWhatItIsNotTold(t *testing.T) {
 	for _, c := range cs {
 		streams = append(streams, c.Stream())
 	}
-	want := "xray/111122223333/us-east-1 cloudtrail/111122223333/us-east-1 trail/111122223333/us-east-1/muster-trail/org config/111122223333/us-east-1"
+	want := "xray/111122223333/us-east-1 cloudtrail/111122223333/us-east-1 trail/111122223333/us-east-1/muster-trail/org config/111122223333/us-east-1 verdicts/111122223333/us-east-1"
 	if got := strings.Join(streams, " "); got != want {
 		t.Errorf("got streams\n%s, want\n%s", got, want)
 	}

@@ -30,7 +30,7 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.region, "region", "", "AWS region; default from the AWS environment")
 	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fs.StringVar(&f.account, "account", "", "account id; default asks STS")
-	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: logs, xray, cloudtrail, trail, config")
+	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: logs, xray, cloudtrail, trail, config, verdicts")
 	fs.StringSliceVar(&f.groups, "log-group", nil, "only these log groups; default all")
 	fs.StringVar(&f.groupPrefix, "log-group-prefix", "", "only log groups that begin so")
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")

@@ -91,7 +91,7 @@ func (cs *configStore) history(_ context.Context, c *call) (any, error) {
 	if !in.LaterTime.IsZero() {
 		to = in.LaterTime.Time
 	}
-	if to.Before(from) {
+	if to.Before(from) && !in.EarlierTime.IsZero() {
 		return nil, failf("InvalidTimeRangeException", "The earlier time must not be after the later time.")
 	}
 	forward := in.ChronologicalOrder == "Forward"

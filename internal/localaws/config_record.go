@@ -85,11 +85,12 @@ type configStore struct {
 	created   map[placedKey]time.Time
 	lastState int64
 	rules     []*configRule
+	judged    map[placedKey]judged // bounded by the resources
 	channels  map[place]*deliveryChannel
 }
 
 func newConfigStore(s *Server) *configStore {
-	return &configStore{s: s, created: make(map[placedKey]time.Time), channels: make(map[place]*deliveryChannel)}
+	return &configStore{s: s, created: make(map[placedKey]time.Time), judged: make(map[placedKey]judged), channels: make(map[place]*deliveryChannel)}
 }
 
 // changed takes a picture of a resource that a call has just created or
@@ -105,6 +106,7 @@ func (cs *configStore) changed(c *call, r resource, configuration any, relations
 		cs.created[key], status = c.Time, "ResourceDiscovered"
 	}
 	item = cs.take(c, r, status, configuration, relationships)
+	cs.judge(c, item)
 }
 
 // deleted takes the last picture of a resource.
@@ -114,6 +116,7 @@ func (cs *configStore) deleted(c *call, r resource) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	item = cs.take(c, r, statusDeleted, nil, nil)
+	cs.judge(c, item)
 	delete(cs.created, c.placedKey(r))
 }
 
@@ -130,10 +133,18 @@ func (cs *configStore) discovered(c *call, r resource, configuration any) {
 	}
 	cs.created[key] = c.Time
 	item = cs.take(c, r, "ResourceDiscovered", configuration, nil)
+	cs.judge(c, item)
 }
 
-// take appends an item and returns it, or nil. The caller holds mu.
+// take appends an item of what a resource is now and returns it, or nil. The
+// caller holds mu.
 func (cs *configStore) take(c *call, r resource, status string, configuration any, relationships []relationship) *configurationItem {
+	captured := c.Time.Add(captureLag)
+	return cs.append(c, r, status, configuration, relationships, captured, captured.Add(cs.s.trouble.delay("config", cs.s.delay.Config)))
+}
+
+// append is take with its times. The caller holds mu.
+func (cs *configStore) append(c *call, r resource, status string, configuration any, relationships []relationship, captured, visible time.Time) *configurationItem {
 	text, err := json.Marshal(configuration)
 	if err != nil {
 		cs.s.log.Error("a configuration cannot be encoded", "type", r.kind, "resource", r.id, "err", err)
@@ -141,8 +152,6 @@ func (cs *configStore) take(c *call, r resource, status string, configuration an
 	}
 	// State ids are milliseconds in AWS too, and here also unique.
 	cs.lastState = max(cs.lastState+1, c.Time.UnixMilli())
-	captured := c.Time.Add(captureLag)
-	visible := captured.Add(cs.s.trouble.delay("config", cs.s.delay.Config))
 	item := configurationItem{
 		baseConfigurationItem: baseConfigurationItem{
 			Version: "1.3", AccountID: c.Account, CaptureTime: timestamp{captured}, Status: status,
@@ -193,6 +202,7 @@ func (cs *configStore) drain() {
 	now := cs.s.now()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	verdicts := time.Duration(0)
 	for i := range cs.items {
 		item := &cs.items[i]
 		if item.visible.After(now) {
@@ -200,6 +210,11 @@ func (cs *configStore) drain() {
 		}
 		if item.CaptureTime.After(now) {
 			item.CaptureTime = timestamp{now}
+			if item.ResourceType == complianceKind { // whose times tell its items apart
+				verdicts++
+				item.CaptureTime = timestamp{now.Add(verdicts * time.Millisecond)}
+				cs.captured(item)
+			}
 		}
 	}
 }

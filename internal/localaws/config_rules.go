@@ -84,6 +84,7 @@ func (cs *configStore) putRule(_ context.Context, c *call) (any, error) {
 		rule.identifier = r.Source.SourceIdentifier
 	}
 	maps.Copy(rule.rule, map[string]any{"ConfigRuleArn": rule.arn, "ConfigRuleId": rule.id, "ConfigRuleState": "ACTIVE"})
+	cs.rejudge(c, rule)
 	c.touch("AWS::Config::ConfigRule", rule.arn)
 	return nil, nil
 }
@@ -114,6 +115,7 @@ func (cs *configStore) deleteRule(_ context.Context, c *call) (any, error) {
 	}
 	c.touch("AWS::Config::ConfigRule", rule.arn)
 	cs.rules = slices.DeleteFunc(cs.rules, func(r *configRule) bool { return r == rule })
+	cs.rejudge(c, rule)
 	return nil, nil
 }
 
@@ -202,8 +204,10 @@ func (cs *configStore) putEvaluations(_ context.Context, c *call) (any, error) {
 		case in.TestMode || there && old.ordered.After(e.OrderingTimestamp.Time): // an older picture's verdict
 		case e.ComplianceType == notApplicable:
 			delete(rule.evaluations, key)
+			cs.recordVerdicts(c, key, cs.newest(c.place(), key), c.Time, c.Time)
 		default:
 			rule.evaluations[key] = evaluation{key, e.ComplianceType, e.Annotation, e.OrderingTimestamp.Time, c.Time, c.Time}
+			cs.recordVerdicts(c, key, cs.newest(c.place(), key), c.Time, c.Time)
 		}
 	}
 	return map[string]any{"FailedEvaluations": failed}, nil

@@ -97,5 +97,6 @@ func (cs *configStore) supplemented(c *call, r resource, configuration any, supp
 	if item = cs.take(c, r, "OK", configuration, nil); item != nil {
 		item.Supplementary = supplementary
 		cs.items[len(cs.items)-1].Supplementary = supplementary // of which item is a copy
+		cs.judge(c, item)
 	}
 }

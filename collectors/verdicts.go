@@ -1,0 +1,346 @@
+package collectors
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/configservice"
+	"github.com/aws/aws-sdk-go-v2/service/configservice/types"
+
+	"muster/fleet"
+)
+
+// verdicts reads what the rules of AWS Config said of resources. The answers of
+// the rules hold the last evaluation of each resource only; what was said in
+// between is in the resource's compliance timeline, where the recorder keeps one.
+type verdicts struct{ changes }
+
+func newVerdicts(o Options) *verdicts {
+	return &verdicts{changes{source: newSource(o, SourceVerdicts, ""), client: configservice.NewFromConfig(o.AWS)}}
+}
+
+// evaluated is a resource, and what each rule said of it last.
+type evaluated struct {
+	kind, id string
+	last     map[string]*types.EvaluationResult // by rule
+}
+
+// Collect yields the verdicts given in the window: each change of a rule's mind
+// where the recorder keeps timelines, and the last evaluations elsewhere.
+func (v *verdicts) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		read := v.bounds(w, configOverlap, configReach)
+		out := &output{s: &v.source, yield: yield, window: read}
+		if err := v.collect(ctx, read, out); err != nil {
+			out.end(fmt.Errorf("read the verdicts of AWS Config's rules: %w", err))
+		}
+	}
+}
+
+func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) error {
+	rules, err := v.rules(ctx)
+	if err != nil {
+		return err
+	}
+	resources := map[resourceKey]*evaluated{}
+	for _, rule := range rules {
+		if err := v.details(ctx, rule, read, resources); err != nil {
+			return fmt.Errorf("read what %s says: %w", rule, err)
+		}
+	}
+	kept, err := v.keepsTimelines(ctx)
+	if err != nil {
+		return err
+	}
+	work := v.evaluations
+	if kept {
+		work = v.timeline
+		if err := v.deleted(ctx, read, resources); err != nil {
+			return err
+		}
+	}
+	list := slices.SortedFunc(maps.Values(resources), func(a, b *evaluated) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	})
+	err = fanOut(ctx, configCalls, list, out, func(ctx context.Context, r *evaluated, send func(fleet.Batch) error) error {
+		if err := work(ctx, r, read, send); err != nil {
+			return fmt.Errorf("read the verdicts on %s %s: %w", r.kind, r.id, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return out.finish()
+}
+
+type resourceKey struct{ kind, id string }
+
+// rules lists the names of the rules that there are.
+func (v *verdicts) rules(ctx context.Context) ([]string, error) {
+	in := &configservice.DescribeComplianceByConfigRuleInput{}
+	var names []string
+	var p pager
+	for {
+		page, err := call(ctx, &v.source, "config:DescribeComplianceByConfigRule", v.client.DescribeComplianceByConfigRule, in)
+		if err != nil {
+			return nil, fmt.Errorf("list the rules: %w", err)
+		}
+		for _, r := range page.ComplianceByConfigRules {
+			names = append(names, aws.ToString(r.ConfigRuleName))
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			slices.Sort(names)
+			return slices.Compact(names), err // a page may come twice
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// details gathers the resources that a rule has evaluated since the window began.
+func (v *verdicts) details(ctx context.Context, rule string, w fleet.Window, all map[resourceKey]*evaluated) error {
+	in := &configservice.GetComplianceDetailsByConfigRuleInput{ConfigRuleName: &rule, Limit: configPage}
+	var p pager
+	for {
+		page, err := call(ctx, &v.source, "config:GetComplianceDetailsByConfigRule", v.client.GetComplianceDetailsByConfigRule, in)
+		if _, gone := errors.AsType[*types.NoSuchConfigRuleException](err); gone {
+			return nil // deleted between listing and reading
+		}
+		if err != nil {
+			return err
+		}
+		for i := range page.EvaluationResults {
+			e := &page.EvaluationResults[i]
+			if e.EvaluationResultIdentifier == nil || e.EvaluationResultIdentifier.EvaluationResultQualifier == nil || aws.ToTime(e.ResultRecordedTime).Before(w.Start) {
+				continue
+			}
+			q := e.EvaluationResultIdentifier.EvaluationResultQualifier
+			key := resourceKey{aws.ToString(q.ResourceType), aws.ToString(q.ResourceId)}
+			if all[key] == nil {
+				all[key] = &evaluated{key.kind, key.id, map[string]*types.EvaluationResult{}}
+			}
+			all[key].last[rule] = e
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			return err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// complianceType is the type of the items that are a resource's timeline.
+const complianceType = types.ResourceTypeResourceCompliance
+
+// keepsTimelines reports whether a recorder records compliance.
+func (v *verdicts) keepsTimelines(ctx context.Context) (bool, error) {
+	out, err := call(ctx, &v.source, "config:DescribeConfigurationRecorders", v.client.DescribeConfigurationRecorders, &configservice.DescribeConfigurationRecordersInput{})
+	if err != nil {
+		return false, fmt.Errorf("ask what the recorder records: %w", err)
+	}
+	return slices.ContainsFunc(out.ConfigurationRecorders, func(r types.ConfigurationRecorder) bool {
+		g := r.RecordingGroup
+		if g == nil {
+			return true // which records everything
+		}
+		if x := g.ExclusionByResourceTypes; x != nil && len(x.ResourceTypes) > 0 {
+			return !slices.Contains(x.ResourceTypes, complianceType)
+		}
+		return g.AllSupported || slices.Contains(g.ResourceTypes, complianceType)
+	}), nil
+}
+
+// deleted adds the resources whose timeline ended in the window: the rules tell
+// no more of them.
+func (v *verdicts) deleted(ctx context.Context, w fleet.Window, all map[resourceKey]*evaluated) error {
+	known, err := v.resources(ctx, string(complianceType), w)
+	if err != nil {
+		return fmt.Errorf("list what has a compliance timeline: %w", err)
+	}
+	for _, r := range known {
+		kind, id, _ := strings.Cut(aws.ToString(r.ResourceId), "/")
+		if key := (resourceKey{kind, id}); r.ResourceDeletionTime != nil && all[key] == nil {
+			all[key] = &evaluated{kind: kind, id: id}
+		}
+	}
+	return nil
+}
+
+// evaluations sends the last evaluations of a resource.
+func (v *verdicts) evaluations(_ context.Context, r *evaluated, w fleet.Window, send func(fleet.Batch) error) error {
+	var b fleet.Batch
+	for _, rule := range slices.Sorted(maps.Keys(r.last)) {
+		e := r.last[rule]
+		if at := aws.ToTime(e.ResultRecordedTime); at.Before(w.End) {
+			b.Records = append(b.Records, v.verdict(r, ruleSaid{Rule: rule, Compliance: string(e.ComplianceType)}, at))
+		}
+	}
+	if len(b.Records) == 0 {
+		return nil
+	}
+	return send(b)
+}
+
+// timeline sends the verdicts by which a resource's compliance changed in the
+// window.
+func (v *verdicts) timeline(ctx context.Context, r *evaluated, w fleet.Window, send func(fleet.Batch) error) error {
+	var before map[string]ruleSaid
+	for s := newSlicer(w, configSpan, configSpan); s.more(); s.done(1) {
+		slice := s.slice()
+		for item, err := range v.items(ctx, r, &configservice.GetResourceConfigHistoryInput{
+			EarlierTime: &slice.Start, LaterTime: &slice.End, ChronologicalOrder: types.ChronologicalOrderForward, Limit: configPage,
+		}) {
+			if err != nil {
+				return err
+			}
+			if before == nil {
+				if before, err = v.saidBefore(ctx, r, item); err != nil {
+					return err
+				}
+			}
+			said, err := rulesSaid(item)
+			if err != nil {
+				return err
+			}
+			var b fleet.Batch
+			for _, rule := range slices.Sorted(maps.Keys(said)) {
+				if said[rule].Compliance != before[rule].Compliance {
+					b.Records = append(b.Records, v.verdict(r, said[rule], aws.ToTime(item.ConfigurationItemCaptureTime)))
+				}
+			}
+			before = said
+			if len(b.Records) > 0 {
+				if err := send(b); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// saidBefore is what the rules said until an item was captured.
+func (v *verdicts) saidBefore(ctx context.Context, r *evaluated, item *types.ConfigurationItem) (map[string]ruleSaid, error) {
+	if item.ConfigurationItemStatus == types.ConfigurationItemStatusResourceDiscovered {
+		return map[string]ruleSaid{}, nil
+	}
+	for item, err := range v.items(ctx, r, &configservice.GetResourceConfigHistoryInput{
+		LaterTime: aws.Time(aws.ToTime(item.ConfigurationItemCaptureTime).Add(-time.Millisecond)), ChronologicalOrder: types.ChronologicalOrderReverse, Limit: 1,
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		return rulesSaid(item)
+	}
+	return map[string]ruleSaid{}, nil
+}
+
+// items reads a resource's timeline.
+func (v *verdicts) items(ctx context.Context, r *evaluated, in *configservice.GetResourceConfigHistoryInput) iter.Seq2[*types.ConfigurationItem, error] {
+	return func(yield func(*types.ConfigurationItem, error) bool) {
+		in.ResourceType, in.ResourceId = complianceType, aws.String(r.kind+"/"+r.id)
+		var p pager
+		for {
+			page, err := call(ctx, &v.source, "config:GetResourceConfigHistory", v.client.GetResourceConfigHistory, in)
+			if _, unknown := errors.AsType[*types.ResourceNotDiscoveredException](err); unknown {
+				return // evaluated, and its compliance not recorded yet
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.ConfigurationItems {
+				if !yield(&page.ConfigurationItems[i], nil) {
+					return
+				}
+			}
+			more, err := p.next(page.NextToken)
+			if err != nil {
+				yield(nil, err)
+			}
+			if err != nil || !more {
+				return
+			}
+			in.NextToken = page.NextToken
+		}
+	}
+}
+
+// ruleSaid is a rule's word in a timeline.
+type ruleSaid struct {
+	Rule       string `json:"configRuleName"`
+	ARN        string `json:"configRuleArn,omitempty"`
+	ID         string `json:"configRuleId,omitempty"`
+	Compliance string `json:"complianceType"`
+}
+
+// rulesSaid is what the rules say in an item of a timeline, by their names; the
+// item of a deleted resource has none.
+func rulesSaid(item *types.ConfigurationItem) (map[string]ruleSaid, error) {
+	var c *struct {
+		Rules []ruleSaid `json:"configRuleList"`
+	}
+	said := map[string]ruleSaid{}
+	if text := aws.ToString(item.Configuration); text != "" {
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			return nil, fmt.Errorf("the configuration of %s, state %s: %w", aws.ToString(item.ResourceId), aws.ToString(item.ConfigurationStateId), err)
+		}
+	}
+	if c != nil {
+		for _, r := range c.Rules {
+			said[r.Rule] = r
+		}
+	}
+	return said, nil
+}
+
+// verdict is the record of what a rule said of a resource. What it annotated is
+// known of its last word only.
+func (v *verdicts) verdict(r *evaluated, said ruleSaid, at time.Time) fleet.Record {
+	at = at.UTC().Truncate(time.Microsecond)
+	annotation := ""
+	if last := r.last[said.Rule]; last != nil && string(last.ComplianceType) == said.Compliance {
+		annotation = aws.ToString(last.Annotation)
+	}
+	doc, err := json.Marshal(struct {
+		ruleSaid
+		ResourceType string    `json:"resourceType"`
+		ResourceID   string    `json:"resourceId"`
+		At           time.Time `json:"resultRecordedTime"`
+		Annotation   string    `json:"annotation,omitempty"`
+	}{said, r.kind, r.id, at, annotation})
+	if err != nil {
+		doc = nil // texts and a time of AWS's always marshal
+	}
+	resource := fleet.ResourceName(r.kind, r.id)
+	record := fleet.Record{
+		ID: clean(said.Rule + "/" + resource + "@" + at.Format(time.RFC3339Nano)), Kind: fleet.KindVerdict, Time: at,
+		Account: v.account, Region: v.region, Name: clean(said.Rule), Raw: compact(doc),
+		Message:    oneLine(said.Rule + " says " + said.Compliance + " of " + resource),
+		Attributes: map[string]string{},
+	}
+	item := configItem{ResourceType: r.kind, ResourceID: r.id}
+	record.Service, record.Resources = clean(item.service()), item.resources()
+	if said.Compliance == string(types.ComplianceTypeNonCompliant) {
+		record.Error = said.Compliance
+	}
+	if annotation != "" {
+		record.Message = oneLine(record.Message + ": " + annotation)
+	}
+	for name, value := range map[string]string{
+		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID,
+	} {
+		set(record.Attributes, name, value)
+	}
+	return record
+}
