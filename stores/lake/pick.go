@@ -48,7 +48,7 @@ func (l *Lake) pick(ctx context.Context, q *fleet.Query) ([]fleet.Record, error)
 	if value == "" {
 		column, value = "correlation_id", q.Correlation
 	}
-	rows, err := pickLive[row](ctx, l, files, column, value)
+	rows, err := pickLive(ctx, l, files, column, value, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (l *Lake) pickRelated(ctx context.Context, q *fleet.Query, but string) ([]s
 	if err != nil {
 		return nil, err
 	}
-	rows, err := pickLive[rowKeys](ctx, l, files, "correlation_id", q.Correlation)
+	rows, err := pickLive(ctx, l, files, "correlation_id", q.Correlation, keyColumns)
 	if err != nil {
 		return nil, err
 	}
@@ -122,52 +122,23 @@ func meets(r *row, q *fleet.Query, exact usRange) bool {
 		is(q.Request, r.Request) && (!q.Errors || r.Error != "")
 }
 
-// pickable is a row, or a part of one, that another may replace.
-type pickable[T any] interface {
-	*T
-	id() string
-	key() recordKey
-	version() rowVersion
-}
-
-// rowKeys is the part of a row that says which trace and journey it belongs to,
-// and whether it is live.
-type rowKeys struct {
-	ID          string `parquet:"id"`
-	Revision    int32  `parquet:"revision"`
-	Kind        string `parquet:"kind"`
-	TimeUS      int64  `parquet:"time_us"`
-	Trace       string `parquet:"trace_id"`
-	Correlation string `parquet:"correlation_id"`
-	Amendment   int64  `parquet:"amendment"`
-}
-
-func (w *row) id() string { return w.ID }
-
 func (w *row) key() recordKey {
 	return recordKey{newDayKey(fleet.Kind(w.Kind), w.TimeUS), hashID(w.ID)}
 }
 
 func (w *row) version() rowVersion { return rowVersion{w.Revision, w.Amendment} }
 
-func (w *rowKeys) id() string { return w.ID }
-
-func (w *rowKeys) key() recordKey {
-	return recordKey{newDayKey(fleet.Kind(w.Kind), w.TimeUS), hashID(w.ID)}
-}
-
-func (w *rowKeys) version() rowVersion { return rowVersion{w.Revision, w.Amendment} }
-
 // pickLive reads the live rows of files that have a value in a column. The files
-// are all that a query needs, with those that amend the others.
-func pickLive[T any, P pickable[T]](ctx context.Context, l *Lake, files []*stored, column, value string) ([]P, error) {
-	found := make([][]P, len(files))
+// are all that a query needs, with those that amend the others. Columns, nil for
+// all, are those that are read, keyColumns among them.
+func pickLive(ctx context.Context, l *Lake, files []*stored, column, value string, columns map[string]bool) ([]*row, error) {
+	found := make([][]*row, len(files))
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(pickers)
 	for i, f := range files {
 		g.Go(func() error {
 			var err error
-			found[i], err = pickFile[T, P](inner, l, f, column, []string{value})
+			found[i], err = pickFile(inner, l, f, column, []string{value}, columns)
 			return err
 		})
 	}
@@ -179,7 +150,7 @@ func pickLive[T any, P pickable[T]](ctx context.Context, l *Lake, files []*store
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(rows, func(r P) bool {
+	return slices.DeleteFunc(rows, func(r *row) bool {
 		v, amended := newest[r.key()]
 		return amended && v.newer(r.version())
 	}), nil
@@ -187,18 +158,18 @@ func pickLive[T any, P pickable[T]](ctx context.Context, l *Lake, files []*store
 
 // newestVersions are those of the rows that amend the records of others. As in
 // evidence.live, a record is an id among those of its kind and day.
-func newestVersions[T any, P pickable[T]](ctx context.Context, l *Lake, files []*stored, rows []P) (map[recordKey]rowVersion, error) {
+func newestVersions(ctx context.Context, l *Lake, files []*stored, rows []*row) (map[recordKey]rowVersion, error) {
 	ids := map[dayKey][]string{}
 	for _, r := range rows {
 		k := r.key()
-		ids[k.dayKey] = append(ids[k.dayKey], r.id())
+		ids[k.dayKey] = append(ids[k.dayKey], r.ID)
 	}
 	newest := map[recordKey]rowVersion{}
 	for _, f := range files {
 		if !f.amends || len(ids[f.key]) == 0 {
 			continue
 		}
-		amending, err := pickFile[rowKeys](ctx, l, f, "id", ids[f.key])
+		amending, err := pickFile(ctx, l, f, "id", ids[f.key], keyColumns)
 		if err != nil {
 			return nil, err
 		}
@@ -212,7 +183,7 @@ func newestVersions[T any, P pickable[T]](ctx context.Context, l *Lake, files []
 }
 
 // pickFile reads the rows of a file that have one of some values in a column.
-func pickFile[T any, P pickable[T]](ctx context.Context, l *Lake, f *stored, column string, values []string) ([]P, error) {
+func pickFile(ctx context.Context, l *Lake, f *stored, column string, values []string, columns map[string]bool) ([]*row, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -229,7 +200,7 @@ func pickFile[T any, P pickable[T]](ctx context.Context, l *Lake, f *stored, col
 		return nil, errNotPicked
 	}
 	leaf, _ := file.parquet.Schema().Lookup(column)
-	var out []P
+	var out []*row
 	for _, group := range file.parquet.RowGroups() {
 		numbers, err := findRows(group.ColumnChunks()[leaf.ColumnIndex], values)
 		if err != nil {
@@ -238,7 +209,7 @@ func pickFile[T any, P pickable[T]](ctx context.Context, l *Lake, f *stored, col
 		if len(out)+len(numbers) > maxPicked {
 			return nil, errNotPicked
 		}
-		rows, err := groupRows[T](group, numbers)
+		rows, err := pickRows(group, numbers, columns)
 		if err != nil {
 			return nil, fmt.Errorf("read rows of %s: %w", f.name, err)
 		}
@@ -364,31 +335,4 @@ func (s *seeker) plain(out []int64, first int64, page parquet.Page) ([]int64, er
 			return out, err
 		}
 	}
-}
-
-// groupRows reads rows of a row group by their ascending numbers.
-func groupRows[T any](group parquet.RowGroup, numbers []int64) ([]T, error) {
-	if len(numbers) == 0 {
-		return nil, nil
-	}
-	r := parquet.NewGenericRowGroupReader[T](group)
-	defer func() { _ = r.Close() }() // only read
-	rows := make([]T, len(numbers))
-	for i := 0; i < len(numbers); {
-		n := 1 // rows that lie together
-		for i+n < len(numbers) && numbers[i+n] == numbers[i]+int64(n) {
-			n++
-		}
-		if err := r.SeekToRow(numbers[i]); err != nil {
-			return nil, err
-		}
-		for read := 0; read < n; {
-			got, err := r.Read(rows[i+read : i+n])
-			if read += got; read < n && got == 0 {
-				return nil, cmp.Or(err, io.ErrNoProgress)
-			}
-		}
-		i += n
-	}
-	return rows, nil
 }

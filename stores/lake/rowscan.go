@@ -99,7 +99,7 @@ func (s *rowScan) group(g parquet.RowGroup) error {
 			s.pairs[i], s.filled[i] = s.pairs[i][:0], 0
 		}
 		for _, c := range columns {
-			if err := c.read(s, n); err != nil {
+			if err := c.read(s, 0, n); err != nil {
 				return err
 			}
 		}
@@ -147,7 +147,11 @@ const scanValues = 128
 
 // columnScan reads the values of one column, row by row.
 type columnScan struct {
-	pages    parquet.Pages
+	pages parquet.Pages
+	// released says that no text is kept that lies in a page, so that each is
+	// given back when it was read: page is the one at hand.
+	released bool
+	page     parquet.Page
 	values   parquet.ValueReader // of the page at hand; nil before the first
 	ended    bool                // that page has no more than the buffer
 	buffer   []parquet.Value
@@ -168,6 +172,10 @@ func (c *columnScan) peek() (*parquet.Value, error) {
 			if err != nil {
 				return nil, err
 			}
+			if c.released {
+				c.drop()
+				c.page = page
+			}
 			c.values, c.ended = page.Values(), false
 		}
 		n, err := c.values.ReadValues(c.buffer)
@@ -179,12 +187,12 @@ func (c *columnScan) peek() (*parquet.Value, error) {
 	return &c.buffer[c.at], nil
 }
 
-// read sets the column of the first n rows.
-func (c *columnScan) read(s *rowScan, n int) error {
+// read sets the column of n rows, from one of those in s on.
+func (c *columnScan) read(s *rowScan, from, n int) error {
 	if c.repeated {
-		return c.readLists(s, n)
+		return c.readLists(s, from, n)
 	}
-	for i := range n {
+	for i := from; i < from+n; i++ {
 		if c.at == c.have {
 			if v, err := c.peek(); v == nil {
 				return cmp.Or(err, io.ErrUnexpectedEOF)
@@ -198,8 +206,8 @@ func (c *columnScan) read(s *rowScan, n int) error {
 
 // readLists is read for a column with any number of values a row, of which the
 // first repeats nothing.
-func (c *columnScan) readLists(s *rowScan, n int) error {
-	for i := range n {
+func (c *columnScan) readLists(s *rowScan, from, n int) error {
+	for i := from; i < from+n; i++ {
 		for first := true; ; first = false {
 			v, err := c.peek()
 			switch {
