@@ -3,6 +3,7 @@ package collectors
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type trailEvent struct {
 	ErrorCode       string          `json:"errorCode"`
 	ErrorMessage    string          `json:"errorMessage"`
 	RequestID       string          `json:"requestID"`
-	ReadOnly        *bool           `json:"readOnly"`
+	ReadOnly        *trailBool      `json:"readOnly"`
 	ManagementEvent *bool           `json:"managementEvent"`
 	Recipient       string          `json:"recipientAccountId"`
 	SharedEventID   string          `json:"sharedEventID"`
@@ -45,6 +46,23 @@ type trailEvent struct {
 		OriginalEventID   string `json:"originalEventID"`
 		OriginalRequestID string `json:"originalRequestID"`
 	} `json:"addendum"`
+}
+
+// trailBool is a boolean. In a record it is one; LookupEvents' own member beside
+// the record is text, and others who write records copy that.
+type trailBool bool
+
+// UnmarshalJSON reads a boolean, or one in quotes.
+func (b *trailBool) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case "true", `"true"`:
+		*b = true
+	case "false", `"false"`:
+		*b = false
+	default:
+		return fmt.Errorf("%s is neither true nor false", clip(string(text), maxIDBytes))
+	}
+	return nil
 }
 
 type trailIdentity struct {
@@ -220,7 +238,7 @@ func (e *trailEvent) category() string {
 // AWS names such calls alike.
 func (e *trailEvent) readOnly() bool {
 	if e.ReadOnly != nil {
-		return *e.ReadOnly
+		return bool(*e.ReadOnly)
 	}
 	for _, verb := range []string{"Describe", "Get", "List", "Head", "Lookup", "Query", "Scan", "Search"} {
 		if strings.HasPrefix(e.EventName, verb) {

@@ -126,6 +126,19 @@ func TestTrailEventBecomesACall(t *testing.T) {
 	}
 }
 
+func TestTrailEventSaysInTextWhetherItOnlyRead(t *testing.T) {
+	for said, want := range map[string]string{`true`: "true", `"true"`: "true", `false`: "", `"false"`: ""} {
+		doc := strings.Replace(trailText, `"readOnly":false`, `"readOnly":`+said, 1)
+		r := parseTrailEvent([]byte(doc), origin{})
+		if got := r.Attributes[fleet.AttrReadOnly]; got != want || r.Seen.Request == "" {
+			t.Errorf("readOnly %s: %q, request %q", said, got, r.Seen.Request)
+		}
+	}
+	if r := parseTrailEvent([]byte(strings.Replace(trailText, `"readOnly":false`, `"readOnly":"perhaps"`, 1)), origin{}); r.Seen.Request != "" {
+		t.Errorf("a record that is neither was read: %+v", r)
+	}
+}
+
 func TestAddendumOutranksItsOriginal(t *testing.T) {
 	doc := strings.Replace(event1, `{"eventID":"e-1"`, `{"eventID":"e-9","addendum":{"reason":"UPDATED_DATA","originalEventID":"e-1"}`, 1)
 	r := parseTrailEvent([]byte(doc), origin{})

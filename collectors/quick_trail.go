@@ -19,9 +19,10 @@ var (
 // trailScan reads CloudTrail records by a scanner. It keeps its room.
 type trailScan struct {
 	scanner
-	event                trailEvent
-	readOnly, management bool
-	resources            []trailResource
+	event      trailEvent
+	readOnly   trailBool
+	management bool
+	resources  []trailResource
 }
 
 // read reads the record that doc begins with, and returns its canonical
@@ -64,7 +65,7 @@ func (t *trailScan) member(key []byte) bool {
 		if t.peek() != 'n' {
 			e.ReadOnly = &t.readOnly
 		}
-		return t.boolInto(&t.readOnly)
+		return t.boolInto((*bool)(&t.readOnly))
 	case "managementEvent":
 		e.ManagementEvent = nil
 		if t.peek() != 'n' {
