@@ -57,14 +57,7 @@ func (c caller) query(ctx context.Context, service, action string, params map[st
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", service, action, err)
 	}
-	var head struct {
-		Request string `xml:"requestId"`
-		Wrapped string `xml:"ResponseMetadata>RequestId"`
-	}
-	if err := xml.Unmarshal(answer.body, &head); err != nil {
-		return "", fmt.Errorf("%s %s: read the answer: %w", service, action, err)
-	}
-	id := head.Request + head.Wrapped // one of the two
+	id := answer.request
 	c.truth.Call(truth.Call{Request: id, Service: service, Operation: action})
 	if out == nil {
 		return id, nil
@@ -117,6 +110,18 @@ type response struct {
 	body    []byte
 }
 
+// refusedError is an answer of 400 or above.
+type refusedError struct {
+	status int
+	body   []byte
+}
+
+// Error shows the status and the answer.
+func (r *refusedError) Error() string { return fmt.Sprintf("status %d: %s", r.status, r.body) }
+
+// missing reports whether what was asked for is not there.
+func (r *refusedError) missing() bool { return bytes.Contains(r.body, []byte("NotFoundException")) }
+
 // send signs and sends a request. An answer of 400 or above is an error.
 func (c caller) send(ctx context.Context, service string, r request) (response, error) {
 	endpoint := c.endpoint
@@ -152,7 +157,7 @@ func (c caller) send(ctx context.Context, service string, r request) (response, 
 		return response{}, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
-		return response{}, fmt.Errorf("status %d: %s", resp.StatusCode, body)
+		return response{}, &refusedError{resp.StatusCode, body}
 	}
 	id := resp.Header.Get("X-Amzn-Requestid")
 	if id == "" {

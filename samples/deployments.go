@@ -2,6 +2,7 @@ package samples
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"muster/samples/faults"
@@ -50,11 +51,25 @@ func (f *Fleet) deploy(ctx context.Context, version string) ([]string, error) {
 	updated, err := ci.json(ctx, "ecs", "UpdateService", map[string]any{
 		"cluster": cluster, "service": Shipping, "taskDefinition": made.TaskDefinition.ARN,
 	}, nil)
+	if answer, ok := errors.AsType[*refusedError](err); ok && answer.missing() {
+		updated, err = ci.createService(ctx, made.TaskDefinition.ARN)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("deploy %s %s: %w", Shipping, version, err)
 	}
 	f.services[Shipping].t.Deploy(version)
 	return []string{registered, updated}, nil
+}
+
+// createService makes shipping a service of ECS, where AWS has none yet. It runs
+// no task: the fleet's processes are not AWS's.
+func (c caller) createService(ctx context.Context, task string) (request string, err error) {
+	if _, err := c.json(ctx, "ecs", "CreateCluster", map[string]any{"clusterName": cluster}, nil); err != nil {
+		return "", err
+	}
+	return c.json(ctx, "ecs", "CreateService", map[string]any{
+		"cluster": cluster, "serviceName": Shipping, "taskDefinition": task, "desiredCount": 0,
+	}, nil)
 }
 
 // release deploys what the fault "bad deployment" wants before a journey.

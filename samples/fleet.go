@@ -142,12 +142,22 @@ func (f *Fleet) stopPolling() {
 func (f *Fleet) unhandled() string {
 	for _, from := range f.order {
 		for by, sent := range from.sent {
-			if n, done := sent(), f.services[by].handled[by](); done < n {
+			if n, done := sent(), f.handled(by); done < n {
 				return fmt.Sprintf("%d of %d messages of %s are not handled by %s", n-done, n, from.name, by)
 			}
 		}
 	}
 	return ""
+}
+
+// handled is how many messages a part of the fleet has handled.
+func (f *Fleet) handled(by string) int64 {
+	for _, s := range f.order {
+		if n := s.handled[by]; n != nil {
+			return n()
+		}
+	}
+	return 0
 }
 
 // Close stops the services, the front door first.

@@ -46,6 +46,10 @@ type Options struct {
 	// to; "" takes Endpoint, since the stand-in plays one.
 	Collector string
 	Region    string
+	// Workflows says that AWS has Step Functions, and EventBridge with it: then
+	// orders puts its events on the bus as well, and shipping has couriers booked
+	// by a state machine.
+	Workflows bool
 	// Credentials are a user's who may assume the services' roles; nil takes
 	// those of the environment.
 	Credentials aws.CredentialsProvider

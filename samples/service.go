@@ -53,8 +53,11 @@ type Service struct {
 	polling sync.WaitGroup
 	on      account
 
-	sent, handled map[string]func() int64 // counts of messages, by who handles them
+	sent, handled map[string]func() int64 // counts of messages, by who handles them: a service, or couriers
 }
+
+// couriers is the part of shipping that has messages of its own.
+const couriers = "couriers"
 
 // StartService starts one service alone, with its own table, queue or topic.
 func StartService(ctx context.Context, name string, o Options, at Place) (*Service, error) {
@@ -114,7 +117,7 @@ type runner interface{ Run(ctx context.Context) }
 
 // build makes the service and starts what it does by itself.
 func (s *Service) build(ctx context.Context, mux *http.ServeMux, o Options, peers map[string]string) error {
-	made, err := s.make(ctx, o.faults(), s.finder(peers))
+	made, err := s.make(ctx, o, s.finder(peers))
 	if err != nil {
 		return err
 	}
@@ -142,16 +145,17 @@ func (s *Service) finder(peers map[string]string) func(name string) telemetry.Pe
 	}
 }
 
-func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) telemetry.Peer) (any, error) {
+func (s *Service) make(ctx context.Context, o Options, peer func(string) telemetry.Peer) (any, error) {
+	fs := o.faults()
 	switch s.name {
 	case Gateway:
 		return gateway.New(s.t, peer(Orders)), nil
 	case Orders:
 		svc, err := orders.New(ctx, s.t, orders.Options{
-			Payments: peer(Payments), Inventory: peer(Inventory), Shipping: peer(Shipping), Faults: fs,
+			Payments: peer(Payments), Inventory: peer(Inventory), Shipping: peer(Shipping), Faults: fs, Announce: o.Workflows,
 		})
 		if err == nil {
-			s.sent[Notifications], s.sent[Documents] = svc.Published, svc.Documents
+			s.sent[Notifications], s.sent[Documents], s.sent[couriers] = svc.Published, svc.Documents, svc.Announced
 		}
 		return svc, err
 	case Payments:
@@ -161,9 +165,9 @@ func (s *Service) make(ctx context.Context, fs faults.Set, peer func(string) tel
 	case Inventory:
 		return inventory.New(ctx, s.t, inventory.Options{Orders: peer(Orders), Faults: fs})
 	case Shipping:
-		svc, err := shipping.New(ctx, s.t)
+		svc, err := shipping.New(ctx, s.t, shipping.Options{Couriers: o.Workflows})
 		if err == nil {
-			s.sent[Shipping], s.handled[Shipping] = svc.Published, svc.Handled
+			s.sent[Shipping], s.handled[Shipping], s.handled[couriers] = svc.Published, svc.Handled, svc.Booked
 		}
 		return svc, err
 	case Notifications:

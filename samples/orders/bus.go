@@ -37,6 +37,7 @@ type Event struct {
 }
 
 type bus struct {
+	announcer *announcer // nil without EventBridge
 	client    *sns.Client
 	topic     string
 	published atomic.Int64
@@ -76,7 +77,10 @@ func (b *bus) publish(ctx context.Context, t *telemetry.Telemetry, o Order, even
 	}
 	t.Log.InfoContext(ctx, "event published", "type", e.Type, "aggregate_id", e.Order, "sequence", e.Sequence, telemetry.FieldMessage, *out.MessageId)
 	t.Log.InfoContext(telemetry.Unlinked(ctx), "event relayed", "type", e.Type, telemetry.FieldMessage, *out.MessageId)
-	return nil
+	if b.announcer == nil {
+		return nil
+	}
+	return b.announcer.put(ctx, t, e)
 }
 
 // carriesCorrelation is true for every other order of a run, the same ones

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Payments, Inventory, Shipping telemetry.Peer
 	Faults                        faults.Set
+	// Announce puts events on EventBridge's default bus too.
+	Announce bool
 }
 
 // Order is an order as clients place and read it. Clients choose the id, so
@@ -68,6 +70,9 @@ func New(ctx context.Context, t *telemetry.Telemetry, o Options) (*Orders, error
 	if err != nil {
 		return nil, err
 	}
+	if o.Announce {
+		b.announcer = newAnnouncer(t)
+	}
 	p, err := openPapers(ctx, t, o.Faults)
 	if err != nil {
 		return nil, err
@@ -80,6 +85,14 @@ func (s *Orders) Documents() int64 { return s.papers.sent.Load() }
 
 // Published is how many events have been published.
 func (s *Orders) Published() int64 { return s.bus.published.Load() }
+
+// Announced is how many placed orders have been put on EventBridge's bus.
+func (s *Orders) Announced() int64 {
+	if s.bus.announcer == nil {
+		return 0
+	}
+	return s.bus.announcer.placed.Load()
+}
 
 // Routes adds what other services may ask for.
 func (s *Orders) Routes(mux *http.ServeMux) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,11 +43,19 @@ type Shipping struct {
 	db        *dynamodb.Client
 	out       *sqs.Client
 	consumer  *queue.Consumer
+	couriers  *couriers // nil without Step Functions
 	published atomic.Int64
 }
 
+// Options say what the service does.
+type Options struct {
+	// Couriers has one booked for each placed order, by a state machine of Step
+	// Functions that events of EventBridge start.
+	Couriers bool
+}
+
 // New makes the service's table and queue.
-func New(ctx context.Context, t *telemetry.Telemetry) (*Shipping, error) {
+func New(ctx context.Context, t *telemetry.Telemetry, o Options) (*Shipping, error) {
 	if err := t.Table(ctx, table, "order", ""); err != nil {
 		return nil, err
 	}
@@ -54,9 +63,15 @@ func New(ctx context.Context, t *telemetry.Telemetry) (*Shipping, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Shipping{
+	s := &Shipping{
 		t: t, db: dynamodb.NewFromConfig(t.Traced), out: sqs.NewFromConfig(t.Traced), consumer: queue.NewConsumer(t, url),
-	}, nil
+	}
+	if o.Couriers {
+		if s.couriers, err = openCouriers(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Published is how many messages the worker was sent.
@@ -65,11 +80,26 @@ func (s *Shipping) Published() int64 { return s.published.Load() }
 // Handled is how many messages the worker is done with.
 func (s *Shipping) Handled() int64 { return s.consumer.Done() }
 
+// Booked is how many events about placed orders have led to a booking, or to none.
+func (s *Shipping) Booked() int64 {
+	if s.couriers == nil {
+		return 0
+	}
+	return s.couriers.consumer.Done()
+}
+
 // Routes adds what other services may ask for.
 func (s *Shipping) Routes(mux *http.ServeMux) { s.t.Handle(mux, "POST /shipments", s.take) }
 
 // Run is the worker, until the context ends.
-func (s *Shipping) Run(ctx context.Context) { s.consumer.Run(ctx, queue.Each(s.dispatch)) }
+func (s *Shipping) Run(ctx context.Context) {
+	var others sync.WaitGroup
+	if c := s.couriers; c != nil {
+		others.Go(func() { c.consumer.Run(ctx, queue.Each(c.take)) })
+	}
+	s.consumer.Run(ctx, queue.Each(s.dispatch))
+	others.Wait()
+}
 
 func (s *Shipping) take(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()

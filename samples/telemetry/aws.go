@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -58,12 +59,16 @@ func Wrote(rec *truth.Recorder, resource string, answer middleware.Metadata) {
 	}
 }
 
-// unrecorded are the operations that this trail keeps no events of: the truth
-// about them could never be found.
-var unrecorded = []string{"PutLogEvents", "DiscoverInstances"}
+// requestHeader has the request id of every service but S3, which has a header of
+// its own and this one only where AWS is an emulator that records it.
+const requestHeader = "X-Amzn-Requestid"
 
-// attempts are the request ids of one call, one for each try.
-type attempts struct{ requests []string }
+// attempts are the answers to one call, one for each try.
+type attempts struct{ answers []answer }
+
+// answer is what the answer to an attempt says of itself: its request id, and
+// the one by which the trail knows it, if that is another.
+type answer struct{ request, recorded string }
 
 type attemptsKey struct{}
 
@@ -93,13 +98,12 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 		c.Trace, c.Span = o.tracer.ids(ctx)
 		allowSlow(o.truth, c.Trace, began)
 	}
-	if slices.Contains(unrecorded, c.Operation) {
-		return out, m, err
-	}
-	for i, id := range tries.requests {
-		c.Request, c.Retried = id, i < len(tries.requests)-1
+	for i, a := range tries.answers {
+		c.Request, c.Hidden = cmp.Or(a.recorded, a.request), a.recorded != ""
+		c.Retried = i < len(tries.answers)-1
 		c.Failed = c.Retried || err != nil
 		o.truth.Call(c)
+		c.Request = a.request // which the line shows
 	}
 	if o.log != nil {
 		o.audit(ctx, c, err)
@@ -141,7 +145,13 @@ func attempt(ctx context.Context, in middleware.DeserializeInput, next middlewar
 	out, m, err = next.HandleDeserialize(ctx, in)
 	if tries, ok := ctx.Value(attemptsKey{}).(*attempts); ok {
 		if id, ok := awsmiddleware.GetRequestIDMetadata(m); ok && id != "" {
-			tries.requests = append(tries.requests, id)
+			a := answer{request: id}
+			if resp, ok := out.RawResponse.(*smithyhttp.Response); ok {
+				if other := resp.Header.Get(requestHeader); other != id {
+					a.recorded = other
+				}
+			}
+			tries.answers = append(tries.answers, a)
 		}
 	}
 	return out, m, err

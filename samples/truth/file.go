@@ -89,6 +89,9 @@ type Call struct {
 	// Retried says that the SDK tried again after it. A span keeps only the last
 	// attempt's request id, so nothing outside the service can join this one.
 	Retried bool `json:"retried"`
+	// Hidden says that the trail has it under another id, Request, than the answer
+	// showed the service: nothing can join it either.
+	Hidden bool `json:"hidden,omitempty"`
 	// Unsure says that the trail was stopped about then: whether it has the call
 	// nobody knows.
 	Unsure bool `json:"unsure,omitempty"`
@@ -96,6 +99,9 @@ type Call struct {
 	// keeps it not.
 	Began time.Time `json:"-"`
 }
+
+// joinable reports whether the evidence shows what the call belongs to.
+func (c *Call) joinable() bool { return !c.Retried && !c.Hidden }
 
 // Message is one message, known by the id that its topic gave it.
 type Message struct {

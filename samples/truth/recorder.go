@@ -17,6 +17,7 @@ type Recorder struct {
 	now func() time.Time
 
 	mu       sync.Mutex
+	trail    Trail
 	head     File
 	requests []Request
 	journeys map[string]string // by trace
@@ -37,6 +38,7 @@ type Recorder struct {
 func NewRecorder(seed uint64, now func() time.Time) *Recorder {
 	return &Recorder{
 		now:      now,
+		trail:    Trail{Without: []string{"PutLogEvents", "DiscoverInstances"}},
 		head:     File{Version: version, Seed: seed, Started: now().UTC()},
 		journeys: make(map[string]string),
 		also:     make(map[string][]string),
@@ -57,6 +59,19 @@ func TraceID(s string) string {
 func (r *Recorder) Switched(faults, incidents []string) {
 	r.do(func() { r.head.Faults, r.head.Incidents = faults, incidents })
 }
+
+// Trail is what the fleet's AWS records of calls. Of what it does not record the
+// truth keeps nothing, since no evidence could be held to it.
+type Trail struct {
+	// Without are the operations that it keeps no events of.
+	Without []string
+	// Anonymous says that its events do not tell to whom a temporary key was given.
+	Anonymous bool
+}
+
+// Trail says what is recorded, where it is not what a trail of AWS with the
+// data events of the fleet records. It is for before the first call.
+func (r *Recorder) Trail(t Trail) { r.do(func() { r.trail = t }) }
 
 // Request notes an answered request of a client.
 func (r *Recorder) Request(q Request) { r.do(func() { r.requests = append(r.requests, q) }) }
@@ -100,6 +115,9 @@ func (r *Recorder) TrailStarts() {
 // Call notes an attempt of an AWS call that has just been answered.
 func (r *Recorder) Call(c Call) {
 	r.do(func() {
+		if slices.Contains(r.trail.Without, c.Operation) {
+			return
+		}
 		began := c.Began
 		c.Began = time.Time{}
 		if began.IsZero() {
@@ -163,7 +181,11 @@ func (r *Recorder) Change(resource, request string) {
 
 // Session notes who obtained a temporary key.
 func (r *Recorder) Session(key, origin string) {
-	r.do(func() { r.sessions = append(r.sessions, Session{Key: key, Origin: origin}) })
+	r.do(func() {
+		if !r.trail.Anonymous {
+			r.sessions = append(r.sessions, Session{Key: key, Origin: origin})
+		}
+	})
 }
 
 // Expect notes that what a policy looks for has happened once more, and where.

@@ -116,7 +116,7 @@ func (s *scorer) kinds() []Kind {
 			continue
 		}
 		know(fleet.KindAPICall, id, func() {
-			if c.Trace != "" && !c.Retried {
+			if c.Trace != "" && c.joinable() {
 				s.joins.miss(keyTrace, classExact)
 			}
 		})

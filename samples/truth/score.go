@@ -159,7 +159,7 @@ func (s *scorer) shows(k fleet.Kind, seen string) class {
 }
 
 func (s *scorer) call(r *fleet.Record, c Call) {
-	if !c.Retried || r.Keys.Trace != "" { // nothing can join an attempt that was retried
+	if c.joinable() || r.Keys.Trace != "" {
 		s.belongs(r, c.Trace)
 	}
 	s.joins.hold(keySession, claim{r.Keys.Origin, r.Keys.OriginLink}, s.origins[r.Seen.AccessKey], classExact)

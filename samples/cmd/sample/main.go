@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.DaemonAddr, "daemon", "127.0.0.1:2000", "the X-Ray daemon's UDP address")
 	flags.StringVar(&o.Collector, "collector", "", "URL of the OTLP collector (payments); empty for the endpoint's")
 	flags.StringVar(&o.Region, "region", "us-east-1", "the AWS region")
+	flags.BoolVar(&o.Workflows, "workflows", false, "AWS has EventBridge and Step Functions (orders, shipping): announce orders, and have couriers booked")
 	flags.StringVar(&at.Listen, "listen", "127.0.0.1:0", "the address to listen on; port 0 takes a free one")
 	flags.Func("peer", "where another service listens, NAME=URL, repeatable; what is not given is found in Cloud Map", func(s string) error {
 		peer, url, ok := strings.Cut(s, "=")
