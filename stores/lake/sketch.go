@@ -49,12 +49,14 @@ type sketch struct {
 type filterPlace struct {
 	offset int64
 	length int32 // 0 when the writer did not say
+
+	dictionary dictionaryPlace
 }
 
 // mayHave are those of some values that a file may have in a column, by its
 // filters. What has none may have anything.
 func (l *Lake) mayHave(ctx context.Context, f *stored, column string, values []string) ([]string, error) {
-	filters, err := l.reader.sketches.filters(ctx, l, f.name, column)
+	_, filters, err := l.reader.sketches.filters(ctx, l, f.name, column)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", f.name, err)
 	}
@@ -71,9 +73,9 @@ func (l *Lake) mayHave(ctx context.Context, f *stored, column string, values []s
 	return out, nil
 }
 
-// filters are those of a column for each row group, or none; nil for one that
-// cannot be read.
-func (c *sketches) filters(ctx context.Context, l *Lake, name, column string) ([]bloom.SplitBlockFilter, error) {
+// filters are those of a column for each row group, or none, and where they lie;
+// nil for one that cannot be read.
+func (c *sketches) filters(ctx context.Context, l *Lake, name, column string) ([]filterPlace, []bloom.SplitBlockFilter, error) {
 	c.mu.Lock()
 	s := c.files[name]
 	if s == nil {
@@ -87,16 +89,16 @@ func (c *sketches) filters(ctx context.Context, l *Lake, name, column string) ([
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if filters, ok := s.read[column]; ok {
-		return filters, nil
+		return s.places[column], filters, nil
 	}
 	size, err := s.load(ctx, l, name, column)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.mu.Lock()
 	c.bytes += size
 	c.mu.Unlock()
-	return s.read[column], nil
+	return s.places[column], s.read[column], nil
 }
 
 // lowest is the lowest trace of a file, which find reads when it is not known.
@@ -176,7 +178,7 @@ func (s *sketch) locate(file iceio.File) error {
 			m := &f.RowGroups[i].Columns[j].MetaData
 			if m.BloomFilterOffset > 0 && len(m.PathInSchema) == 1 {
 				column := strings.Clone(m.PathInSchema[0])
-				s.places[column] = append(s.places[column], filterPlace{m.BloomFilterOffset, m.BloomFilterLength})
+				s.places[column] = append(s.places[column], filterPlace{m.BloomFilterOffset, m.BloomFilterLength, wholeDictionary(m)})
 			}
 		}
 	}
