@@ -2,6 +2,9 @@ module muster
 
 go 1.26.0
 
+// Of Substrait only what iceberg-go asks for: see docs/dependencies.md.
+replace github.com/substrait-io/substrait => ./third_party/substrait
+
 require (
 	cel.dev/cel-go v0.33.2
 	charm.land/bubbles/v2 v2.2.1
