@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -328,4 +329,31 @@ func TestConsoleLoginIsFound(t *testing.T) {
 			t.Errorf("%s: got %+v", stream, r)
 		}
 	}
+}
+
+// TestDigestFilesAreNoEvidence: a trail that validates its files puts others
+// beside them.
+func TestDigestFilesAreNoEvidence(t *testing.T) {
+	s, cfg := standIn(t, localaws.Options{})
+	deployer := cfg
+	deployer.Credentials = credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
+	_, err := cloudtrail.NewFromConfig(deployer).UpdateTrail(t.Context(), &cloudtrail.UpdateTrailInput{
+		Name: aws.String("muster"), EnableLogFileValidation: aws.Bool(true),
+	})
+	must(t, err)
+	fill(t, s, cfg)
+	s.Drain()
+	out, err := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+		Bucket: aws.String(s.TrailBucket()), Prefix: aws.String("AWSLogs/" + testAccount + "/CloudTrail-Digest/us-east-1/"),
+	})
+	must(t, err)
+	if len(out.Contents) == 0 {
+		t.Fatal("the trail has no digest files")
+	}
+	all := collectAll(t, s, cfg, fleet.Window{Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Second)})
+	filed := all["trail/111122223333/us-east-1/muster-trail"]
+	if last := filed.ledger[len(filed.ledger)-1]; last.Coverage != fleet.Complete {
+		t.Errorf("got %s", filed.summary())
+	}
+	checkCalls(t, all)
 }

@@ -9,11 +9,12 @@ import (
 // trailSettings are what can be changed of the one trail. The trail's lock
 // guards them.
 type trailSettings struct {
-	stopped  bool // StopLogging: no files, no log events, nothing for EventBridge
-	logGroup string
-	logRole  string
-	insights []string // InsightType
-	changed  time.Time
+	stopped   bool // StopLogging: no files, no log events, nothing for EventBridge
+	validated bool // digest files say which files were delivered
+	logGroup  string
+	logRole   string
+	insights  []string // InsightType
+	changed   time.Time
 }
 
 // settings is a copy of what is set.
@@ -59,12 +60,13 @@ func (t *trail) manages(c *call, name string) error {
 }
 
 // update is UpdateTrail, which here changes the log group that the trail
-// delivers to; "" as in AWS leaves it as it is.
+// delivers to, "" as in AWS leaving it as it is, and whether there are digests.
 func (t *trail) update(_ context.Context, c *call) (any, error) {
 	var in struct {
 		Name                      string
 		CloudWatchLogsLogGroupARN string `json:"CloudWatchLogsLogGroupArn"`
 		CloudWatchLogsRoleARN     string `json:"CloudWatchLogsRoleArn"`
+		EnableLogFileValidation   *bool
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -83,6 +85,11 @@ func (t *trail) update(_ context.Context, c *call) (any, error) {
 		}
 		t.mu.Lock()
 		t.set.logGroup, t.set.logRole = name, in.CloudWatchLogsRoleARN
+		t.mu.Unlock()
+	}
+	if in.EnableLogFileValidation != nil {
+		t.mu.Lock()
+		t.set.validated = *in.EnableLogFileValidation
 		t.mu.Unlock()
 	}
 	out := t.description()

@@ -18,7 +18,7 @@ func (t *trail) description() map[string]any {
 	out := map[string]any{
 		"Name": trailName, "S3BucketName": t.bucket, "IncludeGlobalServiceEvents": true,
 		"IsMultiRegionTrail": true, "HomeRegion": t.s.region, "TrailARN": t.arn(),
-		"LogFileValidationEnabled": false, "HasCustomEventSelectors": true,
+		"LogFileValidationEnabled": set.validated, "HasCustomEventSelectors": true,
 		"HasInsightSelectors": len(set.insights) > 0, "IsOrganizationTrail": len(t.s.members) > 1,
 	}
 	if set.logGroup != "" {

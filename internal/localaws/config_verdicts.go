@@ -77,7 +77,9 @@ func (cs *configStore) newest(where place, key resourceKey) *configurationItem {
 
 func (item *configurationItem) place() place { return place{item.AccountID, item.Region} }
 
-func (item *configurationItem) key() resourceKey { return resourceKey{item.ResourceType, item.ResourceID} }
+func (item *configurationItem) key() resourceKey {
+	return resourceKey{item.ResourceType, item.ResourceID}
+}
 
 // judges reports whether it is a managed rule that looks at a type.
 func (r *configRule) judges(kind string) bool {

@@ -39,6 +39,7 @@ type trail struct {
 	files      []string // keys, oldest first
 	set        trailSettings
 	rates      map[insightKey]*callRate // for Insights
+	digests    map[place]*digests       // nil: files are not validated
 }
 
 func newTrail(s *Server, bucket string) *trail {
@@ -66,6 +67,7 @@ func (t *trail) deliver() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.write(t.s.now())
+	t.digest(t.s.now(), false)
 }
 
 // drain makes every event visible and writes all files.
@@ -79,6 +81,7 @@ func (t *trail) drain() {
 		t.pending[i].visible = t.pending[i].at
 	}
 	t.write(t.s.now())
+	t.digest(t.s.now(), true)
 }
 
 // write puts the pending events that are due into files, place by place. The
@@ -136,6 +139,7 @@ func (t *trail) put(where trailFolder, now time.Time, events []recorded) {
 		t.s.log.Error("a trail file cannot be written", "key", key, "err", err)
 		return
 	}
+	t.digested(where.place, now, key, body, events)
 	t.files = append(t.files, key)
 	if len(t.files) > maxFiles {
 		if err := t.s.objects.remove(t.bucket, t.files[0]); err != nil {

@@ -9,7 +9,7 @@ import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import evidence, fleet, offers, search, sql, ways
+from . import evidence, fleet, offers, platform, search, sql, ways
 from .session import Clients
 from .watch import Watch
 
@@ -20,6 +20,7 @@ def main(prompt, troubled, key, secret):
     steady = Clients(troubled, key, secret, watch, attempts=20)
     for phase in (
         lambda: fleet.run(clients, watch),
+        lambda: platform.run(clients, watch),
         lambda: evidence.run(clients, watch),
         lambda: search.run(clients, watch),
         lambda: ways.run(clients, watch),

@@ -51,7 +51,7 @@ def trail_files(c):
     """All events of the trail's files, as CloudTrail delivers them."""
     bucket = c.cloudtrail.describe_trails()["trailList"][0]["S3BucketName"]
     keys, _ = c.pages("s3", "list_objects_v2", "Contents", Bucket=bucket, PaginationConfig={"PageSize": 2})
-    for key in sorted({k["Key"] for k in keys}):
+    for key in sorted({k["Key"] for k in keys if "/CloudTrail-Digest/" not in k["Key"]}):
         body = c.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         yield from json.loads(gzip.decompress(body))["Records"]
 

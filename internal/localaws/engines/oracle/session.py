@@ -8,22 +8,23 @@ REGION = "us-east-1"
 
 # The services that the stand-in offers, by botocore's names.
 SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray", "athena",
-            "organizations", "events", "firehose", "kinesis")
+            "organizations", "events", "firehose", "kinesis", "iam", "kms", "servicediscovery", "ecs")
 
 
 class Clients:
     """One client for each service, all of them watched."""
 
-    def __init__(self, endpoint, key, secret, watch, attempts):
+    def __init__(self, endpoint, key, secret, watch, attempts, token=None, services=SERVICES):
         self.endpoint, self.watch = endpoint, watch
         self._session = botocore.session.Session()
-        for name in SERVICES:
+        for name in services:
             client = self._session.create_client(
                 name,
                 region_name=REGION,
                 endpoint_url=endpoint,
                 aws_access_key_id=key,
                 aws_secret_access_key=secret,
+                aws_session_token=token,
                 config=Config(
                     retries={"total_max_attempts": attempts, "mode": "standard"},
                     s3={"addressing_style": "path"},

@@ -8,7 +8,7 @@ from . import model
 
 # AWS's errors that any operation may answer and no model lists.
 COMMON_ERRORS = {
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "InternalFailure", "InternalError", "InvalidAction",
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidSignatureException", "SignatureDoesNotMatch", "InternalFailure", "InternalError", "InvalidAction",
     "SerializationException", "ServiceUnavailable", "Throttling", "ThrottlingException",
     "UnknownOperationException", "ValidationError", "ValidationException",
 }
@@ -21,7 +21,8 @@ DOCUMENTED_ERRORS = {
     },
     "s3": {
         "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "BucketNotEmpty", "NoSuchBucket", "NoSuchKey",
-        "InvalidBucketName", "NotImplemented", "SlowDown",
+        "InvalidBucketName", "NotImplemented", "SlowDown", "NoSuchBucketPolicy", "MalformedPolicy",
+        "RequestTimeTooSkewed",
     },
 }
 

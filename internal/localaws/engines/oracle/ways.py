@@ -1,6 +1,7 @@
 """The other ways by which log lines, events and configurations are had."""
 
 import gzip
+import hashlib
 import io
 import json
 import time
@@ -163,6 +164,18 @@ def trail(c, watch):
     c.events.remove_targets(Rule="oracle", Ids=["1"])
     c.events.delete_rule(Name="oracle")
 
+    watch.expect(c.cloudtrail.update_trail(Name=name, EnableLogFileValidation=True)["LogFileValidationEnabled"], "files are not validated")
+    c.sns.create_topic(Name="oracle-digested")
+    drain(c.endpoint)
+    bucket = c.cloudtrail.describe_trails()["trailList"][0]["S3BucketName"]
+    keys, _ = c.pages("s3", "list_objects_v2", "Contents", Bucket=bucket)
+    digests = [k["Key"] for k in keys if "/CloudTrail-Digest/" in k["Key"]]
+    watch.expect(digests, "there is no digest")
+    for key in digests:
+        for file in json.loads(gzip.decompress(c.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))["logFiles"]:
+            body = c.s3.get_object(Bucket=bucket, Key=file["s3Object"])["Body"].read()
+            watch.expect(hashlib.sha256(body).hexdigest() == file["hashValue"], f"{file['s3Object']} is not what the digest says")
+
     c.cloudtrail.stop_logging(Name=name)
     hidden = c.sqs.create_queue(QueueName="oracle-unlogged")["ResponseMetadata"]["RequestId"]
     watch.expect(not c.cloudtrail.get_trail_status(Name=name)["IsLogging"], "a stopped trail is logging")
@@ -183,6 +196,8 @@ def rules(c, watch):
     watch.expect(verdicts == {"oracle-ssh": "COMPLIANT", "oracle-custom": "NON_COMPLIANT"}, f"verdicts: {verdicts}")
     details, _ = c.pages("config", "get_compliance_details_by_config_rule", "EvaluationResults", ConfigRuleName="oracle-custom")
     watch.expect(len(details) == 1, f"details: {details}")
+    said, _ = c.pages("config", "get_resource_config_history", "configurationItems", resourceType="AWS::Config::ResourceCompliance", resourceId="AWS::SQS::Queue/q")
+    watch.expect([json.loads(i["configuration"])["complianceType"] for i in said] == ["NON_COMPLIANT"], f"the timeline of a queue: {said}")
     c.pages("config", "get_compliance_details_by_resource", "EvaluationResults", ResourceType="AWS::SQS::Queue", ResourceId="q")
     c.pages("config", "describe_compliance_by_resource", "ComplianceByResources", ResourceType="AWS::SQS::Queue")
     c.refused("NoSuchConfigRuleException", c.config.get_compliance_details_by_config_rule, ConfigRuleName="none")

@@ -1,0 +1,89 @@
+"""Calls every operation of what the fleet stands on: IAM, KMS, Cloud Map, ECS, bucket policies."""
+
+import json
+
+from .session import Clients
+
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def run(c, watch):
+    iam(c, watch)
+    kms(c, watch)
+    cloud_map(c, watch)
+    ecs(c, watch)
+    policies(c, watch)
+
+
+def iam(c, watch):
+    user = c.iam.create_user(UserName="oracle")["User"]
+    watch.expect(user["Arn"].endswith(":user/oracle") and user["UserId"].startswith("AIDA"), f"a user: {user}")
+    key = c.iam.create_access_key(UserName="oracle")["AccessKey"]
+    hers = Clients(c.endpoint, key["AccessKeyId"], key["SecretAccessKey"], watch, 1, services=("sts",))
+    who = hers.sts.get_caller_identity()["Arn"]
+    watch.expect(who == user["Arn"], f"the new key is {who}")
+    c.iam.attach_user_policy(UserName="oracle", PolicyArn=ADMINISTRATOR)
+    c.iam.detach_user_policy(UserName="oracle", PolicyArn=ADMINISTRATOR)
+    c.iam.attach_role_policy(RoleName="muster-orders", PolicyArn=ADMINISTRATOR)
+    c.iam.detach_role_policy(RoleName="muster-orders", PolicyArn=ADMINISTRATOR)
+    c.refused("EntityAlreadyExists", c.iam.create_user, UserName="oracle")
+    c.refused("NoSuchEntity", c.iam.create_access_key, UserName="nobody")
+    c.refused("NoSuchEntity", c.iam.attach_user_policy, UserName="nobody", PolicyArn=ADMINISTRATOR)
+    c.refused("NoSuchEntity", c.iam.detach_role_policy, RoleName="muster-orders", PolicyArn=ADMINISTRATOR)
+    c.refused("InvalidInput", c.iam.attach_role_policy, RoleName="muster-orders", PolicyArn="AdministratorAccess")
+
+
+def kms(c, watch):
+    key = c.kms.create_key(Description="an oracle's")["KeyMetadata"]["KeyId"]
+    gone = c.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    watch.expect(gone["KeyState"] == "PendingDeletion", f"a deletion: {gone}")
+    watch.expect(c.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion", "the key is not pending deletion")
+    c.refused("KMSInvalidStateException", c.kms.schedule_key_deletion, KeyId=key)
+    c.kms.cancel_key_deletion(KeyId=key)
+    watch.expect(c.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Disabled", "a key that was saved is not disabled")
+    c.refused("KMSInvalidStateException", c.kms.cancel_key_deletion, KeyId=key)
+    c.refused("NotFoundException", c.kms.describe_key, KeyId="00000000-0000-0000-0000-000000000000")
+    c.refused("ValidationException", c.kms.schedule_key_deletion, KeyId=key, PendingWindowInDays=1)
+
+
+def cloud_map(c, watch):
+    sd = c.servicediscovery
+    begun = sd.create_http_namespace(Name="oracle")["OperationId"]
+    done = sd.get_operation(OperationId=begun)["Operation"]
+    space = done["Targets"]["NAMESPACE"]
+    watch.expect(done["Status"] == "SUCCESS", f"an operation: {done}")
+    watch.expect(space in [n["Id"] for n in sd.list_namespaces()["Namespaces"]], "list_namespaces lacks the namespace")
+    service = sd.create_service(Name="orders", NamespaceId=space)["Service"]["Id"]
+    watch.expect(service in [s["Id"] for s in sd.list_services()["Services"]], "list_services lacks the service")
+    sd.register_instance(ServiceId=service, InstanceId="i-1", Attributes={"AWS_INSTANCE_IPV4": "192.0.2.1"})
+    found = sd.discover_instances(NamespaceName="oracle", ServiceName="orders")["Instances"]
+    watch.expect([i["InstanceId"] for i in found] == ["i-1"], f"discover_instances: {found}")
+    watch.expect(len(sd.list_instances(ServiceId=service)["Instances"]) == 1, "list_instances lacks the instance")
+    sd.deregister_instance(ServiceId=service, InstanceId="i-1")
+    c.refused("InstanceNotFound", sd.deregister_instance, ServiceId=service, InstanceId="i-1")
+    c.refused("NamespaceAlreadyExists", sd.create_http_namespace, Name="oracle")
+    c.refused("NamespaceNotFound", sd.create_service, Name="x", NamespaceId="ns-none")
+    c.refused("ServiceAlreadyExists", sd.create_service, Name="orders", NamespaceId=space)
+    c.refused("ServiceNotFound", sd.register_instance, ServiceId="srv-none", InstanceId="i", Attributes={})
+    c.refused("OperationNotFound", sd.get_operation, OperationId="none")
+
+
+def ecs(c, watch):
+    task = c.ecs.register_task_definition(family="oracle", containerDefinitions=[{"name": "c", "image": "i:1"}])["taskDefinition"]
+    watch.expect(task["revision"] == 1, f"a task definition: {task}")
+    c.ecs.update_service(service="oracle", taskDefinition=task["taskDefinitionArn"])
+    got = c.ecs.describe_services(services=["oracle", "none"])
+    watch.expect([s["taskDefinition"] for s in got["services"]] == [task["taskDefinitionArn"]] and len(got["failures"]) == 1, f"describe_services: {got}")
+    c.refused("ClientException", c.ecs.register_task_definition, family="oracle", containerDefinitions=[])
+
+
+def policies(c, watch):
+    bucket = "oracle-policy"
+    c.s3.create_bucket(Bucket=bucket)
+    c.refused("NoSuchBucketPolicy", c.s3.get_bucket_policy, Bucket=bucket)
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}]}
+    c.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    watch.expect(json.loads(c.s3.get_bucket_policy(Bucket=bucket)["Policy"]) == policy, "the policy is another one")
+    c.refused("MalformedPolicy", c.s3.put_bucket_policy, Bucket=bucket, Policy="{")
+    c.s3.delete_bucket_policy(Bucket=bucket)
+    c.s3.delete_bucket(Bucket=bucket)
