@@ -1,87 +1,73 @@
 package pattern
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
+
+	"muster/internal/document"
 )
 
-// document is a JSON pattern. A message that is no JSON object or array never
+// structured is a JSON pattern. A message that is no JSON object or array never
 // matches.
-type document struct{ condition condition }
+type structured struct{ condition document.Condition }
 
-// condition is true of a decoded document, or not.
-type condition interface{ holds(doc any) bool }
+// parsed keeps the memory of documents between messages.
+var parsed = sync.Pool{New: func() any { return new(document.Document) }}
 
-func (d document) match(message string) bool {
+func (s structured) match(message string) bool {
 	// Most lines are no JSON: the first byte tells without parsing.
 	if m := strings.TrimLeftFunc(message, unicode.IsSpace); m == "" || m[0] != '{' && m[0] != '[' {
 		return false
 	}
-	var doc any
-	if json.Unmarshal([]byte(message), &doc) != nil {
-		return false
+	doc, ok := parsed.Get().(*document.Document)
+	if !ok {
+		return false // cannot be: the pool makes nothing else
 	}
-	return d.condition.holds(doc)
+	defer parsed.Put(doc)
+	return doc.Parse(message) == nil && s.condition.Holds(doc)
 }
 
-type (
-	all    []condition
-	either []condition
-	// comparison: a property that is not there, or is an object or array, fits
-	// no operator, != included.
-	comparison struct {
-		path     path
-		operator string
-		value    value
+// Condition is what the pattern asks of a document, for one that many patterns
+// are held against. A pattern of terms or fields looks at its text.
+func (p *Pattern) Condition() document.Condition {
+	switch m := p.matcher.(type) {
+	case nil:
+		return document.Always(true)
+	case structured:
+		return m.condition
+	default:
+		return document.Test{Match: func(v document.Value) bool { return m.match(v.Text()) }}
 	}
-	// property asks what a property is: "EXISTS", "NOT EXISTS", "NULL", "TRUE",
-	// "FALSE".
-	property struct {
-		path path
-		is   string
-	}
-)
-
-func (cs all) holds(doc any) bool {
-	for _, c := range cs {
-		if !c.holds(doc) {
-			return false
-		}
-	}
-	return true
 }
 
-func (cs either) holds(doc any) bool {
-	for _, c := range cs {
-		if c.holds(doc) {
-			return true
+// comparison holds a property against a value. A property that is not there, or
+// is an object or array, fits no operator, != included.
+type comparison struct {
+	operator string
+	value    value
+}
+
+func (c comparison) holds(found document.Value) bool {
+	switch found.Kind() {
+	case document.String:
+		v := found.Text()
+		switch c.operator {
+		case "=":
+			return c.value.equal(v)
+		case "!=":
+			return !c.value.equal(v)
 		}
+		n, err := strconv.ParseFloat(v, 64)
+		return err == nil && order(c.operator, n, c.value.number)
+	case document.Number:
+		n, err := strconv.ParseFloat(found.Text(), 64)
+		return err == nil && c.number(n)
+	case document.Bool:
+		return c.operator == "=" && c.value.equal(found.Text()) || c.operator == "!=" && !c.value.equal(found.Text())
 	}
 	return false
-}
-
-func (c comparison) holds(doc any) bool {
-	return c.path.some(doc, func(found any) bool {
-		switch v := found.(type) {
-		case string:
-			switch c.operator {
-			case "=":
-				return c.value.equal(v)
-			case "!=":
-				return !c.value.equal(v)
-			}
-			n, err := strconv.ParseFloat(v, 64)
-			return err == nil && order(c.operator, n, c.value.number)
-		case float64:
-			return c.number(v)
-		case bool:
-			text := strconv.FormatBool(v)
-			return c.operator == "=" && c.value.equal(text) || c.operator == "!=" && !c.value.equal(text)
-		}
-		return false
-	})
 }
 
 func (c comparison) number(n float64) bool {
@@ -98,23 +84,22 @@ func (c comparison) number(n float64) bool {
 	return order(c.operator, n, c.value.number)
 }
 
-func (p property) holds(doc any) bool {
-	there := p.path.some(doc, func(any) bool { return true })
-	switch p.is {
+// property asks what the property of a path is: "EXISTS", "NOT EXISTS", "NULL",
+// "TRUE", "FALSE".
+func property(p document.Path, is string) document.Condition {
+	there := document.Test{Path: p, Match: func(document.Value) bool { return true }}
+	switch is {
 	case "EXISTS":
 		return there
 	case "NOT EXISTS":
-		return !there
+		return document.Not{Of: there}
+	case "NULL":
+		return document.Test{Path: p, Match: func(v document.Value) bool { return v.Kind() == document.Null }}
 	}
-	return p.path.some(doc, func(found any) bool {
-		switch p.is {
-		case "NULL":
-			return found == nil
-		case "TRUE":
-			return found == true
-		}
-		return found == false
-	})
+	text := strings.ToLower(is)
+	return document.Test{Path: p, Match: func(v document.Value) bool {
+		return v.Kind() == document.Bool && v.Text() == text
+	}}
 }
 
 func parseDocument(text string) (matcher, error) {
@@ -129,11 +114,11 @@ func parseDocument(text string) (matcher, error) {
 	if l.space(); l.rest != "" {
 		return nil, errorf("there is more behind the closing }: %q", l.rest)
 	}
-	return document{c}, nil
+	return structured{c}, nil
 }
 
-func (l *lexer) disjunction() (condition, error) {
-	var parts either
+func (l *lexer) disjunction() (document.Condition, error) {
+	var parts document.Either
 	for {
 		c, err := l.conjunction()
 		if err != nil {
@@ -145,8 +130,8 @@ func (l *lexer) disjunction() (condition, error) {
 	}
 }
 
-func (l *lexer) conjunction() (condition, error) {
-	var parts all
+func (l *lexer) conjunction() (document.Condition, error) {
+	var parts document.All
 	for {
 		c, err := l.condition()
 		if err != nil {
@@ -158,7 +143,7 @@ func (l *lexer) conjunction() (condition, error) {
 	}
 }
 
-func (l *lexer) condition() (condition, error) {
+func (l *lexer) condition() (document.Condition, error) {
 	if l.take("(") {
 		if l.depth++; l.depth > maxDepth {
 			return nil, errorf("parentheses are nested more than %d deep", maxDepth)
@@ -178,7 +163,7 @@ func (l *lexer) condition() (condition, error) {
 		return nil, err
 	}
 	if is, ok := l.predicate(); ok {
-		return property{p, is}, nil
+		return property(p, is), nil
 	}
 	operator, ok := l.operator()
 	if !ok {
@@ -191,7 +176,7 @@ func (l *lexer) condition() (condition, error) {
 	if operator != "=" && operator != "!=" && !v.isNum {
 		return nil, errorf("%s compares with numbers only, not with %q", operator, v.text)
 	}
-	return comparison{p, operator, v}, nil
+	return document.Test{Path: p, Match: comparison{operator, v}.holds}, nil
 }
 
 // predicate takes IS NULL, IS TRUE, IS FALSE, EXISTS or NOT EXISTS.

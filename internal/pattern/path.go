@@ -4,49 +4,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"muster/internal/document"
 )
 
-// path names a property of a document: $.a.b[0]['c'][*].
-type path []step
-
-// step goes to a member, to an element, or with every to all elements.
-type step struct {
-	member string
-	index  int // of an element; -1: a member
-	every  bool
-}
-
-// some reports whether a condition is true of what a path leads to; with [*] of
-// some of it.
-func (p path) some(doc any, condition func(any) bool) bool {
-	if len(p) == 0 {
-		return condition(doc)
-	}
-	switch s := p[0]; {
-	case s.every:
-		list, _ := doc.([]any) // nil has no elements
-		for _, e := range list {
-			if p[1:].some(e, condition) {
-				return true
-			}
-		}
-		return false
-	case s.index >= 0:
-		list, _ := doc.([]any)
-		return s.index < len(list) && p[1:].some(list[s.index], condition)
-	default:
-		object, _ := doc.(map[string]any)
-		value, ok := object[s.member]
-		return ok && p[1:].some(value, condition)
-	}
-}
-
-// path takes a selector.
-func (l *lexer) path() (path, error) {
+// path takes a selector: $.a.b[0]['c'][*].
+func (l *lexer) path() (document.Path, error) {
 	if !l.take("$") {
-		return nil, errorf("a selector $.name is missing before %q", l.rest)
+		return document.Path{}, errorf("a selector $.name is missing before %q", l.rest)
 	}
-	var p path
+	var p document.Path
 	for {
 		switch {
 		case strings.HasPrefix(l.rest, ".["): // $.['a'] is $['a']
@@ -59,18 +26,18 @@ func (l *lexer) path() (path, error) {
 				end = len(l.rest)
 			}
 			if end == 1 {
-				return nil, errorf("a name is missing behind the dot in %q", l.rest)
+				return document.Path{}, errorf("a name is missing behind the dot in %q", l.rest)
 			}
-			p = append(p, step{member: l.rest[1:end], index: -1})
+			p.Steps = append(p.Steps, document.Step{Member: l.rest[1:end], Index: -1})
 			l.rest = l.rest[end:]
 		case strings.HasPrefix(l.rest, "["):
 			s, err := l.bracket()
 			if err != nil {
-				return nil, err
+				return document.Path{}, err
 			}
-			p = append(p, s)
-		case len(p) == 0:
-			return nil, errorf("a selector names a property: $.name, before %q", l.rest)
+			p.Steps = append(p.Steps, s)
+		case len(p.Steps) == 0:
+			return document.Path{}, errorf("a selector names a property: $.name, before %q", l.rest)
 		default:
 			return p, nil
 		}
@@ -78,21 +45,21 @@ func (l *lexer) path() (path, error) {
 }
 
 // bracket takes [0], [*], ['name'] or ["name"].
-func (l *lexer) bracket() (step, error) {
+func (l *lexer) bracket() (document.Step, error) {
 	inside, rest, ok := strings.Cut(l.rest[1:], "]")
 	if inside = strings.TrimSpace(inside); !ok || inside == "" {
-		return step{}, errorf("a ] or what stands before it is missing in %q", l.rest)
+		return document.Step{}, errorf("a ] or what stands before it is missing in %q", l.rest)
 	}
 	l.rest = rest
 	if inside == "*" {
-		return step{every: true, index: -1}, nil
+		return document.Step{Every: true, Index: -1}, nil
 	}
 	if q := inside[0]; len(inside) > 2 && (q == '\'' || q == '"') && inside[len(inside)-1] == q {
-		return step{member: inside[1 : len(inside)-1], index: -1}, nil
+		return document.Step{Member: inside[1 : len(inside)-1], Index: -1}, nil
 	}
 	n, err := strconv.Atoi(inside)
 	if err != nil || n < 0 {
-		return step{}, errorf("[%s] is no index", inside)
+		return document.Step{}, errorf("[%s] is no index", inside)
 	}
-	return step{index: n}, nil
+	return document.Step{Index: n}, nil
 }

@@ -1,0 +1,311 @@
+// Package document reads JSON evidence in place: a document is parsed once,
+// without building maps, and then answers many conditions. Set holds conditions
+// behind an index, so that an event meets only those that can be true of it.
+package document
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Kind is what a value is.
+type Kind uint8
+
+// The kinds of values.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	String
+	Array
+	Object
+)
+
+// maxDepth is how deep values may be nested; CloudTrail's deepest have about 15.
+const maxDepth = 1000
+
+// maxText is the longest document in bytes. Positions are 32 bits wide; an event
+// of CloudTrail has at most 256 KB.
+const maxText = 1 << 30
+
+// node is one value. The nodes of what it holds follow it, up to next.
+type node struct {
+	kind             Kind
+	escaped          bool // a string with escapes
+	keyEscaped       bool
+	keyStart, keyEnd int32 // the key of a member, without quotes
+	start, end       int32 // in the text; of a string without quotes
+	next             int32 // the node behind the value and all that it holds
+}
+
+// Document is one parsed JSON text. The zero Document is empty; Parse may be
+// called again and reuses its memory. Values stay valid until then. It is safe
+// for concurrent reading.
+type Document struct {
+	text   string
+	nodes  []node
+	spaced bool // there is white space between the values
+}
+
+// Parse reads a text, which must be one JSON value.
+func (d *Document) Parse(text string) error {
+	d.text, d.nodes, d.spaced = text, d.nodes[:0], false
+	if len(text) > maxText {
+		d.text = ""
+		return fmt.Errorf("the document has %d bytes, and may have %d", len(text), maxText)
+	}
+	p := parser{d: d, text: text}
+	err := p.whole()
+	if err != nil {
+		d.text, d.nodes = "", d.nodes[:0]
+	}
+	return err
+}
+
+// Root is the value of the document; of an empty one it is null.
+func (d *Document) Root() Value { return Value{d, 0} }
+
+var errEnd = errors.New("the JSON text ends too early")
+
+type parser struct {
+	d    *Document
+	text string
+	at   int
+}
+
+func (p *parser) errorf(format string, args ...any) error {
+	return fmt.Errorf("byte %d of the JSON text: %s", p.at, fmt.Sprintf(format, args...))
+}
+
+func (p *parser) whole() error {
+	p.space()
+	if err := p.value(0, node{}); err != nil {
+		return err
+	}
+	if p.space(); p.at < len(p.text) {
+		return p.errorf("%q behind the value", p.text[p.at])
+	}
+	return nil
+}
+
+func (p *parser) space() {
+	for p.at < len(p.text) {
+		switch p.text[p.at] {
+		case ' ', '\t', '\n', '\r':
+			p.at++
+			p.d.spaced = true
+		default:
+			return
+		}
+	}
+}
+
+// value reads a value; n has the key, if it is a member.
+func (p *parser) value(depth int, n node) error {
+	if p.at >= len(p.text) {
+		return errEnd
+	}
+	i := len(p.d.nodes)
+	n.start = int32(p.at)
+	var err error
+	switch c := p.text[p.at]; c {
+	case '"':
+		n.kind = String
+		n.start, n.end, n.escaped, err = p.quoted()
+		p.d.nodes = append(p.d.nodes, n)
+	case '{', '[':
+		if depth >= maxDepth {
+			return p.errorf("nested more than %d deep", maxDepth)
+		}
+		if n.kind = Array; c == '{' {
+			n.kind = Object
+		}
+		p.d.nodes = append(p.d.nodes, n)
+		p.at++
+		err = p.members(depth+1, n.kind)
+		p.d.nodes[i].end = int32(p.at)
+	default:
+		n.kind, err = p.plain(c)
+		n.end = int32(p.at)
+		p.d.nodes = append(p.d.nodes, n)
+	}
+	p.d.nodes[i].next = int32(len(p.d.nodes))
+	return err
+}
+
+// plain reads a number, true, false or null.
+func (p *parser) plain(c byte) (Kind, error) {
+	switch {
+	case c == 't':
+		return Bool, p.word("true")
+	case c == 'f':
+		return Bool, p.word("false")
+	case c == 'n':
+		return Null, p.word("null")
+	case c == '-' || c >= '0' && c <= '9':
+		return Number, p.number()
+	}
+	return Null, p.errorf("%q begins no value", c)
+}
+
+func (p *parser) word(w string) error {
+	if !strings.HasPrefix(p.text[p.at:], w) {
+		return p.errorf("no value")
+	}
+	p.at += len(w)
+	return nil
+}
+
+// members reads what stands in an object or array, and its closing bracket.
+func (p *parser) members(depth int, kind Kind) error {
+	closing := byte(']')
+	if kind == Object {
+		closing = '}'
+	}
+	if p.space(); p.at < len(p.text) && p.text[p.at] == closing {
+		p.at++
+		return nil
+	}
+	for {
+		var n node
+		if kind == Object {
+			if err := p.key(&n); err != nil {
+				return err
+			}
+		}
+		if err := p.value(depth, n); err != nil {
+			return err
+		}
+		p.space()
+		if p.at >= len(p.text) {
+			return errEnd
+		}
+		switch c := p.text[p.at]; c {
+		case closing:
+			p.at++
+			return nil
+		case ',':
+			p.at++
+			p.space()
+		default:
+			return p.errorf("%q where , or %q is wanted", c, closing)
+		}
+	}
+}
+
+func (p *parser) key(n *node) (err error) {
+	if p.at >= len(p.text) {
+		return errEnd
+	}
+	if p.text[p.at] != '"' {
+		return p.errorf("%q where a key is wanted", p.text[p.at])
+	}
+	if n.keyStart, n.keyEnd, n.keyEscaped, err = p.quoted(); err != nil {
+		return err
+	}
+	p.space()
+	if p.at >= len(p.text) {
+		return errEnd
+	}
+	if p.text[p.at] != ':' {
+		return p.errorf("%q where : is wanted", p.text[p.at])
+	}
+	p.at++
+	p.space()
+	return nil
+}
+
+// quoted reads a string and says where its inside is.
+func (p *parser) quoted() (start, end int32, escaped bool, err error) {
+	p.at++
+	from := p.at
+	for p.at < len(p.text) {
+		switch c := p.text[p.at]; {
+		case c == '"':
+			p.at++
+			return int32(from), int32(p.at - 1), escaped, nil
+		case c == '\\':
+			escaped = true
+			if err := p.escape(); err != nil {
+				return 0, 0, false, err
+			}
+		case c < ' ':
+			return 0, 0, false, p.errorf("a control character in a string")
+		default:
+			p.at++
+		}
+	}
+	return 0, 0, false, errEnd
+}
+
+func (p *parser) escape() error {
+	if p.at+1 >= len(p.text) {
+		return errEnd
+	}
+	switch p.text[p.at+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		p.at += 2
+		return nil
+	case 'u':
+		if p.at+6 > len(p.text) {
+			return errEnd
+		}
+		for _, c := range []byte(p.text[p.at+2 : p.at+6]) {
+			if !hexDigit(c) {
+				return p.errorf("%q in an escape", c)
+			}
+		}
+		p.at += 6
+		return nil
+	}
+	return p.errorf("%q cannot be escaped", p.text[p.at+1])
+}
+
+func hexDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func (p *parser) number() error {
+	if p.text[p.at] == '-' {
+		p.at++
+	}
+	if p.at < len(p.text) && p.text[p.at] == '0' {
+		p.at++
+	} else if p.digits() == 0 {
+		return p.errorf("a digit is missing")
+	}
+	if p.at < len(p.text) && p.text[p.at] == '.' {
+		if p.at++; p.digits() == 0 {
+			return p.errorf("a digit is missing")
+		}
+	}
+	if p.at < len(p.text) && (p.text[p.at] == 'e' || p.text[p.at] == 'E') {
+		p.at++
+		if p.at < len(p.text) && (p.text[p.at] == '+' || p.text[p.at] == '-') {
+			p.at++
+		}
+		if p.digits() == 0 {
+			return p.errorf("a digit is missing")
+		}
+	}
+	return nil
+}
+
+func (p *parser) digits() int {
+	from := p.at
+	for p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9' {
+		p.at++
+	}
+	return p.at - from
+}
+
+// unquote resolves the escapes of a string's inside, as encoding/json does.
+func unquote(inside string) string {
+	var s string
+	if err := json.Unmarshal([]byte(`"`+inside+`"`), &s); err != nil {
+		return inside // cannot happen: the parser took it
+	}
+	return s
+}
