@@ -17,8 +17,8 @@ build: ## Build bin/muster
 	@[ -x bin/muster ] || echo "building bin/muster: the first time takes a few minutes, most of it for Iceberg and DuckDB"
 	@$(GO) build -o bin/muster ./cmd/muster
 
-demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
-	@bin/muster demo $(ARGS)
+demo: build ## A fleet with faults and incidents, live in the terminal (q quits); AWS=ministack on an AWS that others wrote
+	@bin/muster demo $(if $(AWS),--aws $(AWS)) $(ARGS)
 
 test: ## All tests that need nothing but Go and a C compiler, with the race detector
 	@[ -d "$${MUSTER_CORPUS:-../shared/data}" ] || echo "NOTE: the recorded data is not here (MUSTER_CORPUS names its folder): the tests that need it are SKIPPED"

@@ -10,14 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"muster/audit"
-	"muster/collectors"
 	"muster/explore"
 	"muster/fleet"
 	"muster/internal/localaws"
@@ -48,15 +44,14 @@ var demoDelay = localaws.Delay{
 	Trail: 6 * time.Second, Lookup: 3 * time.Second, Config: 3 * time.Second, Logs: 500 * time.Millisecond,
 }
 
-// demo is one run of the fleet on the stand-in, with muster watching it.
+// demo is one run of the fleet on a local AWS, with muster watching it.
 type demo struct {
 	app       *app
 	flags     demoFlags
 	faults    []samples.Fault
 	incidents []samples.Incident
 
-	http     *awshttp.BuildableClient // one for all passes, so that connections are used again
-	aws      *localaws.Server
+	aws      *demoAWS
 	fleet    *samples.Fleet
 	recorder *truth.Recorder
 	store    *lake.Lake
@@ -126,7 +121,7 @@ func (d *demo) openStore(ctx context.Context) error {
 	return err
 }
 
-// start brings up the stand-in, the store and the fleet, in that order.
+// start brings up the store, AWS and the fleet, in that order.
 func (d *demo) start(ctx context.Context) error {
 	var err error
 	if d.policies, err = loadPolicies(nil); err != nil {
@@ -137,24 +132,16 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.line = d.app.line(d.store, prometheus.NewRegistry())
 	d.line.Logger = d.logger
-	share := d.flags.trouble
-	d.aws, err = localaws.Start(ctx, localaws.Options{
-		Seed: d.flags.seed, Now: time.Now, Delay: demoDelay, Logger: d.logger,
-		Trouble: localaws.Trouble{Throttle: share, Fail: share, EmptyPage: share, Repeat: share, Late: share},
-	})
-	if err != nil {
-		return fmt.Errorf("demo: start the AWS stand-in: %w", err)
+	if d.aws, err = d.startAWS(ctx); err != nil {
+		return err
 	}
-	d.http = awshttp.NewBuildableClient()
 	d.started = time.Now()
 	if d.flags.headless { // it grows with the load, and nobody asks for it in the explorer
 		d.recorder = truth.NewRecorder(d.flags.seed, time.Now)
 	}
-	d.fleet, err = samples.Start(ctx, samples.Options{
-		Endpoint: d.aws.Endpoint(), DaemonAddr: d.aws.DaemonAddr(), Region: localaws.DefaultRegion,
-		Credentials: localCredentials(), Seed: d.flags.seed, Faults: d.faults, Incidents: d.incidents,
-		Truth: d.recorder, Now: time.Now, Logger: d.logger,
-	})
+	d.fleet, err = samples.Start(ctx, d.aws.options(samples.Options{
+		Seed: d.flags.seed, Faults: d.faults, Incidents: d.incidents, Truth: d.recorder, Now: time.Now, Logger: d.logger,
+	}))
 	if err != nil {
 		return fmt.Errorf("demo: start the sample fleet: %w", err)
 	}
@@ -167,31 +154,12 @@ func (d *demo) close() error {
 		errs = append(errs, d.fleet.Close())
 	}
 	if d.aws != nil {
-		errs = append(errs, d.aws.Close())
+		errs = append(errs, d.aws.close())
 	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func (d *demo) streams(ctx context.Context) ([]fleet.Collector, error) {
-	return collectors.Discover(ctx, collectors.Options{
-		AWS:     localConfig(d.aws.Endpoint(), d.http),
-		Account: localaws.DefaultAccount, TrailBucket: d.aws.TrailBucket(), Overlap: demoOverlap,
-		Now: time.Now, Logger: d.logger,
-	})
-}
-
-// localConfig is the AWS configuration for the stand-in of this process.
-func localConfig(endpoint string, client aws.HTTPClient) aws.Config {
-	return aws.Config{
-		Region: localaws.DefaultRegion, BaseEndpoint: aws.String(endpoint), Credentials: localCredentials(), HTTPClient: client,
-	}
-}
-
-func localCredentials() aws.CredentialsProvider {
-	return credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
 }
 
 func (d *demo) follow(ctx context.Context) error {

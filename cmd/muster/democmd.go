@@ -24,6 +24,7 @@ type demoFlags struct {
 	incidents []string
 	truthFile string
 	trouble   float64
+	aws       string
 	week      weekFlags
 }
 
@@ -42,6 +43,10 @@ joins and findings against the fleet's ground truth. It exits with 0 only if eve
 request was found, every join was right, and every fault and incident has its
 finding.
 
+With --aws ministack the fleet runs on an AWS that others wrote, which is downloaded
+from PyPI the first time. CloudTrail and Logs are collected from it, X-Ray from the
+stand-in beside it. There are no incidents then: docs/fleet.md says why.
+
 With --days no fleet runs: the evidence of so many days of it, with day and night,
 weekends, releases, faults and incidents, is simulated and goes the same way into
 the store, with its ground truth beside it. The same seed, rate and --until give
@@ -52,9 +57,13 @@ for more.`,
   muster demo --fault none --incident none        a healthy fleet
   muster demo --fault n-plus-one --incident none
   muster demo --days 7 --seed 1 --store ./week    a simulated week, written in a minute
+  muster demo --aws ministack                     the fleet on an AWS that others wrote
   muster demo --headless --trouble 0.1            sources that throttle, fail, repeat and are late`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.onMinistack(cmd); err != nil {
+				return err
+			}
 			if f.week.days != 0 {
 				return a.demoDays(cmd, f)
 			}
@@ -89,8 +98,12 @@ for more.`,
 	fs.StringSliceVar(&f.faults, "fault", []string{"all"}, "faults to switch on: all, none, "+names(samples.Faults()))
 	fs.StringSliceVar(&f.incidents, "incident", []string{"all"}, "incidents to switch on: all, none, "+names(samples.Incidents()))
 	fs.Float64Var(&f.trouble, "trouble", 0, "share of reads that are throttled, that fail, whose page is empty, and of evidence that comes late or twice")
+	fs.StringVar(&f.aws, "aws", awsStandIn, "what the fleet runs on: "+awsStandIn+", or "+awsMinistack+", an AWS that others wrote (needs python3)")
 	fs.StringVar(&f.truthFile, "truth", "", "where to write the ground truth; default truth.json in the store")
 	f.week.flags(fs)
+	if err := cmd.RegisterFlagCompletionFunc("aws", cobra.FixedCompletions([]string{awsStandIn, awsMinistack}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is defined above
+	}
 	return cmd
 }
 

@@ -72,7 +72,7 @@ func (d *demo) drain(ctx context.Context) (*truth.File, error) {
 	if err := sleep(ctx, time.Until(until)); err != nil {
 		return nil, err
 	}
-	d.aws.Drain()
+	d.aws.standIn.Drain()
 	for range drainPasses {
 		streams, err := d.streams(ctx)
 		if err != nil {

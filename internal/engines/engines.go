@@ -2,13 +2,15 @@
 // against: moto, Trino, OpenSearch and ministack, each in a pinned version, on
 // loopback, as a process of its own that ends with the one that started it.
 //
-// What they consist of is downloaded once into the module's .cache/engines, by
-// pip and Maven; an existing file or folder there counts as verified, as it gets
-// its name only when it is complete. Only tests with the build tag "engines" and
-// the benchmarks import this package.
+// What they consist of is downloaded once by pip and Maven, into the module's
+// .cache/engines, or the user's cache outside of a module; an existing file or
+// folder there counts as verified, as it gets its name only when it is complete.
+// Tests with the build tag "engines", the benchmarks, and the demo on ministack
+// import this package.
 package engines
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,19 +32,25 @@ const (
 	Region = "us-east-1"
 )
 
-// cache is the folder of downloads: .cache/engines beside the go.mod above the
-// working directory, which in a test is the package's folder.
+// cache is the folder of downloads: .cache/engines beside muster's go.mod above
+// the working directory, which in a test is the package's folder; outside of the
+// module, muster/engines in the user's cache.
 func cache() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+		if mod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && bytes.HasPrefix(mod, []byte("module muster\n")) {
 			break
 		}
 		if filepath.Dir(dir) == dir {
-			return "", errors.New("no go.mod above the working directory: the engines are kept in a module's .cache")
+			user, err := os.UserCacheDir()
+			if err != nil {
+				return "", fmt.Errorf("find a folder for the engines: %w", err)
+			}
+			dir = filepath.Join(user, "muster", "engines")
+			return dir, os.MkdirAll(dir, 0o755)
 		}
 		dir = filepath.Dir(dir)
 	}
