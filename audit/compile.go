@@ -22,17 +22,17 @@ const defaultWait = time.Minute
 // compiler turns one document into a Policy and keeps what is wrong with it.
 type compiler struct {
 	file     string
-	doc      *document
+	doc      *policyDocument
 	env      *cel.Env
 	problems []error
 }
 
-func compile(file string, doc *document) (Policy, error) {
+func compile(file string, doc *policyDocument) (Policy, error) {
 	c := &compiler{file: file, doc: doc}
 	p := Policy{
 		ID: doc.ID.value, Title: doc.Title.value, Severity: fleet.Severity(doc.Severity.value),
 		Rationale: doc.Rationale.value, Remedy: doc.Remedy.value, On: Subject(doc.On.value),
-		Wait: defaultWait, File: file, cases: doc.Tests,
+		Wait: defaultWait, File: file, cases: doc.Tests, Language: CEL,
 	}
 	c.facts(&p)
 	if len(c.problems) == 0 {

@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is a policy as it stands in its file.
-type document struct {
+// policyDocument is a policy as it stands in its file.
+type policyDocument struct {
 	ID        text       `yaml:"id"`
 	Title     text       `yaml:"title"`
 	Severity  text       `yaml:"severity"`
@@ -72,11 +72,7 @@ type loaded struct {
 
 // loadFile reads the policies of one file. With an error it still returns those
 // that are sound, so that duplicates among them are found in the same pass.
-func loadFile(fsys fs.FS, name string) ([]loaded, error) {
-	raw, err := readBounded(fsys, name)
-	if err != nil {
-		return nil, &LoadError{File: name, Problem: err.Error()}
-	}
+func loadFile(name string, raw []byte) ([]loaded, error) {
 	var (
 		out      []loaded
 		problems []error
@@ -84,7 +80,7 @@ func loadFile(fsys fs.FS, name string) ([]loaded, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	for {
-		var doc document
+		var doc policyDocument
 		err := dec.Decode(&doc)
 		if errors.Is(err, io.EOF) {
 			break
@@ -159,8 +155,8 @@ func yamlProblems(file, policy string, err error) []error {
 // decoded into.
 func knownFields(name string) []string {
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[document](), reflect.TypeFor[selectors](),
-		reflect.TypeFor[testCase](), reflect.TypeFor[testRecord](),
+		reflect.TypeFor[policyDocument](), reflect.TypeFor[selectors](),
+		reflect.TypeFor[testCase](), reflect.TypeFor[testRecord](), reflect.TypeFor[patternDocument](),
 	} {
 		if t.Name() != name {
 			continue

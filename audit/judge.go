@@ -71,6 +71,7 @@ type run struct {
 	cover      *coverage
 	judgements []*judgement
 	byRecord   index
+	watch      *watch     // nil when all policies are in CEL
 	stories    []*grouper // of the subjects made of many records that a policy is on
 }
 
@@ -78,15 +79,22 @@ func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
 	r := &run{in: in, cover: newCoverage(in), byRecord: index{}}
 	gap := quiet
 	on := map[Subject][]*judgement{}
+	var detecting []*judgement
 	for i := range ps {
 		j := newJudgement(&ps[i], r.cover, known)
 		r.judgements = append(r.judgements, j)
 		on[j.policy.On] = append(on[j.policy.On], j)
-		if j.policy.On.story() {
+		switch {
+		case j.policy.detects != nil:
+			detecting = append(detecting, j)
+		case j.policy.On.story():
 			gap = max(gap, j.policy.patience())
-		} else {
+		default:
 			r.byRecord.add(j)
 		}
+	}
+	if len(detecting) > 0 {
+		r.watch = newWatch(detecting, in.Window)
 	}
 	for subject, key := range map[Subject]func(*fleet.Record) string{
 		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest, OnMessage: ofMessage,
@@ -150,6 +158,12 @@ func (r *run) read(ctx context.Context) error {
 	if len(r.stories) > 0 {
 		q.Window = widen(r.in.Window, r.stories[0].gap) // one for all
 	}
+	if r.watch != nil && !q.Window.Start.IsZero() {
+		// Correlations count what came before.
+		if begin := r.in.Window.Start.Add(-r.watch.reach); begin.Before(q.Window.Start) {
+			q.Window.Start = begin
+		}
+	}
 	for rec, err := range r.in.Reader.Records(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("read the records to judge: %w", err)
@@ -162,7 +176,18 @@ func (r *run) read(ctx context.Context) error {
 	for _, g := range r.stories {
 		g.closeAll()
 	}
+	if r.watch != nil {
+		r.watch.close(r.readUntil())
+	}
 	return nil
+}
+
+// readUntil is the time before which everything was read.
+func (r *run) readUntil() time.Time {
+	if r.in.Window.End.IsZero() {
+		return r.in.Now
+	}
+	return r.in.Window.End
 }
 
 func (r *run) take(rec *fleet.Record) {
@@ -174,6 +199,9 @@ func (r *run) take(rec *fleet.Record) {
 			}
 			j.record(rec, v)
 		})
+	}
+	if r.watch != nil && rec.Kind == fleet.KindAPICall {
+		r.watch.take(rec)
 	}
 	for _, g := range r.stories {
 		g.add(rec)

@@ -25,6 +25,8 @@ type judgement struct {
 	unproven int    // subjects whose sources were not read completely
 	missing  string // the first reason why
 	cut      int    // stories too large to be held whole
+	odd      int    // events whose evidence cannot be read
+	oddFirst string // the first, and why
 
 	// open are the findings of this policy that stand, and evidence says for
 	// each id of theirs which findings it belongs to. unseen counts the evidence
@@ -136,6 +138,13 @@ func (j *judgement) fail(err error) {
 	}
 }
 
+// unreadable notes an event whose evidence is no JSON.
+func (j *judgement) unreadable(rec *fleet.Record, err error) {
+	if j.odd++; j.odd == 1 {
+		j.oddFirst = fmt.Sprintf("%s: %v", rec.ID, err)
+	}
+}
+
 // again notes that a record was judged once more.
 func (j *judgement) again(id string) {
 	for _, fingerprint := range j.evidence[id] {
@@ -147,6 +156,10 @@ func (j *judgement) again(id string) {
 // notJudged says why the policy's word is not the last one; "" when it is.
 func (j *judgement) notJudged() string {
 	switch {
+	case j.policy.Unjudged() != "":
+		return j.policy.Unjudged()
+	case j.odd > 0:
+		return fmt.Sprintf("%d events whose evidence cannot be read, the first: %s", j.odd, j.oddFirst)
 	case j.failures >= maxFailures:
 		return fmt.Sprintf("stopped after %d failures, the first: %s", j.failures, j.failure)
 	case j.failures > 0:

@@ -2,10 +2,8 @@ package audit
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"time"
 
 	"muster/fleet"
@@ -53,6 +51,11 @@ type Policy struct {
 	// Wait is how long after its newest record a subject may still be put
 	// right. Only a policy of absence waits.
 	Wait time.Duration
+	// Tags are such as attack.t1530. References are addresses of what to read.
+	Tags, References []string
+	// Author and License are those of a rule that others wrote.
+	Author, License string
+	Language        Language
 	// File is where the policy was read from, as a path in its file system.
 	File string
 
@@ -66,6 +69,16 @@ type Policy struct {
 	scope   template // the resource
 	key     template
 	cases   []testCase
+
+	detects *detection // nil for CEL; all from selects to key is empty then
+}
+
+// Unjudged says why the policy cannot be judged on any evidence; "" when it can.
+func (p *Policy) Unjudged() string {
+	if p.detects == nil {
+		return ""
+	}
+	return p.detects.unjudged
 }
 
 // definition names an expression for those that follow it.
@@ -89,51 +102,6 @@ func Shipped() fs.FS {
 // maxFileBytes bounds a policy file. The largest shipped one has 3 KB; a file
 // this large was meant for something else.
 const maxFileBytes = 1 << 20
-
-// Load reads every *.yaml and *.yml file of a file system, in the order of
-// their paths. A file holds one policy, or several in documents of their own.
-// All that is wrong is reported at once, each a *LoadError inside the error.
-func Load(fsys fs.FS) ([]Policy, error) {
-	var (
-		policies []Policy
-		problems []error
-		owner    = map[string]string{}
-	)
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if ext := path.Ext(name); d.IsDir() || (ext != ".yaml" && ext != ".yml") {
-			return nil
-		}
-		loaded, err := loadFile(fsys, name)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		for _, l := range loaded {
-			if first, taken := owner[l.policy.ID]; taken {
-				problems = append(problems, &LoadError{
-					File: name, Line: l.line, Policy: l.policy.ID,
-					Problem: "this id is taken by " + first, Remedy: "give one of the two another id",
-				})
-				continue
-			}
-			owner[l.policy.ID] = name
-			policies = append(policies, l.policy)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read policies: %w", err)
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	if len(policies) == 0 {
-		return nil, errors.New("no policy found: a policy is a file that ends in .yaml or .yml")
-	}
-	return policies, nil
-}
 
 // LoadError says what is wrong with a policy, where, and what to do about it.
 type LoadError struct {

@@ -33,13 +33,15 @@ func (a *app) auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Judge the evidence by policies and keep the findings",
 		Long: `Judge a window of the evidence by the shipped policies, or by those in the folders
-named by --policies, which then replace the shipped ones. The findings are kept in
-the store and printed.
+named by --policies, which then replace the shipped ones. A folder holds policies of
+muster's own, Sigma rules and CloudWatch Logs filter patterns; they are told apart
+by their content. The findings are kept in the store and printed.
 
 Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and with
 --strict 3 when nothing is but something could not be judged.`,
 		Example: `  muster audit --since 24h --fail-on high
-  muster audit --policies ./policies --format json`,
+  muster audit --policies ./policies --format json
+  muster audit --policies sigma/rules/cloud/aws/cloudtrail`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.audit(cmd.Context(), &f) },
 	}
@@ -156,60 +158,4 @@ func loadPolicies(dirs []string) ([]audit.Policy, error) {
 		return nil, fmt.Errorf("policies in %v: there is none", dirs)
 	}
 	return all, nil
-}
-
-func (a *app) policiesCommand() *cobra.Command {
-	var dirs []string
-	cmd := &cobra.Command{
-		Use: "policies", Short: "The catalogue of policies and its unit tests",
-		Args: cobra.NoArgs, // else a misspelled verb would print the help and succeed
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.PersistentFlags().StringArrayVar(&dirs, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
-	cmd.AddCommand(
-		&cobra.Command{
-			Use: "list", Short: "List the policies", Args: cobra.NoArgs,
-			Example: "  muster policies list\n  muster policies list --policies ./policies",
-			RunE: func(*cobra.Command, []string) error {
-				ps, err := loadPolicies(dirs)
-				if err != nil {
-					return err
-				}
-				t := newTable([]string{"POLICY", "SEVERITY", "ON", "TITLE"})
-				for _, p := range ps {
-					t.add([]string{p.ID, string(p.Severity), string(p.On), p.Title})
-				}
-				return t.print(a.stdout, a.width())
-			},
-		},
-		&cobra.Command{
-			Use: "test", Short: "Run the policies' own test cases", Args: cobra.NoArgs,
-			Example: "  muster policies test --policies ./policies",
-			RunE: func(*cobra.Command, []string) error {
-				ps, err := loadPolicies(dirs)
-				if err != nil {
-					return err
-				}
-				return a.testPolicies(ps)
-			},
-		},
-	)
-	return cmd
-}
-
-func (a *app) testPolicies(ps []audit.Policy) error {
-	passed, failed := 0, 0
-	for _, r := range audit.Test(ps) {
-		if r.Passed() {
-			passed++
-			continue
-		}
-		failed++
-		fmt.Fprintf(a.stdout, "FAIL  %s:%d: %s: %s: %s\n", r.File, r.Line, r.Policy, fleet.Printable(r.Case), fleet.Printable(r.Problem))
-	}
-	fmt.Fprintf(a.stdout, "%d policies, %d cases passed, %d failed\n", len(ps), passed, failed)
-	if failed > 0 {
-		return &exitError{code: exitFindings}
-	}
-	return nil
 }
