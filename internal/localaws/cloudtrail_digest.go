@@ -77,6 +77,7 @@ func (t *trail) digest(now time.Time, everything bool) {
 			t.s.log.Error("a digest file cannot be written", "key", key, "err", err)
 			continue
 		}
+		t.set.digested = now
 		*d = digests{since: now, previous: key, sum: sum}
 	}
 }

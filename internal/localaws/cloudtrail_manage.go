@@ -14,7 +14,9 @@ type trailSettings struct {
 	logGroup  string
 	logRole   string
 	insights  []string // InsightType
-	changed   time.Time
+	// When it was last started and stopped, delivered a file and a digest; zero:
+	// never.
+	started, ended, delivered, digested time.Time
 }
 
 // settings is a copy of what is set.
@@ -41,7 +43,11 @@ func (t *trail) setLogging(c *call, on bool) (any, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.set.stopped, t.set.changed = !on, c.Time
+	if t.set.stopped = !on; on {
+		t.set.started = c.Time
+	} else {
+		t.set.ended = c.Time
+	}
 	return nil, nil
 }
 

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"context"
+	"time"
 )
 
 // trailARN names the one trail, which lives in the stand-in's home region.
@@ -36,16 +37,32 @@ func (t *trail) status(_ context.Context, c *call) (any, error) {
 	if err := t.check(in.Name); err != nil {
 		return nil, err
 	}
-	set := t.settings()
-	out := map[string]any{"IsLogging": !set.stopped}
-	switch {
-	case set.changed.IsZero():
-	case set.stopped:
-		out["StopLoggingTime"] = timestamp{set.changed}
-	default:
-		out["StartLoggingTime"] = timestamp{set.changed}
+	return t.settings().status(), nil
+}
+
+// status is what GetTrailStatus says. Members that have two spellings are there
+// in both, and the older one is "" where there is nothing to say.
+func (s trailSettings) status() map[string]any {
+	out := map[string]any{"IsLogging": !s.stopped, "LatestNotificationAttemptTime": "", "LatestNotificationAttemptSucceeded": ""}
+	for _, m := range []struct {
+		at     time.Time
+		number string
+		texts  []string
+	}{
+		{s.started, "StartLoggingTime", []string{"TimeLoggingStarted"}},
+		{s.ended, "StopLoggingTime", []string{"TimeLoggingStopped"}},
+		{s.delivered, "LatestDeliveryTime", []string{"LatestDeliveryAttemptTime", "LatestDeliveryAttemptSucceeded"}},
+		{s.digested, "LatestDigestDeliveryTime", nil},
+	} {
+		text := ""
+		if !m.at.IsZero() {
+			out[m.number], text = timestamp{m.at}, m.at.UTC().Format(eventTimeFormat)
+		}
+		for _, name := range m.texts {
+			out[name] = text
+		}
 	}
-	return out, nil
+	return out
 }
 
 // eventSelectors says which data events the files hold.

@@ -86,11 +86,12 @@ type configStore struct {
 	lastState int64
 	rules     []*configRule
 	judged    map[placedKey]judged // bounded by the resources
+	started   time.Time            // of the recorders
 	channels  map[place]*deliveryChannel
 }
 
 func newConfigStore(s *Server) *configStore {
-	return &configStore{s: s, created: make(map[placedKey]time.Time), judged: make(map[placedKey]judged), channels: make(map[place]*deliveryChannel)}
+	return &configStore{s: s, started: s.now(), created: make(map[placedKey]time.Time), judged: make(map[placedKey]judged), channels: make(map[place]*deliveryChannel)}
 }
 
 // changed takes a picture of a resource that a call has just created or

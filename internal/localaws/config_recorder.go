@@ -20,8 +20,9 @@ func (cs *configStore) describeRecorders(_ context.Context, c *call) (any, error
 }
 
 func (cs *configStore) describeRecorderStatus(_ context.Context, c *call) (any, error) {
+	// In capitals, as recorded on AWS; its model spells it otherwise.
 	return map[string]any{"ConfigurationRecordersStatus": []any{map[string]any{
 		"arn": c.arn("configuration-recorder/" + recorderName), "name": recorderName,
-		"recording": true, "lastStatus": "Success",
+		"recording": true, "lastStatus": "SUCCESS", "lastStartTime": timestamp{cs.started}, "lastStatusChangeTime": timestamp{cs.started},
 	}}}, nil
 }

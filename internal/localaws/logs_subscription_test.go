@@ -24,11 +24,17 @@ import (
 // rawJSON makes a JSON call for which there is no client here.
 func rawJSON(t *testing.T, s *Server, target, body string, answer any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Endpoint(), strings.NewReader(body))
+	path, rest := strings.CutPrefix(target, "POST ")
+	if !rest {
+		path = ""
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Endpoint()+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("X-Amz-Target", target)
+	if !rest {
+		req.Header.Set("X-Amz-Target", target)
+	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	resp, err := client(t, s, "").HTTPClient.Do(req)
 	if err != nil {

@@ -3,6 +3,7 @@ package localaws
 import (
 	"cmp"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,13 @@ func locked[In, Out any](mu sync.Locker, f func(*call, In) (Out, error)) func(*c
 // answer is an output of few fields.
 type answer map[string]any
 
+// notFound has the status that Cloud Map's model gives what is not there.
+func notFound(code, format string, args ...any) *apiError {
+	e := failf(code, format, args...)
+	e.Status = http.StatusNotFound
+	return e
+}
+
 // start notes an operation that is done already, and answers its id.
 func (m *cloudMap) start(c *call, kind string, targets map[string]string) answer {
 	id := strings.ToLower(newCode(32)) + "-" + strings.ToLower(newCode(8))
@@ -86,7 +94,7 @@ func (m *cloudMap) createNamespace(c *call, in struct{ Name string }) (answer, e
 func (m *cloudMap) operation(_ *call, in struct{ OperationID string }) (answer, error) {
 	o, ok := m.operations[in.OperationID]
 	if !ok {
-		return nil, failf("OperationNotFound", "Operation %s not found.", in.OperationID)
+		return nil, notFound("OperationNotFound", "Operation %s not found.", in.OperationID)
 	}
 	return answer{"Operation": answer{"Id": in.OperationID, "Type": o.kind, "Status": "SUCCESS", "Targets": o.targets}}, nil
 }
@@ -102,7 +110,7 @@ func (m *cloudMap) listNamespaces(c *call, _ struct{}) (answer, error) {
 func (m *cloudMap) createService(c *call, in struct{ Name, NamespaceID string }) (answer, error) {
 	n := m.namespaces[in.NamespaceID]
 	if n == nil {
-		return nil, failf("NamespaceNotFound", "The namespace %s can't be found.", in.NamespaceID)
+		return nil, notFound("NamespaceNotFound", "The namespace %s can't be found.", in.NamespaceID)
 	}
 	if in.Name == "" {
 		return nil, failf("InvalidInput", "The name of a service is missing.")
@@ -150,7 +158,7 @@ func (m *cloudMap) service(c *call, id string) (*mapService, error) {
 			return s, nil
 		}
 	}
-	return nil, failf("ServiceNotFound", "Service not found: %s.", id)
+	return nil, notFound("ServiceNotFound", "Service not found: %s.", id)
 }
 
 func (m *cloudMap) registerInstance(c *call, in struct {
@@ -175,7 +183,7 @@ func (m *cloudMap) deregisterInstance(c *call, in struct{ ServiceID, InstanceID 
 		return nil, err
 	}
 	if _, ok := s.instances[in.InstanceID]; !ok {
-		return nil, failf("InstanceNotFound", "No instance found with id %s.", in.InstanceID)
+		return nil, notFound("InstanceNotFound", "No instance found with id %s.", in.InstanceID)
 	}
 	delete(s.instances, in.InstanceID)
 	return m.start(c, "DEREGISTER_INSTANCE", map[string]string{"INSTANCE": in.InstanceID, "SERVICE": s.id}), nil
@@ -200,7 +208,7 @@ func (m *cloudMap) discoverInstances(_ *call, in struct{ NamespaceName, ServiceN
 		}
 		s := n.named(in.ServiceName)
 		if s == nil {
-			return nil, failf("ServiceNotFound", "Service not found: %s.", in.ServiceName)
+			return nil, notFound("ServiceNotFound", "Service not found: %s.", in.ServiceName)
 		}
 		all := []answer{}
 		for _, id := range slices.Sorted(maps.Keys(s.instances)) {
@@ -211,5 +219,5 @@ func (m *cloudMap) discoverInstances(_ *call, in struct{ NamespaceName, ServiceN
 		}
 		return answer{"Instances": all, "InstancesRevision": len(m.operations)}, nil
 	}
-	return nil, failf("NamespaceNotFound", "The namespace %s can't be found.", in.NamespaceName)
+	return nil, notFound("NamespaceNotFound", "The namespace %s can't be found.", in.NamespaceName)
 }

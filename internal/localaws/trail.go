@@ -43,7 +43,7 @@ type trail struct {
 }
 
 func newTrail(s *Server, bucket string) *trail {
-	return &trail{s: s, bucket: bucket, rates: map[insightKey]*callRate{}}
+	return &trail{s: s, bucket: bucket, rates: map[insightKey]*callRate{}, set: trailSettings{started: s.now()}}
 }
 
 func (t *trail) remember(r *recorded) {
@@ -139,6 +139,7 @@ func (t *trail) put(where trailFolder, now time.Time, events []recorded) {
 		t.s.log.Error("a trail file cannot be written", "key", key, "err", err)
 		return
 	}
+	t.set.delivered = now
 	t.digested(where.place, now, key, body, events)
 	t.files = append(t.files, key)
 	if len(t.files) > maxFiles {

@@ -6,6 +6,7 @@ the exit code is 1 if there was one.
 
 import sys
 import traceback
+from xml.etree.ElementTree import ParseError
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -30,7 +31,7 @@ def main(prompt, troubled, key, secret):
     ):
         try:
             phase()
-        except (BotoCoreError, ClientError, KeyError, IndexError, TypeError):
+        except (BotoCoreError, ClientError, ParseError, KeyError, IndexError, TypeError, ValueError):
             watch.flaws.append("the client gave up: " + traceback.format_exc())
 
     for action in sorted(set(watch.answers) | set(watch.errors)):

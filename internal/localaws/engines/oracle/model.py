@@ -157,6 +157,8 @@ def local(element):
 
 def _string(shape, value, path):
     enum = shape.metadata.get("enum")
+    if shape.name == "RecorderStatus":
+        value = value.capitalize()  # AWS's own answers are in capitals
     if enum and value not in enum:
         return [f"{path} is {value!r}, not one of {', '.join(enum)}"]
     return _length(shape, len(value), path)
