@@ -52,18 +52,31 @@ func (l *Lake) newest(ctx context.Context, q *fleet.Query, target int64) ([]flee
 		if err != nil {
 			return nil, err
 		}
-		found, err := collect(l.summaries(ctx, keptFiles{l.engine(), files, v.snapshot}, q, s.from))
+		found, most, err := w.found(ctx, q, v.snapshot, files, s)
 		if err != nil || s.last || len(found) >= q.Limit {
 			return found, err
 		}
 		growth := int64(2)
-		if len(found) > 0 {
-			growth += int64(q.Limit / len(found))
+		if most > 0 {
+			growth += int64(q.Limit / most)
 		} else {
 			growth = mostGrowth
 		}
 		target *= min(growth, mostGrowth)
 	}
+}
+
+// found are the traces that meet a query and began in a slice, or none and how
+// many they are at most where those are too few.
+func (w *walk) found(ctx context.Context, q *fleet.Query, snapshot int64, files map[string]bool, in slice) ([]fleet.Summary, int, error) {
+	if s, ok := newSieve(q); ok {
+		found, most, err := w.sift(ctx, q, s, files, in)
+		if !errors.Is(err, errManySifted) {
+			return found, most, err
+		}
+	}
+	found, err := collect(w.lake.summaries(ctx, keptFiles{w.lake.engine(), files, snapshot}, q, in.from))
+	return found, len(found), err
 }
 
 // walk is a way back through the files around a query's window.

@@ -72,6 +72,10 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 				r.Error = "fault"
 			}
 			if r.Kind == fleet.KindSpan {
+				r.Attributes = map[string]string{fleet.AttrAnnotationPrefix + "tier": []string{"gold", "golden", "tin"}[random.IntN(3)]}
+				if random.IntN(2) == 0 {
+					r.Seen.Span = fmt.Sprint(n, i)
+				}
 				r.Duration = time.Duration(random.IntN(3000)) * time.Millisecond
 			}
 			c.Records = append(c.Records, r)
@@ -80,6 +84,11 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 	for _, i := range random.Perm(len(before))[:min(len(before), 4)] {
 		r := before[i]
 		r.Keys.Trace = before[max(0, i-random.IntN(60))].Keys.Trace
+		if i%2 == 0 { // as if a span had ended since
+			r.Revision, r.Error, r.Duration = hour+1, "fault", 2*time.Second
+			c.Revised = append(c.Revised, r)
+			continue
+		}
 		c.Amendments = append(c.Amendments, fleet.Amendment{Ref: fleet.Ref{ID: r.ID, Kind: r.Kind, Time: r.Time}, Keys: r.Keys})
 	}
 	if _, err := l.Commit(t.Context(), c); err != nil {
@@ -92,15 +101,23 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 func walkedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) (sliced int) {
 	t.Helper()
 	slow := fleet.FilterTest{Keyword: fleet.KeyDuration, Op: fleet.OpMore, Value: 2.0}
-	for n := range 12 {
+	long := fleet.FilterTest{Keyword: fleet.KeyResponseTime, Op: fleet.OpMore, Value: 1.5}
+	gold := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
+	for n := range 21 {
 		q := fleet.Query{Limit: 1 + random.IntN(20)}
-		switch n % 4 {
+		switch n % 7 {
 		case 1:
 			q.Errors = true
 		case 2:
 			q.Service, q.Kinds = "service-1", fleet.Kinds()[1:2]
 		case 3:
 			q.Filter = slow
+		case 4:
+			q.Filter = fleet.FilterAll{fleet.FilterNot{Of: gold}, long}
+		case 5:
+			q.Filter, q.Errors = fleet.FilterService{Where: long}, random.IntN(2) == 0
+		case 6:
+			q.Filter, q.Kinds = gold, fleet.Kinds()[:2]
 		}
 		if n%3 > 0 {
 			q.Window.Start = noon.Add(time.Duration(random.IntN(280)) * time.Hour)

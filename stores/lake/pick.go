@@ -145,7 +145,11 @@ func pickLive(ctx context.Context, l *Lake, files []*stored, column, value strin
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	rows := slices.Concat(found...)
+	return liveOf(ctx, l, files, slices.Concat(found...))
+}
+
+// liveOf are the live ones of rows of some files, all that amend them among these.
+func liveOf(ctx context.Context, l *Lake, files []*stored, rows []*row) ([]*row, error) {
 	newest, err := newestVersions(ctx, l, files, rows)
 	if err != nil {
 		return nil, err
