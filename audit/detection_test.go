@@ -223,7 +223,7 @@ func TestWhatIsWrongWithADetectionIsSaid(t *testing.T) {
 		want             []string
 	}{
 		{"sigma", "x.yml", strings.Replace(bucketRule, "not failed", "not fail", 1), []string{`x.yml:12: rule "Bucket gone": condition: there is no selection "fail"`}},
-		{"taken", "x.yml", bucketRule + "---\n" + bucketRule, []string{"x.yml:", "this id is taken by x.yml"}},
+		{"taken", "x.yml", bucketRule + "---\n" + bucketRule, []string{"x.yml:16: ", `the name or id "bucket_gone" is also that of x.yml:1`}},
 		{"correlation", "x.yml", strings.Replace(loginRules, "[failed]", "[fail]", 1), []string{`x.yml:13: rule "Many failed logins": there is no rule "fail"`}},
 		{"unknown field", "x.yaml", "pattern: a\nseverty: high\n", []string{`x.yaml:2: unknown field "severty" of a filter pattern`, "severity"}},
 		{"pattern", "x.yaml", "title: t\npattern: '{ $.a = }'\n", []string{"x.yaml:2: policy x: the pattern cannot be read: a value is missing"}},

@@ -65,8 +65,8 @@
 // Most policies hold something against the fleet that is there to be seen. That
 // stands, however little else was read, and is reported at once. A policy that
 // holds against the fleet that something is missing must name under absence the
-// sources whose silence it believes: xray, logs, cloudtrail, trail, config, verdicts. It
-// is judged only when these were read without gaps from the subject's first
+// sources whose silence it believes: xray, logs, cloudtrail, trail, config,
+// verdicts. It is judged only when these were read without gaps from the subject's first
 // record until its last and for the time of wait after it (default: one
 // minute). Until then the subject waits; where the ledger says that the sources
 // were not read completely, or says nothing, the policy is listed as not judged.

@@ -205,15 +205,20 @@ func (c *Correlation) Parts() []*Rule {
 // Link finds the rules that correlations name, by name or id, and says which
 // rules are judged alone: not those that are only a part of a correlation.
 func Link(rules []*Rule) (alone []*Rule, err error) {
+	var problems []error
 	byName := map[string]*Rule{}
 	for _, r := range rules {
 		for _, name := range []string{r.Name, r.ID} {
-			if name != "" {
+			if other := byName[name]; other != nil && other != r {
+				problems = append(problems, &Error{
+					File: r.File, Line: r.Line, Rule: r.Title, Problem: fmt.Sprintf("the name or id %q is also that of %s:%d", name, other.File, other.Line),
+					Remedy: "give one of the two another",
+				})
+			} else if name != "" {
 				byName[name] = r
 			}
 		}
 	}
-	var problems []error
 	hidden, shown := map[*Rule]bool{}, map[*Rule]bool{}
 	for _, r := range rules {
 		if r.Correlation == nil {

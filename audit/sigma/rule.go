@@ -181,6 +181,9 @@ func (p *parser) rule(n *yaml.Node) *Rule {
 		p.problem(fields["filter"], "put the exception into the rule", "Sigma filters are not supported")
 	case fields["correlation"] != nil:
 		r.Correlation = p.correlation(fields["correlation"])
+		if p.text(fields["generate"]) == "true" {
+			r.Correlation.Generate = true
+		}
 	case fields["detection"] == nil:
 		p.problem(n, "add detection, with selections and a condition", "detection is missing")
 	default:
