@@ -46,11 +46,7 @@ position; the others go on. Importing again changes nothing.`,
 			read := func(ctx context.Context, path string) iter.Seq2[fleet.Batch, error] {
 				return collectors.ReadFile(ctx, path, o)
 			}
-			draw := a.importProgress()
-			p, err := a.line(store, prometheus.NewRegistry()).Import(ctx, args, read, func(p pipeline.ImportProgress) {
-				growHeap()
-				draw(p)
-			})
+			p, err := a.line(store, prometheus.NewRegistry()).Import(ctx, args, read, a.importProgress())
 			if isTerminal(a.stderr) {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
