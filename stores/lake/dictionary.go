@@ -32,7 +32,7 @@ func wholeDictionary(m *format.ColumnMetaData) dictionaryPlace {
 		return dictionaryPlace{}
 	}
 	for _, s := range m.EncodingStats {
-		if s.PageType != format.DictionaryPage && s.Encoding != format.RLEDictionary && s.Encoding != format.PlainDictionary {
+		if s.PageType != format.DictionaryPage && s.Encoding != format.RLEDictionary {
 			return dictionaryPlace{}
 		}
 	}
