@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -252,5 +254,42 @@ func TestCISPatternsThroughTheIndex(t *testing.T) {
 		if diff := cmp.Diff(want, got[i]); diff != "" {
 			t.Errorf("CIS %s (-want +got):\n%s", e.CIS, diff)
 		}
+	}
+}
+
+// Every published rule without one of its lines, or cut off behind it: it is a
+// rule still, or it says where it is broken.
+func TestBrokenRulesSayWhere(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join(corpus(t, "sigma-aws"), "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := 0
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(data), "\n")
+		for i := range lines {
+			for _, text := range []string{
+				strings.Join(slices.Delete(slices.Clone(lines), i, i+1), ""),
+				strings.Join(lines[:i], ""),
+				strings.Join(lines[:i], "") + strings.Replace(lines[i], ":", " ", 1) + strings.Join(lines[i+1:], ""),
+			} {
+				_, err := Parse("x.yml", []byte(text), nil)
+				if err == nil {
+					continue
+				}
+				broken++
+				var e *Error
+				if !errors.As(err, &e) || e.Line < 1 || e.Problem == "" {
+					t.Errorf("%s, line %d: no place in %v", filepath.Base(name), i+1, err)
+				}
+			}
+		}
+	}
+	if broken < 500 {
+		t.Errorf("%d broken rules only", broken)
 	}
 }

@@ -93,12 +93,7 @@ func anywhere(path document.Path, is func(string) bool) document.Condition {
 		case document.Null:
 			return false
 		case document.Array:
-			for e := range v.Elements() {
-				if match(e) {
-					return true
-				}
-			}
-			return false
+			return v.Some(match)
 		case document.Object:
 			return is(v.Text()) || is(v.Inner())
 		}
@@ -115,20 +110,8 @@ func anyValue(is func(string) bool) document.Condition {
 		switch v.Kind() {
 		case document.Null:
 			return false
-		case document.Array:
-			for e := range v.Elements() {
-				if match(e) {
-					return true
-				}
-			}
-			return false
-		case document.Object:
-			for m := range v.Members() {
-				if match(m) {
-					return true
-				}
-			}
-			return false
+		case document.Array, document.Object:
+			return v.Some(match)
 		}
 		return is(v.Text())
 	}

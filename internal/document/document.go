@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -35,23 +36,33 @@ type node struct {
 	kind             Kind
 	escaped          bool // a string with escapes
 	keyEscaped       bool
-	keyStart, keyEnd int32 // the key of a member, without quotes
-	start, end       int32 // in the text; of a string without quotes
-	next             int32 // the node behind the value and all that it holds
+	hash             uint32 // of the key
+	keyStart, keyEnd int32  // the key of a member, without quotes
+	start, end       int32  // in the text; of a string without quotes
+	next             int32  // the node behind the value and all that it holds
+}
+
+// topMember is where a member of the root is.
+type topMember struct {
+	hash uint32
+	node int32
 }
 
 // Document is one parsed JSON text. The zero Document is empty; Parse may be
 // called again and reuses its memory. Values stay valid until then. It is safe
 // for concurrent reading.
 type Document struct {
-	text   string
-	nodes  []node
+	text  string
+	nodes []node
+	// top are the members of the root, side by side: events are asked for these
+	// most, and their nodes lie far apart.
+	top    []topMember
 	spaced bool // there is white space between the values
 }
 
 // Parse reads a text, which must be one JSON value.
 func (d *Document) Parse(text string) error {
-	d.text, d.nodes, d.spaced = text, d.nodes[:0], false
+	d.text, d.nodes, d.top, d.spaced = text, d.nodes[:0], d.top[:0], false
 	if len(text) > maxText {
 		d.text = ""
 		return fmt.Errorf("the document has %d bytes, and may have %d", len(text), maxText)
@@ -59,7 +70,7 @@ func (d *Document) Parse(text string) error {
 	p := parser{d: d, text: text}
 	err := p.whole()
 	if err != nil {
-		d.text, d.nodes = "", d.nodes[:0]
+		d.text, d.nodes, d.top = "", d.nodes[:0], d.top[:0]
 	}
 	return err
 }
@@ -139,18 +150,18 @@ func (p *parser) value(depth int, n node) error {
 func (p *parser) plain(c byte) (Kind, error) {
 	switch {
 	case c == 't':
-		return Bool, p.word("true")
+		return Bool, p.literal("true")
 	case c == 'f':
-		return Bool, p.word("false")
+		return Bool, p.literal("false")
 	case c == 'n':
-		return Null, p.word("null")
+		return Null, p.literal("null")
 	case c == '-' || c >= '0' && c <= '9':
 		return Number, p.number()
 	}
 	return Null, p.errorf("%q begins no value", c)
 }
 
-func (p *parser) word(w string) error {
+func (p *parser) literal(w string) error {
 	if !strings.HasPrefix(p.text[p.at:], w) {
 		return p.errorf("no value")
 	}
@@ -173,6 +184,9 @@ func (p *parser) members(depth int, kind Kind) error {
 		if kind == Object {
 			if err := p.key(&n); err != nil {
 				return err
+			}
+			if depth == 1 {
+				p.d.top = append(p.d.top, topMember{n.hash, int32(len(p.d.nodes))})
 			}
 		}
 		if err := p.value(depth, n); err != nil {
@@ -205,6 +219,9 @@ func (p *parser) key(n *node) (err error) {
 	if n.keyStart, n.keyEnd, n.keyEscaped, err = p.quoted(); err != nil {
 		return err
 	}
+	if n.hash = hashOf(p.text[n.keyStart:n.keyEnd]); n.keyEscaped {
+		n.hash = hashOf(unquote(p.text[n.keyStart:n.keyEnd]))
+	}
 	p.space()
 	if p.at >= len(p.text) {
 		return errEnd
@@ -222,6 +239,15 @@ func (p *parser) quoted() (start, end int32, escaped bool, err error) {
 	p.at++
 	from := p.at
 	for p.at < len(p.text) {
+		for p.at+8 <= len(p.text) {
+			plain := bits.TrailingZeros64(special(word(p.text[p.at:]))) / 8
+			if p.at += plain; plain < 8 {
+				break
+			}
+		}
+		if p.at >= len(p.text) {
+			break
+		}
 		switch c := p.text[p.at]; {
 		case c == '"':
 			p.at++
@@ -238,6 +264,37 @@ func (p *parser) quoted() (start, end int32, escaped bool, err error) {
 		}
 	}
 	return 0, 0, false, errEnd
+}
+
+// word is the first eight bytes of a text, the first one lowest.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// special has the highest bit of the first byte of a word that is a quote, a
+// backslash or a control character; behind it, of others too.
+func special(w uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, escape := w^('"'*ones), w^('\\'*ones)
+	return ((quote-ones)&^quote | (escape-ones)&^escape | (w-' '*ones)&^w) & highs
+}
+
+// hashOf tells most keys apart by their length, their first four bytes and their
+// last four. Keys of fewer have one for each byte.
+func hashOf(s string) uint32 {
+	h := uint32(len(s)) * 0x9e3779b1
+	if len(s) < 4 {
+		for i := range len(s) {
+			h = h*31 + uint32(s[i])
+		}
+		return h
+	}
+	t := s[len(s)-4:]
+	first := uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+	last := uint32(t[0]) | uint32(t[1])<<8 | uint32(t[2])<<16 | uint32(t[3])<<24
+	return h ^ first*0x85ebca6b ^ last*0xc2b2ae35
 }
 
 func (p *parser) escape() error {

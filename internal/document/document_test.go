@@ -50,10 +50,10 @@ func TestPathsLeadToValues(t *testing.T) {
 		{"through an array", Field("requestParameters.tags.k"), []string{"a", "b"}},
 		{"an array", Field("requestParameters.tags.v"), []string{"[1,2]"}},
 		{"an empty array", Field("requestParameters.empty"), []string{"[]"}},
-		{"not through an array", Path{Steps: []Step{member("requestParameters"), member("tags"), member("k")}}, nil},
-		{"an element", Path{Steps: []Step{member("requestParameters"), member("tags"), {Index: 1}, member("k")}}, []string{"b"}},
-		{"no such element", Path{Steps: []Step{member("requestParameters"), member("tags"), {Index: 2}}}, nil},
-		{"all elements", Path{Steps: []Step{member("requestParameters"), member("tags"), {Every: true, Index: -1}, member("k")}}, []string{"a", "b"}},
+		{"not through an array", To(member("requestParameters"), member("tags"), member("k")), nil},
+		{"an element", To(member("requestParameters"), member("tags"), Step{Index: 1}, member("k")), []string{"b"}},
+		{"no such element", To(member("requestParameters"), member("tags"), Step{Index: 2}), nil},
+		{"all elements", To(member("requestParameters"), member("tags"), Step{Every: true, Index: -1}, member("k")), []string{"a", "b"}},
 	} {
 		if diff := cmp.Diff(tt.want, texts(tt.path.Find(d, nil))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
@@ -169,9 +169,7 @@ func plain(v Value) any {
 		return v.Text()
 	case Array:
 		out := []any{}
-		for e := range v.Elements() {
-			out = append(out, plain(e))
-		}
+		v.Some(func(e Value) bool { out = append(out, plain(e)); return false })
 		return out
 	}
 	out := map[string]any{}

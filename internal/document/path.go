@@ -10,28 +10,43 @@ type Step struct {
 	Member string
 	Index  int // of an element; -1: a member
 	Every  bool
+	hash   uint32
 }
 
-// Path leads to values of a document. With Spread its steps to members go
-// through the elements of the arrays on the way, as if there were no arrays.
+// Path leads to values of a document. Field makes one whose steps go through the
+// elements of the arrays on the way, as if there were no arrays; To makes one
+// that does not. The zero Path leads to the root.
 type Path struct {
-	Steps  []Step
-	Spread bool
+	steps  []Step
+	spread bool
+	key    string // tells paths apart
+}
+
+// To is the path of these steps.
+func To(steps ...Step) Path { return newPath(steps, false) }
+
+func newPath(steps []Step, spread bool) Path {
+	p := Path{steps: steps, spread: spread}
+	for i := range steps {
+		steps[i].hash = hashOf(steps[i].Member)
+	}
+	p.key = p.spell()
+	return p
 }
 
 // Field is the path of a name with dots, through arrays.
 func Field(name string) Path {
-	p := Path{Spread: true}
+	var steps []Step
 	for m := range strings.SplitSeq(name, ".") {
-		p.Steps = append(p.Steps, Step{Member: m, Index: -1})
+		steps = append(steps, Step{Member: m, Index: -1})
 	}
-	return p
+	return newPath(steps, true)
 }
 
-// key tells paths apart.
-func (p Path) key() string {
+// spell writes the path so that two are the same when their texts are.
+func (p Path) spell() string {
 	var b strings.Builder
-	for _, s := range p.Steps {
+	for _, s := range p.steps {
 		switch {
 		case s.Every:
 			b.WriteString("[*]")
@@ -41,7 +56,7 @@ func (p Path) key() string {
 			b.WriteString(strconv.Quote(s.Member))
 		}
 	}
-	if p.Spread && len(p.Steps) > 1 {
+	if p.spread && len(p.steps) > 1 {
 		b.WriteString("~") // one step through nothing is the same with and without
 	}
 	return b.String()
@@ -49,45 +64,33 @@ func (p Path) key() string {
 
 // top is the member that the path names at the top of an event, "" for others.
 func (p Path) top() string {
-	if len(p.Steps) != 1 || p.Steps[0].Every || p.Steps[0].Index >= 0 {
+	if len(p.steps) != 1 || p.steps[0].Every || p.steps[0].Index >= 0 {
 		return ""
 	}
-	return p.Steps[0].Member
+	return p.steps[0].Member
 }
 
 // Find appends the values that the path leads to from the root.
 func (p Path) Find(d *Document, to []Value) []Value {
-	return p.from(d.Root(), p.Steps, to)
+	return p.from(d.Root(), p.steps, to)
 }
 
 func (p Path) from(v Value, steps []Step, to []Value) []Value {
 	for len(steps) > 0 {
 		switch s := steps[0]; {
 		case s.Every:
-			for e := range v.Elements() {
-				to = p.from(e, steps[1:], to)
-			}
-			return to
+			return p.each(v, steps[1:], to)
 		case s.Index >= 0:
-			n, found := 0, false
-			for e := range v.Elements() {
-				if n == s.Index {
-					v, found = e, true
-					break
-				}
-				n++
-			}
-			if !found {
+			e, ok := v.element(s.Index)
+			if !ok {
 				return to
 			}
+			v = e
 		default:
-			if p.Spread && v.Kind() == Array {
-				for e := range v.Elements() {
-					to = p.from(e, steps, to)
-				}
-				return to
+			if p.spread && v.Kind() == Array {
+				return p.each(v, steps, to)
 			}
-			m, ok := v.Member(s.Member)
+			m, ok := v.member(s.Member, s.hash)
 			if !ok {
 				return to
 			}
@@ -96,4 +99,15 @@ func (p Path) from(v Value, steps []Step, to []Value) []Value {
 		steps = steps[1:]
 	}
 	return append(to, v)
+}
+
+// each goes on from every element of an array.
+func (p Path) each(v Value, steps []Step, to []Value) []Value {
+	if v.Kind() != Array {
+		return to
+	}
+	for i, end := v.i+1, v.d.nodes[v.i].next; i < end; i = v.d.nodes[i].next {
+		to = p.from(Value{v.d, i}, steps, to)
+	}
+	return to
 }

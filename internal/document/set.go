@@ -36,8 +36,8 @@ type candidate struct {
 // NewSet indexes conditions by two members at the top of an event.
 func NewSet(source, name string, conditions []Condition) *Set {
 	s := &Set{source: source, name: name, conditions: conditions, slots: map[string]int{}, known: map[[2]string]*candidates{}}
-	s.slot(Path{Steps: []Step{{Member: source, Index: -1}}})
-	s.slot(Path{Steps: []Step{{Member: name, Index: -1}}})
+	s.slot(Field(source))
+	s.slot(Field(name))
 	s.whole = compiled(conditions, s)
 	return s
 }
@@ -53,11 +53,10 @@ func (s *Set) Clone() *Set { return NewSet(s.source, s.name, s.conditions) }
 
 // slot is the place where a matcher keeps the values of a path.
 func (s *Set) slot(p Path) int {
-	key := p.key()
-	i, ok := s.slots[key]
+	i, ok := s.slots[p.key]
 	if !ok {
 		i = len(s.paths)
-		s.slots[key] = i
+		s.slots[p.key] = i
 		s.paths = append(s.paths, p)
 	}
 	return i

@@ -3,7 +3,6 @@ package document
 import (
 	"bytes"
 	"encoding/json"
-	"iter"
 	"strings"
 )
 
@@ -95,49 +94,51 @@ func (d *Document) key(i int32) string {
 
 // Member is the member of an object with that name, the last one if there are
 // several, as encoding/json has it.
-func (v Value) Member(name string) (Value, bool) {
+func (v Value) Member(name string) (Value, bool) { return v.member(name, hashOf(name)) }
+
+func (v Value) member(name string, hash uint32) (Value, bool) {
 	if v.Kind() != Object {
 		return Value{}, false
 	}
-	nodes, found := v.d.nodes, int32(-1)
-	for i, end := v.i+1, nodes[v.i].next; i < end; {
-		n := &nodes[i]
-		if n.keyEscaped {
-			if v.d.key(i) == name {
-				found = i
+	if v.i == 0 {
+		for i := len(v.d.top) - 1; i >= 0; i-- {
+			if t := v.d.top[i]; t.hash == hash && v.d.key(t.node) == name {
+				return Value{v.d, t.node}, true
 			}
-		} else if int(n.keyEnd-n.keyStart) == len(name) && v.d.text[n.keyStart:n.keyEnd] == name {
+		}
+		return Value{}, false
+	}
+	nodes, found := v.d.nodes, int32(-1)
+	for i, end := v.i+1, nodes[v.i].next; i < end; i = nodes[i].next {
+		if nodes[i].hash == hash && v.d.key(i) == name {
 			found = i
 		}
-		i = n.next
 	}
 	return Value{v.d, found}, found >= 0
 }
 
-// Elements are the elements of an array; other values have none.
-func (v Value) Elements() iter.Seq[Value] {
-	return func(yield func(Value) bool) {
-		if v.Kind() != Array {
-			return
-		}
-		for i, end := v.i+1, v.d.nodes[v.i].next; i < end; i = v.d.nodes[i].next {
-			if !yield(Value{v.d, i}) {
-				return
-			}
+// Some reports whether something is true of an element of an array, or of the
+// value of a member of an object; other values have none.
+func (v Value) Some(is func(Value) bool) bool {
+	if v.Kind() < Array {
+		return false
+	}
+	for i, end := v.i+1, v.d.nodes[v.i].next; i < end; i = v.d.nodes[i].next {
+		if is(Value{v.d, i}) {
+			return true
 		}
 	}
+	return false
 }
 
-// Members are the values of an object's members; other values have none.
-func (v Value) Members() iter.Seq[Value] {
-	return func(yield func(Value) bool) {
-		if v.Kind() != Object {
-			return
-		}
-		for i, end := v.i+1, v.d.nodes[v.i].next; i < end; i = v.d.nodes[i].next {
-			if !yield(Value{v.d, i}) {
-				return
-			}
-		}
+// element is an element of an array, from 0.
+func (v Value) element(index int) (Value, bool) {
+	if v.Kind() != Array {
+		return Value{}, false
 	}
+	i, end := v.i+1, v.d.nodes[v.i].next
+	for ; i < end && index > 0; index-- {
+		i = v.d.nodes[i].next
+	}
+	return Value{v.d, i}, i < end
 }

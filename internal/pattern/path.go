@@ -13,7 +13,7 @@ func (l *lexer) path() (document.Path, error) {
 	if !l.take("$") {
 		return document.Path{}, errorf("a selector $.name is missing before %q", l.rest)
 	}
-	var p document.Path
+	var steps []document.Step
 	for {
 		switch {
 		case strings.HasPrefix(l.rest, ".["): // $.['a'] is $['a']
@@ -28,18 +28,18 @@ func (l *lexer) path() (document.Path, error) {
 			if end == 1 {
 				return document.Path{}, errorf("a name is missing behind the dot in %q", l.rest)
 			}
-			p.Steps = append(p.Steps, document.Step{Member: l.rest[1:end], Index: -1})
+			steps = append(steps, document.Step{Member: l.rest[1:end], Index: -1})
 			l.rest = l.rest[end:]
 		case strings.HasPrefix(l.rest, "["):
 			s, err := l.bracket()
 			if err != nil {
 				return document.Path{}, err
 			}
-			p.Steps = append(p.Steps, s)
-		case len(p.Steps) == 0:
+			steps = append(steps, s)
+		case len(steps) == 0:
 			return document.Path{}, errorf("a selector names a property: $.name, before %q", l.rest)
 		default:
-			return p, nil
+			return document.To(steps...), nil
 		}
 	}
 }
