@@ -89,15 +89,16 @@ func (p *parser) field(kv pair) document.Condition {
 func anywhere(path document.Path, is func(string) bool) document.Condition {
 	var match func(document.Value) bool
 	match = func(v document.Value) bool {
+		if s, ok := v.Scalar(); ok {
+			return is(s)
+		}
 		switch v.Kind() {
-		case document.Null:
-			return false
 		case document.Array:
 			return v.Some(match)
 		case document.Object:
 			return is(v.Text()) || is(v.Inner())
 		}
-		return is(v.Text())
+		return false
 	}
 	return document.Test{Path: path, Match: match}
 }
@@ -107,13 +108,10 @@ func anywhere(path document.Path, is func(string) bool) document.Condition {
 func anyValue(is func(string) bool) document.Condition {
 	var match func(document.Value) bool
 	match = func(v document.Value) bool {
-		switch v.Kind() {
-		case document.Null:
-			return false
-		case document.Array, document.Object:
-			return v.Some(match)
+		if s, ok := v.Scalar(); ok {
+			return is(s)
 		}
-		return is(v.Text())
+		return v.Some(match)
 	}
 	return document.Test{Match: match}
 }

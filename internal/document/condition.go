@@ -48,7 +48,11 @@ func (t Test) simplify(known func(Test) (bool, bool)) Condition {
 func (t Test) compile(s *Set) func(*Matcher) bool {
 	slot, match := s.slot(t.Path), t.Match
 	return func(m *Matcher) bool {
-		return slices.ContainsFunc(m.values(slot), match)
+		vs := m.values(slot)
+		if len(vs) == 1 {
+			return match(vs[0])
+		}
+		return slices.ContainsFunc(vs, match)
 	}
 }
 

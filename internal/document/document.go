@@ -67,8 +67,9 @@ func (d *Document) Parse(text string) error {
 		d.text = ""
 		return fmt.Errorf("the document has %d bytes, and may have %d", len(text), maxText)
 	}
-	p := parser{d: d, text: text}
+	p := parser{d: d, text: text, nodes: d.nodes}
 	err := p.whole()
+	d.nodes = p.nodes
 	if err != nil {
 		d.text, d.nodes, d.top = "", d.nodes[:0], d.top[:0]
 	}
@@ -81,9 +82,10 @@ func (d *Document) Root() Value { return Value{d, 0} }
 var errEnd = errors.New("the JSON text ends too early")
 
 type parser struct {
-	d    *Document
-	text string
-	at   int
+	d     *Document
+	text  string
+	nodes []node
+	at    int
 }
 
 func (p *parser) errorf(format string, args ...any) error {
@@ -101,7 +103,14 @@ func (p *parser) whole() error {
 	return nil
 }
 
+// space passes over white space, of which CloudTrail writes none.
 func (p *parser) space() {
+	if p.at < len(p.text) && p.text[p.at] <= ' ' {
+		p.spaces()
+	}
+}
+
+func (p *parser) spaces() {
 	for p.at < len(p.text) {
 		switch p.text[p.at] {
 		case ' ', '\t', '\n', '\r':
@@ -118,14 +127,14 @@ func (p *parser) value(depth int, n node) error {
 	if p.at >= len(p.text) {
 		return errEnd
 	}
-	i := len(p.d.nodes)
+	i := len(p.nodes)
 	n.start = int32(p.at)
 	var err error
 	switch c := p.text[p.at]; c {
 	case '"':
 		n.kind = String
 		n.start, n.end, n.escaped, err = p.quoted()
-		p.d.nodes = append(p.d.nodes, n)
+		p.nodes = append(p.nodes, n)
 	case '{', '[':
 		if depth >= maxDepth {
 			return p.errorf("nested more than %d deep", maxDepth)
@@ -133,16 +142,16 @@ func (p *parser) value(depth int, n node) error {
 		if n.kind = Array; c == '{' {
 			n.kind = Object
 		}
-		p.d.nodes = append(p.d.nodes, n)
+		p.nodes = append(p.nodes, n)
 		p.at++
 		err = p.members(depth+1, n.kind)
-		p.d.nodes[i].end = int32(p.at)
+		p.nodes[i].end = int32(p.at)
 	default:
 		n.kind, err = p.plain(c)
 		n.end = int32(p.at)
-		p.d.nodes = append(p.d.nodes, n)
+		p.nodes = append(p.nodes, n)
 	}
-	p.d.nodes[i].next = int32(len(p.d.nodes))
+	p.nodes[i].next = int32(len(p.nodes))
 	return err
 }
 
@@ -186,7 +195,7 @@ func (p *parser) members(depth int, kind Kind) error {
 				return err
 			}
 			if depth == 1 {
-				p.d.top = append(p.d.top, topMember{n.hash, int32(len(p.d.nodes))})
+				p.d.top = append(p.d.top, topMember{n.hash, int32(len(p.nodes))})
 			}
 		}
 		if err := p.value(depth, n); err != nil {

@@ -157,5 +157,5 @@ func (m *Matcher) text(slot int) (string, bool) {
 	if len(vs) != 1 || vs[0].Kind() != String {
 		return "", false
 	}
-	return vs[0].Text(), true
+	return vs[0].Scalar()
 }

@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,24 @@ func (v Value) Text() string {
 		}
 	}
 	return s
+}
+
+// Scalar is the Text of a string, number or truth value; false for others.
+func (v Value) Scalar() (string, bool) {
+	if int(v.i) >= len(v.d.nodes) {
+		return "", false
+	}
+	n := &v.d.nodes[v.i]
+	switch n.kind {
+	case String:
+		if n.escaped {
+			return unquote(v.d.text[n.start:n.end]), true
+		}
+	case Number, Bool:
+	default:
+		return "", false
+	}
+	return v.d.text[n.start:n.end], true
 }
 
 // Inner is Text, but the strings in an object or array are without escapes, so
@@ -101,8 +120,8 @@ func (v Value) member(name string, hash uint32) (Value, bool) {
 		return Value{}, false
 	}
 	if v.i == 0 {
-		for i := len(v.d.top) - 1; i >= 0; i-- {
-			if t := v.d.top[i]; t.hash == hash && v.d.key(t.node) == name {
+		for _, t := range slices.Backward(v.d.top) {
+			if t.hash == hash && v.d.key(t.node) == name {
 				return Value{v.d, t.node}, true
 			}
 		}
