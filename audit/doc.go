@@ -2,6 +2,11 @@
 // of records and says what it found; it has no store, clock, logger or other
 // I/O of its own, and the same input gives the same answer.
 //
+// Policies are of three kinds: in YAML with CEL, as described here, Sigma rules
+// (the room sigma has their meaning), and filter patterns of CloudWatch Logs. The
+// last two are run on the evidence of API calls; what is said of the life of
+// findings holds for all.
+//
 // # A policy
 //
 // A policy is a YAML file. Fields that it does not know are errors.
