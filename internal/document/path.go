@@ -75,34 +75,28 @@ func (p Path) Find(d *Document, to []Value) []Value {
 	return p.from(d.Root(), p.steps, to)
 }
 
-func (p Path) from(v Value, steps []Step, to []Value) []Value {
-	for len(steps) > 0 {
-		switch s := steps[0]; {
+func (p *Path) from(v Value, steps []Step, to []Value) []Value {
+	for ; len(steps) > 0; steps = steps[1:] {
+		s, ok := &steps[0], false
+		switch {
 		case s.Every:
 			return p.each(v, steps[1:], to)
 		case s.Index >= 0:
-			e, ok := v.element(s.Index)
-			if !ok {
-				return to
-			}
-			v = e
+			v, ok = v.element(s.Index)
+		case p.spread && v.Kind() == Array:
+			return p.each(v, steps, to)
 		default:
-			if p.spread && v.Kind() == Array {
-				return p.each(v, steps, to)
-			}
-			m, ok := v.member(s.Member, s.hash)
-			if !ok {
-				return to
-			}
-			v = m
+			v, ok = v.member(s.Member, s.hash)
 		}
-		steps = steps[1:]
+		if !ok {
+			return to
+		}
 	}
 	return append(to, v)
 }
 
 // each goes on from every element of an array.
-func (p Path) each(v Value, steps []Step, to []Value) []Value {
+func (p *Path) each(v Value, steps []Step, to []Value) []Value {
 	if v.Kind() != Array {
 		return to
 	}

@@ -11,7 +11,8 @@ const maxKnown = 50_000
 // of the conditions once everything that looks at these two alone is decided.
 // Most conditions are false then, and are not asked again.
 //
-// A Set is not safe for concurrent use; Clone it.
+// A Set is not safe for concurrent use; conditions are, so each goroutine may
+// have a Set of its own.
 type Set struct {
 	source, name string // members at the top of an event
 	conditions   []Condition
@@ -47,9 +48,6 @@ const (
 	sourceSlot = iota
 	nameSlot
 )
-
-// Clone is a set of the same conditions for another goroutine.
-func (s *Set) Clone() *Set { return NewSet(s.source, s.name, s.conditions) }
 
 // slot is the place where a matcher keeps the values of a path.
 func (s *Set) slot(p Path) int {
@@ -145,7 +143,7 @@ func (m *Matcher) values(slot int) []Value {
 	f := &m.slots[slot]
 	if f.event != m.event {
 		from := len(m.all)
-		m.all = m.set.paths[slot].Find(m.d, m.all)
+		m.all = m.set.paths[slot].from(Value{m.d, 0}, m.set.paths[slot].steps, m.all)
 		*f = found{m.event, from, len(m.all)}
 	}
 	return m.all[f.from:f.to]

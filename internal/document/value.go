@@ -3,7 +3,6 @@ package document
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 )
 
@@ -119,15 +118,15 @@ func (v Value) member(name string, hash uint32) (Value, bool) {
 	if v.Kind() != Object {
 		return Value{}, false
 	}
+	nodes, found := v.d.nodes, int32(-1)
 	if v.i == 0 {
-		for _, t := range slices.Backward(v.d.top) {
+		for _, t := range v.d.top {
 			if t.hash == hash && v.d.key(t.node) == name {
-				return Value{v.d, t.node}, true
+				found = t.node
 			}
 		}
-		return Value{}, false
+		return Value{v.d, found}, found >= 0
 	}
-	nodes, found := v.d.nodes, int32(-1)
 	for i, end := v.i+1, nodes[v.i].next; i < end; i = nodes[i].next {
 		if nodes[i].hash == hash && v.d.key(i) == name {
 			found = i
