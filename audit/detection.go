@@ -41,7 +41,12 @@ var sigmaLevels = map[string]fleet.Severity{
 // sigmaPolicy is a Sigma rule as a policy.
 func sigmaPolicy(r *sigma.Rule) loaded {
 	stem := strings.TrimSuffix(path.Base(r.File), path.Ext(r.File))
+	var absence []string
+	if r.Correlation != nil && r.Correlation.Absent() {
+		absence = []string{"cloudtrail", "trail"}
+	}
 	return loaded{line: r.Line, policy: Policy{
+		Absence:  absence,
 		ID:       slug(cmp.Or(r.ID, r.Name, stem)),
 		Title:    cmp.Or(r.Title, r.Name),
 		Severity: sigmaLevels[r.Level], Rationale: r.Description, Remedy: sigmaRemedy(r), On: OnAPICall,

@@ -229,6 +229,9 @@ func TestWhatIsWrongWithADetectionIsSaid(t *testing.T) {
 		{"pattern", "x.yaml", "title: t\npattern: '{ $.a = }'\n", []string{"x.yaml:2: policy x: the pattern cannot be read: a value is missing"}},
 		{"severity", "x.yaml", "pattern: a\nseverity: worst\n", []string{`x.yaml:2: policy x: unknown severity "worst"`}},
 		{"empty", "x.pattern", "# title\n\n", []string{"x.pattern:2: policy x: the pattern is empty"}},
+		{"something else beside patterns", "x.yaml", "pattern: a\n---\nid: b\non: trace\n", []string{`x.yaml:4: unknown field "on" of a filter pattern`}},
+		{"nothing beside patterns", "x.yaml", "- pattern: a\n- title: t\n- 5\n", []string{"x.yaml:2: policy x-2: the pattern is empty", "x.yaml:3: this is no filter pattern"}},
+		{"no YAML behind a pattern", "x.yaml", "pattern: a\n---\nb: [\n", []string{"x.yaml:3: did not find"}},
 		{"of AWS", "x.json", "[\n{\"pattern\": \"{ a }\"}]", []string{"x.json:2: policy x: the pattern cannot be read"}},
 	} {
 		_, err := Load(fstest.MapFS{tt.file: {Data: []byte(tt.text)}})
@@ -264,6 +267,33 @@ func TestEvidenceThatIsNoJSONIsSaid(t *testing.T) {
 	}
 	if len(result.Findings) != 1 || result.Findings[0].Count != 1 {
 		t.Errorf("findings %+v", result.Findings)
+	}
+}
+
+// That few events came can be said only where all of them were read.
+func TestACorrelationOfAbsenceNeedsProof(t *testing.T) {
+	ps := loadText(t, map[string]string{"x.yml": `title: Backup
+name: backup
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: StartBackupJob}, condition: s}
+---
+title: Few backups
+id: few-backups
+correlation: {type: event_count, rules: [backup], timespan: 10m, condition: {lt: 2}}
+`})
+	src := &memory{records: []fleet.Record{trailCall("e1", 0, "ada", "backup.amazonaws.com", "StartBackupJob", "")}}
+	ledger := func(until time.Duration) []fleet.LedgerEntry {
+		return []fleet.LedgerEntry{{Stream: "trail/x", Window: fleet.Window{Start: noon.Add(-time.Hour), End: noon.Add(until)}, Coverage: fleet.Complete}}
+	}
+	in := Input{Reader: src, Now: noon.Add(time.Hour), Ledger: ledger(time.Hour)}
+	result := judge(t, ps, in)
+	if len(result.Findings) != 1 || result.Findings[0].Policy != "few-backups" {
+		t.Errorf("findings %+v, not judged %v", result.Findings, result.Run.NotJudged)
+	}
+	in.Ledger = ledger(5 * time.Minute)
+	result = judge(t, ps, in)
+	if why := result.Run.NotJudged["few-backups"]; len(result.Findings) > 0 || !strings.Contains(why, "trail/x is unknown") {
+		t.Errorf("findings %+v, not judged %q", result.Findings, why)
 	}
 }
 

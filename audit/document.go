@@ -163,7 +163,9 @@ func knownFields(name string) []string {
 		}
 		var out []string
 		for f := range t.Fields() {
-			out = append(out, f.Tag.Get("yaml"))
+			if name := f.Tag.Get("yaml"); name != "" {
+				out = append(out, name)
+			}
 		}
 		return out
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -20,7 +21,8 @@ import (
 // "aws logs describe-metric-filters" prints.
 type patternFile struct {
 	list  []*yaml.Node
-	plain bool // no mapping: the text of one pattern
+	plain bool  // no mapping: the text of one pattern
+	err   error // what ended the reading: io.EOF when all is well
 }
 
 // patternKeys are the names under which a pattern stands: ours, and AWS's.
@@ -37,6 +39,8 @@ type patternDocument struct {
 	Tags       []text `yaml:"tags"`
 	References []text `yaml:"references"`
 	Pattern    text   `yaml:"pattern"`
+
+	line int
 
 	FilterPattern text `yaml:"filterPattern"`
 	FilterName    text `yaml:"filterName"`
@@ -58,39 +62,49 @@ func patternsOf(name string, data []byte) (patternFile, bool) {
 	if !bytes.Contains(data, []byte("attern")) { // most files
 		return patternFile{}, false
 	}
-	var f patternFile
+	var (
+		f     patternFile
+		found bool
+	)
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var n yaml.Node
-		if err := dec.Decode(&n); err != nil || len(n.Content) == 0 {
+		if f.err = dec.Decode(&n); f.err != nil {
 			break
 		}
-		f.list = append(f.list, patternNodes(n.Content[0])...)
+		if len(n.Content) == 0 {
+			continue
+		}
+		nodes := patternNodes(n.Content[0])
+		f.list = append(f.list, nodes...)
+		found = found || slices.ContainsFunc(nodes, hasPattern)
 	}
-	return f, len(f.list) > 0
+	return f, found
 }
 
-// patternNodes are the mappings that hold a pattern.
+// patternNodes are what holds a pattern each, if this is a file of them.
 func patternNodes(n *yaml.Node) []*yaml.Node {
-	var out []*yaml.Node
-	switch n.Kind {
-	case yaml.SequenceNode:
-		for _, e := range n.Content {
-			if e.Kind == yaml.MappingNode && len(patternNodes(e)) == 1 {
-				out = append(out, e)
-			}
-		}
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			switch key, value := n.Content[i].Value, n.Content[i+1]; {
-			case key == "metricFilters":
-				return patternNodes(value)
-			case slices.Contains(patternKeys, key) && value.Kind == yaml.ScalarNode:
-				return []*yaml.Node{n}
-			}
+	if n.Kind == yaml.SequenceNode {
+		return n.Content
+	}
+	if list := member(n, "metricFilters"); list != nil && list.Kind == yaml.SequenceNode {
+		return list.Content
+	}
+	return []*yaml.Node{n}
+}
+
+func hasPattern(n *yaml.Node) bool {
+	return slices.ContainsFunc(patternKeys, func(key string) bool { return member(n, key) != nil })
+}
+
+// member is a value of a mapping, nil for none.
+func member(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
 		}
 	}
-	return out
+	return nil
 }
 
 // load makes policies of the patterns, and says what is wrong with the others.
@@ -105,6 +119,9 @@ func (f patternFile) load(name string, data []byte) ([]loaded, error) {
 		out      []loaded
 		problems []error
 	)
+	if !errors.Is(f.err, io.EOF) {
+		problems = yamlProblems(name, "", f.err)
+	}
 	for i, n := range f.list {
 		doc, err := decodePattern(name, n)
 		if err == nil {
@@ -142,6 +159,9 @@ func plainPattern(data string) patternDocument {
 // decodePattern is strict about names, so that a misspelt one is found.
 func decodePattern(file string, n *yaml.Node) (patternDocument, error) {
 	var doc patternDocument
+	if n.Kind != yaml.MappingNode {
+		return doc, &LoadError{File: file, Line: n.Line, Problem: "this is no filter pattern", Remedy: "give each a mapping with pattern in it"}
+	}
 	known := knownFields("patternDocument")
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; !slices.Contains(known, k.Value) && !slices.Contains(ignored, k.Value) {
@@ -151,6 +171,7 @@ func decodePattern(file string, n *yaml.Node) (patternDocument, error) {
 			}
 		}
 	}
+	doc.line = n.Line
 	if err := n.Decode(&doc); err != nil {
 		return doc, errors.Join(yamlProblems(file, doc.ID.value, err)...)
 	}
@@ -186,7 +207,7 @@ func (d *patternDocument) policy(file, fallback string) (loaded, error) {
 	}
 	switch {
 	case source.value == "":
-		return problem(cmp.Or(d.Pattern.line, source.line), "write a filter pattern", "the pattern is empty, and would match every event")
+		return problem(cmp.Or(d.Pattern.line, source.line, d.line), "write a filter pattern", "the pattern is empty, and would match every event")
 	case !policyID.MatchString(p.ID):
 		return problem(cmp.Or(d.ID.line, source.line), "use lower-case letters, digits and single hyphens", "id %q cannot be used", p.ID)
 	case p.Severity.Rank() == 0:

@@ -117,19 +117,26 @@ func (j *judgement) judge(oldest, newest time.Time, subject any) ([]occurrence, 
 	if len(j.policy.Absence) == 0 || len(found) == 0 {
 		return found, true
 	}
-	// What is missing may still come, or may have been there and not been read.
-	late, missing := j.cover.of(j.policy.Absence, oldest, newest.Add(j.policy.Wait+time.Microsecond))
+	if !j.proven(oldest, newest.Add(j.policy.Wait+time.Microsecond)) {
+		return nil, false
+	}
+	return found, true
+}
+
+// proven says whether the silence of the sources of a policy of absence can be
+// believed from one time to another, and counts where it cannot: what is missing
+// may still come, or may have been there and not been read.
+func (j *judgement) proven(from, to time.Time) bool {
+	late, missing := j.cover.of(j.policy.Absence, from, to)
 	switch {
 	case missing != "":
 		if j.unproven++; j.missing == "" {
 			j.missing = missing
 		}
-		return nil, false
 	case late:
 		j.waiting++
-		return nil, false
 	}
-	return found, true
+	return missing == "" && !late
 }
 
 func (j *judgement) fail(err error) {

@@ -152,6 +152,9 @@ func (j *judgement) detected(m sigma.Match) {
 		}
 	}
 	if c := j.policy.detects.correlation; c != nil {
+		if len(j.policy.Absence) > 0 && !j.proven(first.Time, first.Time.Add(c.Timespan+time.Microsecond)) {
+			return
+		}
 		o.key = strings.Join(m.Group, "\x00")
 		o.message = shorten(j.policy.Title + ": " + correlated(c, m))
 	} else {

@@ -173,6 +173,14 @@ func (c *Correlation) rising() bool {
 	return !slices.ContainsFunc(c.bounds, func(b bound) bool { return b.order != "gt" && b.order != "gte" })
 }
 
+// Absent reports whether the correlation holds against the fleet that something
+// did not come, which needs proof that everything was read.
+func (c *Correlation) Absent() bool {
+	return !c.rising() || slices.ContainsFunc(c.of, func(o part) bool {
+		return o.rule != nil && o.rule.Correlation != nil && o.rule.Correlation.Absent()
+	})
+}
+
 func (c *Correlation) enough(count int) bool {
 	return !slices.ContainsFunc(c.bounds, func(b bound) bool { return !b.holds(count) })
 }
