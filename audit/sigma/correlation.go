@@ -227,6 +227,7 @@ func Link(rules []*Rule) (alone []*Rule, err error) {
 			}
 		}
 	}
+	problems = append(problems, filter(rules, byName)...)
 	hidden, shown := map[*Rule]bool{}, map[*Rule]bool{}
 	for _, r := range rules {
 		if r.Correlation == nil {
@@ -253,11 +254,38 @@ func Link(rules []*Rule) (alone []*Rule, err error) {
 		if r.Correlation != nil && r.within(r, map[*Rule]bool{}) {
 			return nil, &Error{File: r.File, Line: r.Line, Rule: r.Title, Problem: "the correlation looks at itself"}
 		}
-		if !hidden[r] || shown[r] {
+		if r.filters == nil && (!hidden[r] || shown[r]) {
 			alone = append(alone, r)
 		}
 	}
 	return alone, nil
+}
+
+// filter narrows the rules that filters name.
+func filter(rules []*Rule, byName map[string]*Rule) []error {
+	var problems []error
+	for _, f := range rules {
+		for _, name := range f.filters {
+			of := []*Rule{byName[name]}
+			if name == "any" {
+				of = slices.DeleteFunc(slices.Clone(rules), func(r *Rule) bool {
+					return r.filters != nil || r.Correlation != nil ||
+						r.Product != f.Product || r.Category != f.Category || r.Service != f.Service
+				})
+			}
+			for _, r := range of {
+				if r == nil || r.Correlation != nil || r.filters != nil {
+					problems = append(problems, &Error{
+						File: f.File, Line: f.lines[name], Rule: f.Title, Problem: fmt.Sprintf("there is no rule %q on single events", name),
+						Remedy: "name a rule of the same folder by its name or id",
+					})
+					continue
+				}
+				r.Condition = document.All{r.Condition, f.Condition}
+			}
+		}
+	}
+	return problems
 }
 
 // within reports whether r is a part of a rule, or of its parts.

@@ -21,6 +21,6 @@
 //
 // Rules on other logs than CloudTrail's are read and checked, and say in
 // Unjudged why they are not run. Aggregations in conditions ("| count()") are
-// Sigma 1 and errors: correlations have replaced them. Sigma filters and the
-// collections of Sigma 1 (action: global) are errors, too.
+// Sigma 1 and errors: correlations have replaced them. The collections of Sigma 1
+// (action: global) are errors, too.
 package sigma

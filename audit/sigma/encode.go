@@ -28,6 +28,10 @@ func (f *field) encode(g glob) ([]glob, error) {
 		for _, g := range gs {
 			plain, ok := g.plain()
 			if !ok {
+				if wide := wides[m]; wide != nil {
+					out = append(out, g.mapped(wide))
+					continue
+				}
 				return nil, errWildcard
 			}
 			for _, s := range encode(plain) {
@@ -37,6 +41,24 @@ func (f *field) encode(g glob) ([]glob, error) {
 		gs = out
 	}
 	return gs, nil
+}
+
+// wides encode each letter alone, so that wildcards may stand between.
+var wides = map[string]func(string) string{
+	"wide":    func(s string) string { return wide(s, binary.LittleEndian) },
+	"utf16le": func(s string) string { return wide(s, binary.LittleEndian) },
+	"utf16be": func(s string) string { return wide(s, binary.BigEndian) },
+}
+
+// mapped is the glob with its literal pieces changed.
+func (g glob) mapped(change func(string) string) glob {
+	out := make(glob, len(g))
+	for i, p := range g {
+		if out[i] = p; p.wild == 0 {
+			out[i].text = change(p.text)
+		}
+	}
+	return out
 }
 
 var encoders = map[string]func(string) []string{

@@ -32,6 +32,11 @@ type Rule struct {
 	Condition document.Condition
 	// Correlation is nil for a rule on single events.
 	Correlation *Correlation
+
+	// filters are the names and ids of the rules that this is a filter of: its
+	// Condition must be true of their events, too. [any] is of all on the same log.
+	filters []string
+	lines   map[string]int // of these names
 }
 
 // Levels lists the levels, mildest first.
@@ -89,7 +94,7 @@ func Is(data []byte) bool {
 		}
 		for i := 0; i < len(n.Content[0].Content); i += 2 {
 			switch n.Content[0].Content[i].Value {
-			case "detection", "correlation", "logsource":
+			case "detection", "correlation", "logsource", "filter":
 				return true
 			}
 		}
@@ -178,7 +183,8 @@ func (p *parser) rule(n *yaml.Node) *Rule {
 	case fields["action"] != nil:
 		p.problem(fields["action"], "give each rule a document of its own, whole", "collections (action) are of Sigma 1")
 	case fields["filter"] != nil:
-		p.problem(fields["filter"], "put the exception into the rule", "Sigma filters are not supported")
+		p.logsource(r, n, fields["logsource"])
+		p.filter(r, fields["filter"])
 	case fields["correlation"] != nil:
 		r.Correlation = p.correlation(fields["correlation"])
 		if p.text(fields["generate"]) == "true" {
@@ -191,6 +197,31 @@ func (p *parser) rule(n *yaml.Node) *Rule {
 		r.Condition = p.detection(fields["detection"])
 	}
 	return r
+}
+
+// filter is a detection with the rules that it narrows.
+func (p *parser) filter(r *Rule, n *yaml.Node) {
+	pairs, ok := p.pairs(n, "filter")
+	if !ok {
+		return
+	}
+	rest := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line}
+	r.lines = map[string]int{}
+	for _, kv := range pairs {
+		if kv.key.Value != "rules" {
+			rest.Content = append(rest.Content, kv.key, kv.value)
+			continue
+		}
+		for _, e := range p.elements(kv.value) {
+			name := p.text(e)
+			r.filters = append(r.filters, name)
+			r.lines[name] = e.Line
+		}
+	}
+	if len(r.filters) == 0 {
+		p.problem(n, "name the rules by their name or id, or write any", "a filter needs rules")
+	}
+	r.Condition = p.detection(rest)
 }
 
 func (p *parser) logsource(r *Rule, rule, n *yaml.Node) {

@@ -317,7 +317,8 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		{"base64 of wildcards", selection("a|base64: 'b*'"), 5, "with wildcards cannot be encoded"},
 		{"placeholder", selection("a|expand: '%unknown%'"), 5, "placeholder %unknown% has no values"},
 		{"action", "action: global\ntitle: T\n", 1, "of Sigma 1"},
-		{"filter", "title: T\nlogsource: {product: aws}\nfilter: {rules: [a]}\n", 3, "filters are not supported"},
+		{"filter", "title: T\nlogsource: {product: aws}\nfilter: {rules: [a]}\n", 3, "detection has no condition"},
+		{"filter of nothing", "title: T\nlogsource: {product: aws}\nfilter: {s: {a: b}, condition: not s}\n", 3, "a filter needs rules"},
 		{"correlation", correlation("type: many"), 2, "unknown type of correlation"},
 		{"timespan", correlation("type: event_count, rules: [a], timespan: 5 minutes, condition: {gte: 1}"), 2, "timespan is missing or wrong"},
 		{"rules", correlation("type: event_count, timespan: 5m, condition: {gte: 1}"), 2, "a correlation needs rules"},
@@ -340,6 +341,24 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		if place := fmt.Sprintf("x.yml:%d: ", tt.line); !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), place) {
 			t.Errorf("%s: %v, want %q at %s", tt.name, err, tt.want, place)
 		}
+	}
+}
+
+// The variants that pySigma's tests have.
+func TestBase64OfAnyOffset(t *testing.T) {
+	if got := strings.Join(base64offset("foobar"), " "); got != "Zm9vYmFy Zvb2Jhc mb29iYX" {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestWideTextsMayHaveWildcards(t *testing.T) {
+	c := compiled(t, selection("a|wide: 'f*r'"))
+	var d document.Document
+	if err := d.Parse(`{"a":"f\u0000oo\u0000r\u0000"}`); err != nil {
+		t.Fatal(err)
+	}
+	if !c.Holds(&d) {
+		t.Error("not found")
 	}
 }
 

@@ -224,13 +224,52 @@ func TestLinking(t *testing.T) {
 			t.Errorf("%s: %v, %v", tt.name, got, err)
 		}
 	}
+	const narrow = "title: F\nlogsource: {product: aws}\nfilter: {rules: [a, b], s: {user: root}, condition: not s}\n"
+	if got, err := link(parts + narrow); err != nil || strings.Join(got, " ") != "A B C" {
+		t.Errorf("a filter: %v, %v", got, err)
+	}
 	for _, tt := range []struct{ name, text, want string }{
+		{"a filter of no rule", strings.Replace(parts+narrow, "[a, b]", "[z]", 1), `x.yml:18: rule "F": there is no rule "z"`},
 		{"no such rule", strings.Replace(parts+count+"}\n", "[a]", "[z]", 1), `x.yml:18: rule "N": there is no rule "z"`},
 		{"a circle", strings.Replace(parts+count+"}\n", "[a]", "[n]", 1), "the correlation looks at itself"},
 		{"a name for two", parts + parts, `the name or id "a" is also that of`},
 	} {
 		if _, err := link(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+func TestFiltersNarrowTheirRules(t *testing.T) {
+	for _, tt := range []struct {
+		name, rules, logsource string
+		want                   string
+	}{
+		{"by name", "[a]", "{product: aws}", "b c"},
+		{"any", "any", "{product: aws}", ""},
+		{"any of another log", "any", "{product: aws, service: waf}", "a b c"},
+	} {
+		rules, err := Parse("x.yml", []byte(parts+"title: F\nlogsource: "+tt.logsource+
+			"\nfilter: {rules: "+tt.rules+", s: {user: root}, condition: not s}\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := Link(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hit []string
+		for _, r := range alone {
+			var d document.Document
+			if err := d.Parse(fmt.Sprintf(`{"eventName":%q,"user":"root"}`, r.Name)); err != nil {
+				t.Fatal(err)
+			}
+			if r.Condition.Holds(&d) {
+				hit = append(hit, r.Name)
+			}
+		}
+		if got := strings.Join(hit, " "); got != tt.want {
+			t.Errorf("%s: %s hit, want %s", tt.name, got, tt.want)
 		}
 	}
 }
