@@ -66,7 +66,7 @@ func (w *walk) judge(ctx context.Context, q *fleet.Query, files []*stored, some 
 	for i := range some {
 		ids[i] = some[i].trace
 	}
-	rows, err := w.lake.siftedRows(ctx, files, ids, q.Filter != nil)
+	rows, err := w.lake.siftedRows(ctx, files, ids, q)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (l *Lake) siftFile(ctx context.Context, f *stored, s sieve, since int64) ([
 // summedColumns are what a summary takes.
 var summedColumns = map[string]bool{
 	"id": true, "revision": true, "kind": true, "time_us": true, "trace_id": true, "correlation_id": true, "amendment": true,
-	"duration_us": true, "service": true, "name": true, "error": true, "parent_id": true, "request_id": true,
+	"duration_us": true, "service": true, "name": true, "error": true, "parent_id": true,
 }
 
 // judgedColumns are what a filter of spans takes.
@@ -195,14 +195,18 @@ var judgedColumns = func() map[string]bool {
 }()
 
 // siftedRows are the live rows of some traces.
-func (l *Lake) siftedRows(ctx context.Context, files []*stored, traces []string, judged bool) ([]*row, error) {
+func (l *Lake) siftedRows(ctx context.Context, files []*stored, traces []string, q *fleet.Query) ([]*row, error) {
 	found := make([][]*row, len(files))
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(pickers)
 	for i, f := range files {
 		columns := summedColumns
-		if judged && f.key.kind == string(fleet.KindSpan) {
+		if q.Filter != nil && f.key.kind == string(fleet.KindSpan) {
 			columns = judgedColumns
+		}
+		if q.Request != "" { // many bytes, which only this condition takes
+			columns = maps.Clone(columns)
+			columns["request_id"] = true
 		}
 		g.Go(func() error {
 			var err error
