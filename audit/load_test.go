@@ -113,7 +113,9 @@ func FuzzLoad(f *testing.F) {
 		policy("define: {a: r.resources}\neach: a\nwhen: it != ''\nmessage: '{it} {{x}}'\n"),
 		policy("tests:\n  - {name: n, records: [{times: 3, raw: {a: [1, {b: c}]}}], finds: 1}\n"),
 		policy("absence: [xray]\nwait: 5m\nselect: {event_name: [A], event_source: [b]}\n"),
-		"a: &a [*a]\n", "? {a: b}\n: c\n",
+		"a: &a [*a]\n", "? {a: b}\n: c\n", bucketRule, loginRules,
+		"pattern: '{ $.a[*].b = 5* || $.c NOT EXISTS }'\n---\n- filterPattern: '?a -b'\n", "detection: &a {s: *a, condition: s}\ntitle: t\n",
+		"title: f\nlogsource: {product: aws}\nfilter: {rules: any, s: {a|re: b}, condition: not s}\n",
 	} {
 		f.Add([]byte(s))
 	}

@@ -245,34 +245,41 @@ func (p *parser) key(n *node) (err error) {
 
 // quoted reads a string and says where its inside is.
 func (p *parser) quoted() (start, end int32, escaped bool, err error) {
-	p.at++
-	from := p.at
-	for p.at < len(p.text) {
-		for p.at+8 <= len(p.text) {
-			plain := bits.TrailingZeros64(special(word(p.text[p.at:]))) / 8
-			if p.at += plain; plain < 8 {
-				break
-			}
+	from := p.at + 1
+	for at := from; ; {
+		at = nextSpecial(p.text, at)
+		if at >= len(p.text) {
+			return 0, 0, false, errEnd
 		}
-		if p.at >= len(p.text) {
-			break
-		}
-		switch c := p.text[p.at]; {
-		case c == '"':
-			p.at++
-			return int32(from), int32(p.at - 1), escaped, nil
-		case c == '\\':
-			escaped = true
+		switch c := p.text[at]; c {
+		case '"':
+			p.at = at + 1
+			return int32(from), int32(at), escaped, nil
+		case '\\':
+			escaped, p.at = true, at
 			if err := p.escape(); err != nil {
 				return 0, 0, false, err
 			}
-		case c < ' ':
-			return 0, 0, false, p.errorf("a control character in a string")
+			at = p.at
 		default:
-			p.at++
+			p.at = at
+			return 0, 0, false, p.errorf("a control character in a string")
 		}
 	}
-	return 0, 0, false, errEnd
+}
+
+// nextSpecial is the place of the next quote, backslash or control character.
+func nextSpecial(text string, at int) int {
+	for at+8 <= len(text) {
+		n := bits.TrailingZeros64(special(word(text[at:]))) / 8
+		if at += n; n < 8 {
+			return at
+		}
+	}
+	for at < len(text) && text[at] != '"' && text[at] != '\\' && text[at] >= ' ' {
+		at++
+	}
+	return at
 }
 
 // word is the first eight bytes of a text, the first one lowest.
