@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -343,12 +345,24 @@ func TestDigestFilesAreNoEvidence(t *testing.T) {
 	must(t, err)
 	fill(t, s, cfg)
 	s.Drain()
-	out, err := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+	bucket := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	out, err := bucket.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket: aws.String(s.TrailBucket()), Prefix: aws.String("AWSLogs/" + testAccount + "/CloudTrail-Digest/us-east-1/"),
 	})
 	must(t, err)
 	if len(out.Contents) == 0 {
 		t.Fatal("the trail has no digest files")
+	}
+	for _, o := range out.Contents { // as a copy of the bucket has it
+		object, err := bucket.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(s.TrailBucket()), Key: o.Key})
+		must(t, err)
+		body, err := io.ReadAll(object.Body)
+		must(t, err)
+		path := filepath.Join(t.TempDir(), "digest.json.gz")
+		must(t, os.WriteFile(path, body, 0o600))
+		if rs, ledger := readFile(t, path); len(rs)+len(ledger) > 0 {
+			t.Errorf("%s: got %d records and %d ledger entries, want none", *o.Key, len(rs), len(ledger))
+		}
 	}
 	all := collectAll(t, s, cfg, fleet.Window{Start: time.Now().Add(-time.Hour), End: time.Now().Add(time.Second)})
 	filed := all["trail/111122223333/us-east-1/muster-trail"]

@@ -26,6 +26,7 @@ const (
 	shapeLambdaLogs         // the same in a Lambda event: {"awslogs":{"data":…}}
 	shapeItem               // a configuration item
 	shapeRuleEvent          // a Config rule's Lambda event, the item in a string
+	shapeDigest             // what CloudTrail puts beside its files to check them by; no evidence
 )
 
 // memberSet notes which telling members an object has.
@@ -39,6 +40,7 @@ var memberBits = map[string]memberSet{
 	"timestamp": 1 << 14, "messageType": 1 << 15, "logEvents": 1 << 16, "awslogs": 1 << 17,
 	"resourceType": 1 << 18, "configurationItemCaptureTime": 1 << 19, "configurationItemStatus": 1 << 20,
 	"name": 1 << 21, "configurationItem": 1 << 22, "invokingEvent": 1 << 23,
+	"digestStartTime": 1 << 24, "logFiles": 1 << 25,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -77,6 +79,8 @@ func (m memberSet) shape() shape {
 		return shapeItem
 	case m.has("invokingEvent"):
 		return shapeRuleEvent
+	case m.has("digestStartTime", "logFiles"):
+		return shapeDigest
 	case m.has("format", "version"):
 		return shapeDaemonHeader
 	}
@@ -110,7 +114,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 		return parseEventBridge(doc, o)
 	case shapeRuleEvent:
 		return parseRuleEvent(doc, o)
-	case shapeDaemonHeader:
+	case shapeDaemonHeader, shapeDigest:
 		return nil, nil
 	case shapeUnknown:
 	}
@@ -121,7 +125,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 // wrap another: the others keep what they cannot read.
 func checkShape(doc []byte, s shape) error {
 	switch s {
-	case shapeSegment, shapeTrailEvent, shapeItem, shapeDaemonHeader:
+	case shapeSegment, shapeTrailEvent, shapeItem, shapeDaemonHeader, shapeDigest:
 		return nil
 	case shapeLogEvent:
 		var e logEvent
