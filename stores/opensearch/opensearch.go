@@ -56,6 +56,7 @@ type Store struct {
 	refused *refusals
 	pause   time.Duration
 	gzip    bool // bodies of more than gzipBytes are sent gzipped
+	pages   pages
 
 	// What following needs to remember.
 	pace    *pace
@@ -92,7 +93,7 @@ func Open(o Options) (*Store, error) {
 	}
 	return &Store{
 		client: client, address: o.Address, logger: o.Logger, refused: &refusals{path: o.Refused}, pause: o.Pause,
-		gzip: !o.Address.local(),
+		gzip: !o.Address.local(), pages: pages{pageHits, pageFields},
 		pace: newPace(), rooms: make(chan []byte, mostRequests), known: newKnown(), charted: map[relation]bool{},
 	}, nil
 }

@@ -100,7 +100,11 @@ func TestDocumentedPrivilegesAreEnoughAndTheLeast(t *testing.T) {
 	if err := admin.doJSON(t.Context(), http.MethodPut, "/_plugins/_security/api/internalusers/"+user, who, nil); err != nil {
 		t.Fatal(err)
 	}
-	somebody := func() *Store { return newStoreAt(t, e.URL(), user, password, e.CA) }
+	somebody := func() *Store {
+		s := newStoreAt(t, e.URL(), user, password, e.CA)
+		s.pages = pages{1, 1} // so that little needs more than a page
+		return s
+	}
 	for i, job := range []struct {
 		name    string
 		prepare func() *followed
@@ -192,6 +196,10 @@ func readEverything(t *testing.T) func(f *followed) error {
 		}
 		if ts, err := collect(f.Traces(t.Context(), fleet.Query{Limit: 5})); err != nil || len(ts) != 2 {
 			return fmt.Errorf("traces: %d, %w", len(ts), err)
+		}
+		tier := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
+		if ts, err := collect(f.Traces(t.Context(), fleet.Query{Limit: 5, Filter: tier})); err != nil || len(ts) != 0 {
+			return fmt.Errorf("traces of an annotation: %d, %w", len(ts), err)
 		}
 		if fs, err := collect(f.Findings(t.Context(), fleet.Query{})); err != nil || len(fs) != 1 {
 			return fmt.Errorf("findings: %d, %w", len(fs), err)

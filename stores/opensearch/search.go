@@ -16,12 +16,17 @@ const (
 	// pageFields that of one that reads a few fields. 10,000 is the most that
 	// OpenSearch hands out.
 	pageHits   = 500
-	pageFields = 5_000
+	pageFields = 10_000
+	// leanPages is how many times pageHits a page without evidence has.
+	leanPages = 5
 	// pointInTime is how long OpenSearch keeps a point in time between two pages.
 	pointInTime = 2 * time.Minute
 	// closeTime bounds how long letting go of a point in time may take.
 	closeTime = 5 * time.Second
 )
+
+// pages are the sizes of the pages of scans.
+type pages struct{ hits, fields int }
 
 // search is one question to OpenSearch.
 type search struct {
@@ -34,6 +39,8 @@ type search struct {
 	limit   int      // the greatest number of hits; 0 means all
 	// versions asks for the documents' versions.
 	versions bool
+	// many: more hits than a page are likely, so that a page alone is not tried first.
+	many bool
 }
 
 // byTime orders hits as fleet.Compare does; the kind tells two records of one id
@@ -153,22 +160,25 @@ func (q *search) body(size int) map[string]any {
 	return body
 }
 
-// scan yields the hits of a search in its order. What needs more than one page
-// is read from one point in time, so that nothing comes twice or is missed while
-// others write.
+// scan yields the hits of a search in its order. What fits on a page is one
+// request. What does not is read anew from one point in time, so that nothing
+// comes twice or is missed while others write.
 func (s *Store) scan(ctx context.Context, q search) iter.Seq2[hit, error] {
 	return func(yield func(hit, error) bool) {
-		page := pageHits
-		if q.source == "" {
-			page = pageFields
+		page := s.pages.hits
+		switch {
+		case q.source == "":
+			page = s.pages.fields
+		case q.lean:
+			page *= leanPages
 		}
-		if q.limit > 0 && q.limit <= page {
-			a, err := s.ask(ctx, q.indices, q.body(q.limit))
-			if err != nil {
-				yield(hit{}, err)
-				return
-			}
-			for _, h := range a.Hits.Hits {
+		hits, all, err := s.scanPage(ctx, q, page)
+		if err != nil {
+			yield(hit{}, err)
+			return
+		}
+		if all {
+			for _, h := range hits {
 				if !yield(h, nil) {
 					return
 				}
@@ -179,6 +189,22 @@ func (s *Store) scan(ctx context.Context, q search) iter.Seq2[hit, error] {
 			yield(hit{}, err)
 		}
 	}
+}
+
+// scanPage reads all hits of a search, if they fit on a page.
+func (s *Store) scanPage(ctx context.Context, q search, page int) (hits []hit, all bool, err error) {
+	bounded := q.limit > 0 && q.limit <= page
+	if q.many && !bounded {
+		return nil, false, nil
+	}
+	if bounded {
+		page = q.limit
+	}
+	a, err := s.ask(ctx, q.indices, q.body(page))
+	if err != nil {
+		return nil, false, err
+	}
+	return a.Hits.Hits, bounded || len(a.Hits.Hits) < page, nil
 }
 
 // scanPages reads page after page; it has not yielded the error that it returns.

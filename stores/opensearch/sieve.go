@@ -96,7 +96,7 @@ func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {
 func (v *sieve) ask(ctx context.Context, traces []string) error {
 	spans := map[string][]fleet.Record{}
 	all := search{
-		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true,
+		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true, many: len(traces) > leanPages*pageHits/usualRecords,
 		query: filter{}.within("muster.time_us", v.window).oneOf("muster.trace_id", traces),
 	}
 	for r, err := range v.store.records(ctx, all) {

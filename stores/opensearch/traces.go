@@ -23,6 +23,8 @@ const (
 	traceGrowth = 4
 	// summaryTraces bounds how many traces are summed up at once.
 	summaryTraces = 500
+	// usualRecords is how many records most traces have at most.
+	usualRecords = 40
 	// compositePage is the most traces that one page of all of them holds.
 	compositePage = 5_000
 )
@@ -210,6 +212,7 @@ func (s *Store) summaries(ctx context.Context, q *fleet.Query, ids []string) ([]
 		records := search{
 			indices: patterns(nil), order: byTime(), fields: summaryFields,
 			query: filter{}.within("muster.time_us", wholeDays(q.Window)).oneOf("muster.trace_id", chunk),
+			many:  len(chunk) > pageFields/usualRecords,
 		}
 		for h, err := range s.scan(ctx, records) {
 			if err != nil {
