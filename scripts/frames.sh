@@ -41,8 +41,8 @@ until_shows() {
 take() { screen | sed 's/[[:space:]]*$//' > "$frames/$1"; echo "took $1"; }
 
 tmux -L "$socket" new-session -d -s explorer -x 80 -y 24 "bin/muster demo --seed 7 --store $store/lake 2>$store/stderr"
-until_shows 'POST /orders' 60
-until_shows '6 findings' 60
+until_shows 'POST /(prod|canary)' 60
+until_shows 'findings ([6-9]|[1-9][0-9])' 60
 take list
 
 # The oldest order: its trail files have come, and its payment was slow.
@@ -54,20 +54,20 @@ until_shows 'filter: POST' 15
 sleep 1 # the list is read again
 keys End
 sleep 1
-until_shows 'POST /orders .* [1-9][0-9]* +[1-9][0-9]* +[1-9][0-9]* ' 30
+until_shows 'POST /(prod|canary).* [1-9][0-9]* +[1-9][0-9]* +[1-9][0-9]* ' 30
 keys Enter
 until_shows 'JOINED' 15
 until_shows 'API calls' 30
 take dossier
 keys Escape
-until_shows 'POST /orders' 15
+until_shows 'POST /(prod|canary)' 15
 sleep 1 # an escape and a key at once would be a key with alt
 keys Tab
 until_shows 'root-console-login' 30
 take findings
 keys Tab
 tmux -L "$socket" resize-window -t explorer -x 140 -y 40
-until_shows 'POST /orders' 15
+until_shows 'POST /(prod|canary)' 15
 keys Enter
 until_shows 'DETAILS' 15
 take wide
