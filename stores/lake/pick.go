@@ -198,6 +198,18 @@ func pickFile(ctx context.Context, l *Lake, f *stored, column string, values []s
 	if err != nil || len(values) == 0 {
 		return nil, err
 	}
+	return l.pickWhere(ctx, f, columns, func(chunk *parquet.FileColumnChunk, _ bool) ([]int64, error) {
+		return findRows(chunk, values)
+	}, column)
+}
+
+// pickWhere reads the rows of a file whose numbers find tells of a column's
+// chunks; it says too whether the column is one of lists. More than maxPicked
+// are errNotPicked.
+func (l *Lake) pickWhere(
+	ctx context.Context, f *stored, columns map[string]bool,
+	find func(chunk *parquet.FileColumnChunk, repeated bool) ([]int64, error), column ...string,
+) ([]*row, error) {
 	file, err := l.reader.footers.take(ctx, l, f.name)
 	if err != nil {
 		return nil, err
@@ -206,12 +218,12 @@ func pickFile(ctx context.Context, l *Lake, f *stored, column string, values []s
 	if !file.own {
 		return nil, errNotPicked
 	}
-	leaf, _ := file.parquet.Schema().Lookup(column)
+	leaf, _ := file.parquet.Schema().Lookup(column...)
 	var out []*row
 	for _, group := range file.parquet.RowGroups() {
-		numbers, err := findRows(group.ColumnChunks()[leaf.ColumnIndex], values)
+		numbers, err := find(group.ColumnChunks()[leaf.ColumnIndex].(*parquet.FileColumnChunk), leaf.MaxRepetitionLevel > 0)
 		if err != nil {
-			return nil, fmt.Errorf("read %s of %s: %w", column, f.name, err)
+			return nil, fmt.Errorf("read %s of %s: %w", column[0], f.name, err)
 		}
 		if len(out)+len(numbers) > maxPicked {
 			return nil, errNotPicked
@@ -229,8 +241,8 @@ func pickFile(ctx context.Context, l *Lake, f *stored, column string, values []s
 
 // findRows are the numbers of the rows of a column chunk, counted from its own
 // first, that have one of some values.
-func findRows(chunk parquet.ColumnChunk, values []string) ([]int64, error) {
-	values, err := possible(chunk.(*parquet.FileColumnChunk), values)
+func findRows(chunk *parquet.FileColumnChunk, values []string) ([]int64, error) {
+	values, err := possible(chunk, values)
 	if err != nil || len(values) == 0 {
 		return nil, err
 	}

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
 	"muster/fleet"
@@ -120,7 +118,7 @@ func (l *Lake) siftTraces(ctx context.Context, files []*stored, s sieve, since i
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, leftToSQL(err)
 	}
 	out := slices.Concat(found...)
 	// A trace counts with the latest of its times: any other may be that of a row
@@ -142,40 +140,24 @@ func (l *Lake) siftFile(ctx context.Context, f *stored, s sieve, since int64) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	file, err := l.reader.footers.take(ctx, l, f.name)
+	rows, err := l.pickWhere(ctx, f, siftedColumns, s.rows, s.column...)
 	if err != nil {
 		return nil, err
 	}
-	defer l.reader.footers.give(file)
-	if !file.own {
-		return nil, errManySifted
-	}
-	leaf, _ := file.parquet.Schema().Lookup(s.column...)
 	var out []sifted
-	for _, group := range file.parquet.RowGroups() {
-		numbers, err := s.rows(group.ColumnChunks()[leaf.ColumnIndex].(*parquet.FileColumnChunk), leaf.MaxRepetitionLevel > 0)
-		if err != nil {
-			return nil, fmt.Errorf("read %s of %s: %w", s.column[0], f.name, err)
+	for _, r := range rows {
+		at := sifted{r.Trace, math.MaxInt64}
+		if f.key.kind == string(fleet.KindSpan) { // with the first of which a trace begins
+			at.before = r.TimeUS
 		}
-		if len(numbers) > maxPicked {
-			return nil, errManySifted
-		}
-		rows, err := pickRows(group, numbers, map[string]bool{"trace_id": true, "time_us": true})
-		if err != nil {
-			return nil, fmt.Errorf("read rows of %s: %w", f.name, err)
-		}
-		for i := range rows {
-			at := sifted{rows[i].Trace, math.MaxInt64}
-			if f.key.kind == string(fleet.KindSpan) { // with the first of which a trace begins
-				at.before = rows[i].TimeUS
-			}
-			if at.trace != "" && at.before >= since {
-				out = append(out, at)
-			}
+		if at.trace != "" && at.before >= since {
+			out = append(out, at)
 		}
 	}
 	return out, nil
 }
+
+var siftedColumns = map[string]bool{"trace_id": true, "time_us": true}
 
 // summedColumns are what a summary takes.
 var summedColumns = map[string]bool{
@@ -193,6 +175,14 @@ var judgedColumns = func() map[string]bool {
 	}
 	return out
 }()
+
+// leftToSQL is errManySifted for what cannot be picked, and any other error.
+func leftToSQL(err error) error {
+	if errors.Is(err, errNotPicked) {
+		return errManySifted
+	}
+	return err
+}
 
 // siftedRows are the live rows of some traces.
 func (l *Lake) siftedRows(ctx context.Context, files []*stored, traces []string, q *fleet.Query) ([]*row, error) {
@@ -215,10 +205,7 @@ func (l *Lake) siftedRows(ctx context.Context, files []*stored, traces []string,
 		})
 	}
 	if err := g.Wait(); err != nil {
-		if errors.Is(err, errNotPicked) {
-			err = errManySifted
-		}
-		return nil, err
+		return nil, leftToSQL(err)
 	}
 	return liveOf(ctx, l, files, slices.Concat(found...))
 }
