@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -33,9 +34,9 @@ func testAWS(url string) aws.Config {
 	}
 }
 
-// wholeAnswers reads an answer to its end before anybody looks at it: smithy-go
-// now and then closes the connection of one that it is still reading, which the
-// SDK's tries make up for, and these tests allow one try.
+// wholeAnswers reads an answer to its end, or to where it breaks, before anybody
+// looks at it: smithy-go now and then closes the connection of one that it is
+// still reading, which the SDK's tries make up for, and these tests allow one.
 type wholeAnswers struct{ aws.HTTPClient }
 
 func (w wholeAnswers) Do(r *http.Request) (*http.Response, error) {
@@ -43,11 +44,12 @@ func (w wholeAnswers) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return nil, err
+	body, broken := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // all of it is read, or broken says why not
+	if broken == nil {
+		broken = io.EOF
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), iotest.ErrReader(broken)))
 	return resp, nil
 }
 
