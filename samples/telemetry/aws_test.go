@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -136,5 +137,41 @@ func TestShipperKeepsLinesThatWereNotTaken(t *testing.T) {
 	}
 	if err := s.flush(t.Context()); err != nil || len(f.bodies) != 2 {
 		t.Errorf("a flush of nothing made a call, or failed: %v", err)
+	}
+}
+
+func TestShipperEndsTheCallThatHasBegun(t *testing.T) { // or its lines would be there twice
+	f := &flaky{status: []int{http.StatusOK}}
+	taken, answer := make(chan struct{}, 2), make(chan struct{})
+	logs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.ServeHTTP(w, r) // which takes the lines
+		taken <- struct{}{}
+		<-answer
+	}))
+	t.Cleanup(logs.Close)
+	s := &shipper{group: "g", stream: "s", client: cloudwatchlogs.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &logs.URL, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "secret", ""),
+	})}
+	s.add(time.UnixMilli(1795557920000), "once")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(ctx, slog.New(slog.DiscardHandler))
+	}()
+	<-taken
+	stop()
+	select {
+	case <-ended:
+		t.Error("the call was broken off")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(answer)
+	<-ended
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.bodies) != 1 {
+		t.Errorf("the line was shipped %d times, want once", len(f.bodies))
 	}
 }

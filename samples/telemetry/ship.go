@@ -19,6 +19,9 @@ const (
 	// shipEvery is the longest that a line waits: short against what a person
 	// waits for, and far below the 5 calls a second that a log stream once took.
 	shipEvery = time.Second
+	// shipWithin is far above what a call takes on a busy machine. What is cut then
+	// may have been taken all the same, and would be there twice.
+	shipWithin = 10 * time.Second
 	// PutLogEvents takes at most 10,000 events and 1,048,576 bytes a call, where
 	// each event costs 26 bytes beyond its text.
 	maxBatchEvents    = 10_000
@@ -58,7 +61,9 @@ func (s *shipper) add(at time.Time, line string) {
 	s.waiting = append(s.waiting, types.InputLogEvent{Timestamp: aws.Int64(at.UnixMilli()), Message: &line})
 }
 
-// run ships until the context ends. What failed is tried again the next time.
+// run ships until the context ends. What failed is tried again the next time. A
+// call that has begun is ended: one that is broken off may have been taken, and
+// its lines would be shipped again.
 func (s *shipper) run(ctx context.Context, trouble *slog.Logger) {
 	tick := time.NewTicker(shipEvery)
 	defer tick.Stop()
@@ -67,9 +72,11 @@ func (s *shipper) run(ctx context.Context, trouble *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+			begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), shipWithin)
+			if err := s.flush(begun); err != nil {
 				trouble.WarnContext(ctx, "log lines wait", "error", err)
 			}
+			cancel()
 		}
 	}
 }
