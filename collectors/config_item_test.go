@@ -79,10 +79,12 @@ func TestItemThatCannotBeUnderstoodIsKept(t *testing.T) {
 func FuzzConfigItem(f *testing.F) {
 	f.Add(item1)
 	f.Add(`{"resourceType":"a","resourceId":"b","configurationItemCaptureTime":1e9,"configurationStateId":"x","configuration":"{\"a\":1}","tags":{"secret":"y"}}`)
+	f.Add(`{"resourceType":"AWS::Config::ResourceCompliance","resourceId":"a/b","configurationItemCaptureTime":1e9,"configurationStateId":"x","configuration":{"configRuleList":[{"configRuleName":"r","complianceType":"COMPLIANT"}]}}`)
 	f.Fuzz(func(t *testing.T, doc string) {
 		if json.Valid([]byte(doc)) {
-			r := parseConfigItem([]byte(doc), origin{})
-			checkKeys(t, &r)
+			for _, r := range parseItem([]byte(doc), origin{}) {
+				checkKeys(t, &r)
+			}
 		}
 	})
 }

@@ -99,7 +99,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 	case shapeLookupEvent:
 		return parseLookupEvent(doc, o)
 	case shapeItem:
-		return []fleet.Record{parseConfigItem(doc, o)}, nil
+		return parseItem(doc, o), nil
 	case shapeLogEvent:
 		var e logEvent
 		if err := json.Unmarshal(doc, &e); err != nil {
@@ -214,7 +214,7 @@ func parseEventBridge(doc []byte, o origin) ([]fleet.Record, error) {
 	o = origin{firstOf(e.Account, o.account), firstOf(e.Region, o.region)}
 	switch {
 	case len(inner.Item) > 0 && inner.Item[0] == '{':
-		return []fleet.Record{parseConfigItem(inner.Item, o)}, nil
+		return parseItem(inner.Item, o), nil
 	case inner.Event != "":
 		return []fleet.Record{parseTrailEvent(e.Detail, o)}, nil
 	}

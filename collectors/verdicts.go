@@ -3,7 +3,6 @@ package collectors
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -182,7 +181,7 @@ func (v *verdicts) evaluations(_ context.Context, r *evaluated, w fleet.Window, 
 	for _, rule := range slices.Sorted(maps.Keys(r.last)) {
 		e := r.last[rule]
 		if at := aws.ToTime(e.ResultRecordedTime); at.Before(w.End) {
-			b.Records = append(b.Records, v.verdict(r, ruleSaid{Rule: rule, Compliance: string(e.ComplianceType)}, at))
+			b.Records = append(b.Records, r.verdict(ruleSaid{Rule: rule, Compliance: string(e.ComplianceType)}, at, v.origin))
 		}
 	}
 	if len(b.Records) == 0 {
@@ -208,14 +207,14 @@ func (v *verdicts) timeline(ctx context.Context, r *evaluated, w fleet.Window, s
 					return err
 				}
 			}
-			said, err := rulesSaid(item)
+			said, err := itemSays(item)
 			if err != nil {
 				return err
 			}
 			var b fleet.Batch
 			for _, rule := range slices.Sorted(maps.Keys(said)) {
 				if said[rule].Compliance != before[rule].Compliance {
-					b.Records = append(b.Records, v.verdict(r, said[rule], aws.ToTime(item.ConfigurationItemCaptureTime)))
+					b.Records = append(b.Records, r.verdict(said[rule], aws.ToTime(item.ConfigurationItemCaptureTime), v.origin))
 				}
 			}
 			before = said
@@ -240,7 +239,7 @@ func (v *verdicts) saidBefore(ctx context.Context, r *evaluated, item *types.Con
 		if err != nil {
 			return nil, err
 		}
-		return rulesSaid(item)
+		return itemSays(item)
 	}
 	return map[string]ruleSaid{}, nil
 }
@@ -274,73 +273,4 @@ func (v *verdicts) items(ctx context.Context, r *evaluated, in *configservice.Ge
 			in.NextToken = page.NextToken
 		}
 	}
-}
-
-// ruleSaid is a rule's word in a timeline.
-type ruleSaid struct {
-	Rule       string `json:"configRuleName"`
-	ARN        string `json:"configRuleArn,omitempty"`
-	ID         string `json:"configRuleId,omitempty"`
-	Compliance string `json:"complianceType"`
-}
-
-// rulesSaid is what the rules say in an item of a timeline, by their names; the
-// item of a deleted resource has none.
-func rulesSaid(item *types.ConfigurationItem) (map[string]ruleSaid, error) {
-	var c *struct {
-		Rules []ruleSaid `json:"configRuleList"`
-	}
-	said := map[string]ruleSaid{}
-	if text := aws.ToString(item.Configuration); text != "" {
-		if err := json.Unmarshal([]byte(text), &c); err != nil {
-			return nil, fmt.Errorf("the configuration of %s, state %s: %w", aws.ToString(item.ResourceId), aws.ToString(item.ConfigurationStateId), err)
-		}
-	}
-	if c != nil {
-		for _, r := range c.Rules {
-			said[r.Rule] = r
-		}
-	}
-	return said, nil
-}
-
-// verdict is the record of what a rule said of a resource. What it annotated is
-// known of its last word only.
-func (v *verdicts) verdict(r *evaluated, said ruleSaid, at time.Time) fleet.Record {
-	at = at.UTC().Truncate(time.Microsecond)
-	annotation := ""
-	if last := r.last[said.Rule]; last != nil && string(last.ComplianceType) == said.Compliance {
-		annotation = aws.ToString(last.Annotation)
-	}
-	doc, err := json.Marshal(struct {
-		ruleSaid
-		ResourceType string    `json:"resourceType"`
-		ResourceID   string    `json:"resourceId"`
-		At           time.Time `json:"resultRecordedTime"`
-		Annotation   string    `json:"annotation,omitempty"`
-	}{said, r.kind, r.id, at, annotation})
-	if err != nil {
-		doc = nil // texts and a time of AWS's always marshal
-	}
-	resource := fleet.ResourceName(r.kind, r.id)
-	record := fleet.Record{
-		ID: clean(said.Rule + "/" + resource + "@" + at.Format(time.RFC3339Nano)), Kind: fleet.KindVerdict, Time: at,
-		Account: v.account, Region: v.region, Name: clean(said.Rule), Raw: compact(doc),
-		Message:    oneLine(said.Rule + " says " + said.Compliance + " of " + resource),
-		Attributes: map[string]string{},
-	}
-	item := configItem{ResourceType: r.kind, ResourceID: r.id}
-	record.Service, record.Resources = clean(item.service()), item.resources()
-	if said.Compliance == string(types.ComplianceTypeNonCompliant) {
-		record.Error = said.Compliance
-	}
-	if annotation != "" {
-		record.Message = oneLine(record.Message + ": " + annotation)
-	}
-	for name, value := range map[string]string{
-		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID,
-	} {
-		set(record.Attributes, name, value)
-	}
-	return record
 }

@@ -239,3 +239,41 @@ func TestEveryPassBringsEachVerdictOnce(t *testing.T) {
 		t.Errorf("verdicts (-want +got):\n%s", d)
 	}
 }
+
+// TestVerdictsOfAFileAreThoseOfTheTimeline: Config's files have the items of
+// timelines too.
+func TestVerdictsOfAFileAreThoseOfTheTimeline(t *testing.T) {
+	at := noon.Add(-40 * time.Minute)
+	item := said(at, "ResourceDiscovered", "private=NON_COMPLIANT", "owned=COMPLIANT")
+	s := &script{answers: map[string][]answer{
+		"DescribeComplianceByConfigRule": {ruleList("", "private")},
+		"GetComplianceDetailsByConfigRule": {
+			results("", evaluation("private", "b", "COMPLIANT", noon)), // whose annotation is not that of before
+		},
+		"DescribeConfigurationRecorders": {recorder(everything)},
+		"ListDiscoveredResources":        {{body: nothing}},
+		"GetResourceConfigHistory":       {items("", item)},
+	}}
+	read := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceVerdicts}}), lastHour)
+	var i map[string]json.RawMessage
+	must(t, json.Unmarshal([]byte(item), &i))
+	var text string
+	must(t, json.Unmarshal(i["configuration"], &text))
+	spelled := func(state, configuration string) string { // as files do
+		return `{"awsAccountId":"` + testAccount + `","awsRegion":"` + testRegion + `","resourceType":"AWS::Config::ResourceCompliance","resourceId":"AWS::S3::Bucket/b",
+			"configurationItemCaptureTime":"` + at.Format(time.RFC3339) + `","configurationItemStatus":"OK","configurationStateId":` + state + `,"configuration":` + configuration + `}`
+	}
+	file := `{"fileVersion":"1.0","configurationItems":[` + spelled("1", text) + `,` + spelled("2", "null") + `]}`
+	var imported []fleet.Record
+	for b, err := range ReadStream(t.Context(), "history", strings.NewReader(file), FileOptions{}) {
+		must(t, err)
+		imported = append(imported, b.Records...)
+	}
+	if d := cmp.Diff(read.records, imported); d != "" || len(imported) != 2 {
+		t.Errorf("%v; %d verdicts (-timeline +file):\n%s", read.err, len(imported), d)
+	}
+	torn := parseItem([]byte(spelled("3", "[]")), origin{})
+	if len(torn) != 1 || torn[0].Kind != fleet.KindVerdict || torn[0].Attributes[fleet.AttrUnreadable] == "" {
+		t.Errorf("of a torn item: %+v", torn)
+	}
+}

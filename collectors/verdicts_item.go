@@ -1,0 +1,118 @@
+package collectors
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/configservice/types"
+
+	"muster/fleet"
+)
+
+// parseItem turns a configuration item into a change, or, where it is of a
+// resource's compliance timeline, into what the rules say of the resource.
+func parseItem(doc []byte, o origin) []fleet.Record {
+	change := parseConfigItem(doc, o)
+	if change.Attributes[fleet.AttrUnreadable] != "" || change.Attributes["resource_type"] != string(complianceType) {
+		return []fleet.Record{change}
+	}
+	var i configItem
+	err := json.Unmarshal(doc, &i) // as parseConfigItem has
+	var said map[string]ruleSaid
+	if err == nil {
+		said, err = rulesSaid(i.configuration())
+	}
+	if err != nil {
+		return []fleet.Record{unreadable(fleet.KindVerdict, clip(change.ID, maxAttributeBytes), change.Time, doc, o, err)}
+	}
+	var r evaluated
+	r.kind, r.id, _ = strings.Cut(i.ResourceID, "/")
+	all := make([]fleet.Record, 0, len(said))
+	for _, rule := range slices.Sorted(maps.Keys(said)) {
+		all = append(all, r.verdict(said[rule], change.Time, origin{change.Account, change.Region}))
+	}
+	return all
+}
+
+// ruleSaid is a rule's word in a timeline.
+type ruleSaid struct {
+	Rule       string `json:"configRuleName"`
+	ARN        string `json:"configRuleArn,omitempty"`
+	ID         string `json:"configRuleId,omitempty"`
+	Compliance string `json:"complianceType"`
+}
+
+// itemSays is what the rules say in an item of a timeline, by their names.
+func itemSays(item *types.ConfigurationItem) (map[string]ruleSaid, error) {
+	said, err := rulesSaid([]byte(aws.ToString(item.Configuration)))
+	if err != nil {
+		return nil, fmt.Errorf("%s, state %s: %w", aws.ToString(item.ResourceId), aws.ToString(item.ConfigurationStateId), err)
+	}
+	return said, nil
+}
+
+// rulesSaid is what the rules say in the configuration of an item of a timeline;
+// that of a deleted resource has none.
+func rulesSaid(configuration []byte) (map[string]ruleSaid, error) {
+	var c *struct {
+		Rules []ruleSaid `json:"configRuleList"`
+	}
+	said := map[string]ruleSaid{}
+	if len(configuration) > 0 {
+		if err := json.Unmarshal(configuration, &c); err != nil {
+			return nil, fmt.Errorf("read the configuration: %w", err)
+		}
+	}
+	if c != nil {
+		for _, r := range c.Rules {
+			said[r.Rule] = r
+		}
+	}
+	return said, nil
+}
+
+// verdict is the record of what a rule said of a resource. What it annotated is
+// known of its last word only.
+func (r *evaluated) verdict(said ruleSaid, at time.Time, o origin) fleet.Record {
+	at = at.UTC().Truncate(time.Microsecond)
+	annotation := ""
+	if last := r.last[said.Rule]; last != nil && string(last.ComplianceType) == said.Compliance {
+		annotation = aws.ToString(last.Annotation)
+	}
+	doc, err := json.Marshal(struct {
+		ruleSaid
+		ResourceType string    `json:"resourceType"`
+		ResourceID   string    `json:"resourceId"`
+		At           time.Time `json:"resultRecordedTime"`
+		Annotation   string    `json:"annotation,omitempty"`
+	}{said, r.kind, r.id, at, annotation})
+	if err != nil {
+		doc = nil // texts and a time of AWS's always marshal
+	}
+	resource := fleet.ResourceName(r.kind, r.id)
+	record := fleet.Record{
+		ID: clean(said.Rule + "/" + resource + "@" + at.Format(time.RFC3339Nano)), Kind: fleet.KindVerdict, Time: at,
+		Account: o.account, Region: o.region, Name: clean(said.Rule), Raw: compact(doc),
+		Message:    oneLine(said.Rule + " says " + said.Compliance + " of " + resource),
+		Attributes: map[string]string{},
+	}
+	item := configItem{ResourceType: r.kind, ResourceID: r.id}
+	record.Service, record.Resources = clean(item.service()), item.resources()
+	if said.Compliance == string(types.ComplianceTypeNonCompliant) {
+		record.Error = said.Compliance
+	}
+	if annotation != "" {
+		record.Message = oneLine(record.Message + ": " + annotation)
+	}
+	for name, value := range map[string]string{
+		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID,
+	} {
+		set(record.Attributes, name, value)
+	}
+	return record
+}
