@@ -21,6 +21,10 @@ const (
 	// is being gathered. They make two row groups, which are encoded at once.
 	importRecords = 30_000
 	importBytes   = 48 << 20
+	// firstRecords and firstBytes bound the first commit: nothing is written
+	// while it is gathered.
+	firstRecords = importRecords / 4
+	firstBytes   = importBytes / 4
 	// filesAhead is how many files are read before their turn, so that both
 	// cores work: one file's records come in while others are joined and
 	// written. It took a third off an import on two cores; more readers than this
@@ -234,13 +238,21 @@ func (im *importer) file(ctx context.Context, f importFile, r *reading) error {
 			im.bytes += len(b.Records[i].Raw)
 		}
 		r.copied <- struct{}{}
-		if len(im.step.Records) >= importRecords || im.bytes >= importBytes {
+		if im.enough() {
 			if err := im.flush(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	return r.err
+}
+
+// enough reports whether what is gathered makes a commit.
+func (im *importer) enough() bool {
+	if im.taking == nil && im.totals.Commits == 0 {
+		return len(im.step.Records) >= firstRecords || im.bytes >= firstBytes
+	}
+	return len(im.step.Records) >= importRecords || im.bytes >= importBytes
 }
 
 // unreadable counts the documents of a batch that are kept raw. Each has an

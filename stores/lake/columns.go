@@ -17,6 +17,9 @@ const (
 	// mostRowsPerGroup lets a file that is a little too long for so many row
 	// groups have no short one more: groups of one file are of one size.
 	mostRowsPerGroup = rowsPerGroup + rowsPerGroup/10
+	// leastRowsPerGroup is how short groups may be for each core to have one:
+	// a commit of records of one kind would otherwise be encoded by one core.
+	leastRowsPerGroup = rowsPerGroup * 2 / 5
 	// columnRows is how many rows are handed to a column at a time. A page ends
 	// between two such handfuls, and evidence of 64 calls is 130 KB.
 	columnRows = 64
@@ -55,10 +58,10 @@ func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
 
 // write writes rows in row groups of one size, as many at once as there are cores.
 func (e *evidenceEncoder) write(rows []*row) error {
-	groups := (len(rows) + mostRowsPerGroup - 1) / mostRowsPerGroup
-	if groups == 0 {
+	if len(rows) == 0 {
 		return nil
 	}
+	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(len(rows)/leastRowsPerGroup, cap(encoding)))
 	parts := slices.Collect(slices.Chunk(rows, (len(rows)+groups-1)/groups))
 	for at := range slices.Chunk(parts, cap(encoding)) {
 		for len(e.groups) < len(at) {

@@ -1,11 +1,13 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +32,18 @@ type writtenFile struct {
 	name string // lake://
 	size int64
 	rows []*row // as they lie in the file
+	// reach and ids are what survey finds out about the rows.
+	reach extent
+	ids   []idHash
+}
+
+// survey looks once through the rows for all that is asked about them later.
+func (w *writtenFile) survey() {
+	w.ids = make([]idHash, len(w.rows))
+	for i, r := range w.rows {
+		w.reach.add(r)
+		w.ids[i] = hashID(r.ID)
+	}
 }
 
 // Checkpoints returns the mark of every stream that was committed.
@@ -195,8 +209,12 @@ func giveRows(room *[]row) {
 	rowRooms.Put(room)
 }
 
-// write writes the files of a commit, several at once. After an error none of
-// them is left.
+// filesAtOnce is how many files of a commit are written at once: more than are
+// encoded, so that the cores work while the disk does.
+var filesAtOnce = 2 * cap(encoding)
+
+// write writes the files of a commit, several at once, the longest first, so
+// that the cores end together. After an error none of them is left.
 func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
@@ -205,16 +223,21 @@ func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]written
 			written = append(written, writtenFile{key: key, name: evidenceName(l.base, key.dayKey, rand.Text()), rows: chunk})
 		}
 	}
+	slices.SortFunc(written, func(a, b writtenFile) int { return cmp.Compare(len(b.rows), len(a.rows)) })
 	f := l.files(ctx)
 	var running errgroup.Group
-	running.SetLimit(cap(encoding))
+	running.SetLimit(filesAtOnce)
+	var surveys sync.WaitGroup // beside the encoding, since what follows uses one core
 	for i := range written {
 		running.Go(func() (err error) {
+			surveys.Go(written[i].survey)
 			written[i].size, err = writeEvidence(f, written[i].name, written[i].rows)
 			return err
 		})
 	}
-	if err := running.Wait(); err != nil {
+	err := running.Wait()
+	surveys.Wait()
+	if err != nil {
 		return nil, errors.Join(err, l.remove(ctx, written)) // some may not be there
 	}
 	return written, nil
@@ -275,11 +298,7 @@ func checkpointProperties(marks map[string]time.Time) iceberg.Properties {
 }
 
 func (w *writtenFile) dataFile(tbl *table.Table) (iceberg.DataFile, error) {
-	var e extent
-	for _, r := range w.rows {
-		e.add(r)
-	}
-	return describe(tbl, w.key, w.name, w.size, &e)
+	return describe(tbl, w.key, w.name, w.size, &w.reach)
 }
 
 // remove removes files that no snapshot names.

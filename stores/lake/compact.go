@@ -152,6 +152,9 @@ func (l *Lake) merge(ctx context.Context, key partition, old []iceberg.DataFile)
 	}
 	sortRows(rows)
 	name := evidenceName(l.base, key.dayKey, rand.Text())
-	size, err := writeEvidence(l.files(ctx), name, rows)
-	return writtenFile{key, name, size, rows}, err
+	w := writtenFile{key: key, name: name, rows: rows}
+	w.survey()
+	var err error
+	w.size, err = writeEvidence(l.files(ctx), name, rows)
+	return w, err
 }

@@ -78,11 +78,15 @@ func newBatchIDs(records []fleet.Record) *batchIDs {
 		asked: asked{ids: make([]idHash, len(records)), day: make([]int32, len(records))},
 		slots: make([]int32, size), mask: uint64(size - 1),
 	}
+	inShares(len(records), func(from, to int) {
+		for i := from; i < to; i++ {
+			b.ids[i] = hashID(text(records[i].ID))
+		}
+	})
 	known := map[dayKey]int32{}
 	last := dayKey{day: -1 << 31}
 	for i := range records {
 		r := &records[i]
-		b.ids[i] = hashID(text(r.ID))
 		key := newDayKey(r.Kind, r.TimeUS())
 		if key == last {
 			b.day[i] = b.day[i-1]

@@ -308,8 +308,8 @@ func (x *liveIndex) committed(from, to int64, written []writtenFile) {
 			continue
 		}
 		number := d.file(planned{name: w.name, rows: int64(len(w.rows))})
-		for _, r := range w.rows {
-			d.ids.add(hashID(r.ID), number)
+		for _, id := range w.ids {
+			d.ids.add(id, number)
 		}
 	}
 	if x.bound() != nil {
