@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,23 @@ func TableWidth(w io.Writer, fs []fleet.Finding, width int) error {
 		t.write(out, r)
 	}
 	fmt.Fprintln(out, summary(fs))
+	return out.Flush()
+}
+
+// screen is the report for a terminal: the table, what was not judged, and how
+// many policies judged.
+func screen(w io.Writer, r *Report) error {
+	if err := TableWidth(w, r.Findings, r.Width); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
+		fmt.Fprintf(out, "not judged: %s: %s\n", fleet.Printable(id), fleet.Printable(r.Run.NotJudged[id]))
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.Waiting)) {
+		fmt.Fprintf(out, "waiting: %s: %d could still be put right by late evidence\n", fleet.Printable(id), r.Waiting[id])
+	}
+	fmt.Fprintf(out, "judged by %d policies\n", r.Run.Policies-len(r.Run.NotJudged))
 	return out.Flush()
 }
 

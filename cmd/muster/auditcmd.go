@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"maps"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +27,7 @@ type auditFlags struct {
 	window   *windowFlags
 	policies []string
 	format   string
+	out      string
 	failOn   string
 	strict   bool
 	drained  bool
@@ -40,6 +46,7 @@ by their content. The findings are kept in the store and printed.
 Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and with
 --strict 3 when nothing is but something could not be judged.`,
 		Example: `  muster audit --since 24h --fail-on high
+  muster audit --since 24h --format html --out report.html
   muster audit --policies ./policies --format json
   muster audit --policies sigma/rules/cloud/aws/cloudtrail`,
 		Args: cobra.NoArgs,
@@ -49,7 +56,8 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 	fs.Var(&f.window.since, "since", "judge only what happened from then on")
 	fs.Var(&f.window.until, "until", "judge only what happened before then")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
-	fs.StringVar(&f.format, "format", "table", "table or json (one finding a line)")
+	fs.StringVar(&f.format, "format", "table", "one of "+strings.Join(report.Formats(), ", "))
+	fs.StringVar(&f.out, "out", "", "`file` for the report, replaced when it is complete; default standard output")
 	fs.StringVar(&f.failOn, "fail-on", string(fleet.Medium), "least severity that fails: "+joinSeverities())
 	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
 	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
@@ -61,8 +69,8 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if least.Rank() == 0 {
 		return fmt.Errorf("--fail-on %q: give one of %s", f.failOn, joinSeverities())
 	}
-	if f.format != "table" && f.format != "json" {
-		return fmt.Errorf("--format %q: give table or json", f.format)
+	if !slices.Contains(report.Formats(), f.format) {
+		return fmt.Errorf("--format %q: give one of %s", f.format, strings.Join(report.Formats(), ", "))
 	}
 	w, err := f.window.window()
 	if err != nil {
@@ -81,31 +89,76 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := a.report(f.format, r); err != nil {
+	if err := a.report(ctx, f, store, ps, r); err != nil {
 		return err
 	}
 	return verdict(r, least, f.strict)
 }
 
-// report prints what this audit found, resolved findings apart.
-func (a *app) report(format string, r audit.Result) error {
-	standing := slices.DeleteFunc(slices.Clone(r.Findings), func(f fleet.Finding) bool {
-		return f.Status == fleet.StatusResolved
-	})
-	if format == "json" {
-		return report.JSON(a.stdout, standing)
+// report writes what this audit found, without what it resolved.
+func (a *app) report(ctx context.Context, f *auditFlags, store fleet.Reader, ps []audit.Policy, r audit.Result) error {
+	doc := report.Report{
+		Run: r.Run, Version: version(), Policies: ps, Waiting: r.Waiting,
+		Findings: slices.DeleteFunc(slices.Clone(r.Findings), func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved }),
 	}
-	if err := report.TableWidth(a.stdout, standing, a.width()); err != nil {
-		return err
+	if f.out == "" {
+		doc.Width = a.width()
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.Run.NotJudged)) {
-		fmt.Fprintf(a.stdout, "not judged: %s: %s\n", id, fleet.Printable(r.Run.NotJudged[id]))
+	evidence, traces := report.Needs(f.format)
+	var err error
+	if evidence {
+		if doc.Evidence, err = pipeline.Evidence(ctx, store, doc.Findings); err != nil {
+			return err
+		}
+		if doc.Changes, err = pipeline.LatestChanges(ctx, store, doc.Findings); err != nil {
+			return err
+		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(r.Waiting)) {
-		fmt.Fprintf(a.stdout, "waiting: %s: %d could still be put right by late evidence\n", id, r.Waiting[id])
+	if traces {
+		if doc.Traces, err = pipeline.TracesOf(ctx, store, doc.Findings); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(a.stdout, "judged by %d policies\n", r.Run.Policies-len(r.Run.NotJudged))
+	if f.out == "" {
+		return report.Write(a.stdout, f.format, &doc)
+	}
+	return replaceFile(f.out, func(w io.Writer) error { return report.Write(w, f.format, &doc) })
+}
+
+// replaceFile writes a file beside the one named and puts it in its place when
+// it is whole, so that a reader never finds half of one.
+func replaceFile(name string, write func(io.Writer) error) error {
+	part, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	buffered := bufio.NewWriter(part)
+	err = errors.Join(write(buffered), buffered.Flush(), part.Chmod(0o644), part.Close())
+	if err == nil {
+		err = os.Rename(part.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(part.Name()))
+	}
 	return nil
+}
+
+// version is muster's own: of the module where it was built as one, else of the
+// commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return ""
 }
 
 // verdict turns an audit into the exit code.
