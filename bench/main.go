@@ -15,10 +15,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"muster/internal/heap"
 	"muster/stores/lake"
 )
 
 func main() {
+	heap.Bound() // as muster does: some verbs are muster's parts in this process
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -31,8 +30,6 @@ const (
 	// streamSpan is what the requests are spread over: nearly a day, so that the
 	// records of each kind are of one day, however many they are.
 	streamSpan = 23 * time.Hour
-	// softMemory is muster's own.
-	softMemory = 1 << 30
 	// againParts is which part of the records comes a second time.
 	againParts = 20
 )
@@ -137,9 +134,6 @@ func counted(ctx context.Context, root string, want int) (err error) {
 // seed, the number of all requests, and the first and the number of those to
 // stream.
 func runStream(ctx context.Context, args []string, out io.Writer) (err error) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory)
-	}
 	var numbers [4]int
 	for i := range numbers {
 		if numbers[i], err = strconv.Atoi(args[1+i]); err != nil {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"muster/internal/heap"
 	"muster/internal/metrics"
 	"muster/internal/pipeline"
 	"muster/stores/lake"
@@ -82,6 +82,7 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	}
 	list := a.lister(cfg, &f.aws)
 	if f.follow {
+		heap.Share()
 		return line.Follow(ctx, list, pipeline.FollowOptions{Pass: o, Every: f.every})
 	}
 	streams, err := list(ctx)
@@ -95,8 +96,8 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 
 // line puts the pipeline together over a store.
 func (a *app) line(store *lake.Lake, reg prometheus.Registerer) *pipeline.Line {
-	if more := int64(a.joinMegabytes)<<20 - pipeline.DefaultMaxBytes; more > 0 && a.getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory + more)
+	if more := int64(a.joinMegabytes)<<20 - pipeline.DefaultMaxBytes; more > 0 {
+		heap.Raise(more)
 	}
 	return &pipeline.Line{
 		Lake: store, Now: time.Now, Logger: a.logger(), Metrics: metrics.NewLine(reg), MaxBytes: int(a.joinMegabytes) << 20,

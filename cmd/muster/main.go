@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"muster/fleet"
+	"muster/internal/heap"
 )
 
 // Exit codes that scripts can rely on.
@@ -34,16 +34,8 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.reason }
 
-// softMemory is from where on, in bytes, the runtime collects garbage rather than
-// growing: by default it lets a heap double. What muster remembers for joining is
-// bounded below it and has few pointers, so that collecting is cheap. GOMEMLIMIT
-// sets another limit; DuckDB has its own.
-const softMemory = 1 << 30
-
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory)
-	}
+	heap.Bound()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))

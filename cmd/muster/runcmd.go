@@ -17,6 +17,7 @@ import (
 
 	"muster/audit"
 	"muster/fleet"
+	"muster/internal/heap"
 	"muster/internal/pipeline"
 	"muster/stores/lake"
 	"muster/stores/opensearch"
@@ -69,6 +70,7 @@ has been read to its end once. Days that are over are compacted, and those older
 }
 
 func (a *app) daemon(ctx context.Context, f *runFlags) error {
+	heap.Share()
 	ps, err := loadPolicies(f.policies)
 	if err != nil {
 		return err
