@@ -493,13 +493,14 @@ func TestAStartBeforeTheUsualReachIsKept(t *testing.T) {
 func TestLookupSlowsDownOnceAWSInsists(t *testing.T) {
 	event := `{"Events":[{"EventId":"e-1","CloudTrailEvent":"` + strings.ReplaceAll(event1, `"`, `\"`) + `"}],"NextToken":"1"}`
 	s := &script{answers: map[string][]answer{"LookupEvents": {{body: event}, throttled(), {body: `{"Events":[]}`}}}}
-	l := scripted(t, s, Options{Sources: []string{SourceCloudTrail}, Overlap: time.Nanosecond})
+	limiter := NewLimiter(0, nil)
+	l := scripted(t, s, Options{Sources: []string{SourceCloudTrail}, Overlap: time.Nanosecond, Limiter: limiter})
 	w := fleet.Window{Start: noon.Add(-time.Minute), End: noon}
 	if got := collect(t.Context(), l, w); got.ids() != "e-1" || got.summary() != "through 12:00, complete" {
 		t.Errorf("got %q, %q, %v", got.ids(), got.summary(), got.err)
 	}
-	if pace := l.(*lookup).pace.Limit(); pace != lookupQuota {
-		t.Errorf("the pace is %v calls a second after throttling, want %v", pace, lookupQuota)
+	if at := limiter.pace(paceKey{testAccount, testRegion, "cloudtrail:LookupEvents"}).limiter.Limit(); at > 1 {
+		t.Errorf("the pace is %v calls a second after throttling", at)
 	}
 }
 

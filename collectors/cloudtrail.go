@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	"golang.org/x/time/rate"
 
 	"muster/fleet"
 )
@@ -20,8 +18,6 @@ const (
 	lookupOverlap = 20 * time.Minute
 	// lookupReach is how far back LookupEvents goes.
 	lookupReach = 90 * 24 * time.Hour
-	// lookupQuota is what AWS lets an account do in a region, in calls a second.
-	lookupQuota = 2
 	// Widths of what is read between checkpoints. Within a slice events come
 	// newest first, so that nothing is complete before its end.
 	lookupLeastSlice = time.Hour
@@ -34,15 +30,10 @@ const (
 type lookup struct {
 	source
 	client *cloudtrail.Client
-	pace   *rate.Limiter
 }
 
 func newLookup(o Options) *lookup {
-	pace := rate.NewLimiter(rate.Inf, 1)
-	if o.LookupRate > 0 {
-		pace.SetLimit(rate.Limit(o.LookupRate))
-	}
-	return &lookup{source: newSource(o, SourceCloudTrail, ""), client: cloudtrail.NewFromConfig(o.AWS), pace: pace}
+	return &lookup{source: newSource(o, SourceCloudTrail, ""), client: cloudtrail.NewFromConfig(o.AWS)}
 }
 
 // Collect yields management events, slice by slice from the oldest, and newest
@@ -64,7 +55,11 @@ func (l *lookup) collect(ctx context.Context, read, lost fleet.Window, out *outp
 		}
 	}
 	for s := newSlicer(read, lookupLeastSlice, lookupMostSlice); s.more(); {
-		pages, err := l.slice(ctx, s.slice(), out)
+		pages := 0
+		err := l.afresh(ctx, func() (err error) {
+			pages, err = l.slice(ctx, s.slice(), out)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -90,14 +85,10 @@ func (l *lookup) slice(ctx context.Context, w fleet.Window, out *output) (pages 
 	in := &cloudtrail.LookupEventsInput{StartTime: &w.Start, EndTime: &w.End}
 	var p pager
 	for {
-		if err := l.pace.Wait(ctx); err != nil {
-			return pages, fmt.Errorf("wait for the pace of calls: %w", err)
-		}
 		page, err := call(ctx, &l.source, "cloudtrail:LookupEvents", l.client.LookupEvents, in)
 		if err != nil {
 			return pages, err
 		}
-		l.adapt(page)
 		pages++
 		b := fleet.Batch{Records: make([]fleet.Record, 0, len(page.Events))}
 		for _, e := range page.Events {
@@ -113,18 +104,5 @@ func (l *lookup) slice(ctx context.Context, w fleet.Window, out *output) (pages 
 			return pages, err
 		}
 		in.NextToken = page.NextToken
-	}
-}
-
-// adapt keeps to AWS's quota once AWS has insisted on it; before that, a short
-// window is read without waiting.
-func (l *lookup) adapt(page *cloudtrail.LookupEventsOutput) {
-	if attempts, ok := retry.GetAttemptResults(page.ResultMetadata); ok && l.pace.Limit() == rate.Inf {
-		for _, a := range attempts.Results {
-			if a.Err != nil && isThrottle(a.Err) {
-				l.pace.SetLimit(lookupQuota)
-				return
-			}
-		}
 	}
 }

@@ -43,9 +43,9 @@ type Options struct {
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string
-	// LookupRate bounds LookupEvents to that many calls a second; 0 starts
-	// without waiting and adapts to throttling.
-	LookupRate float64
+	// Limiter paces the calls, of all that share it; nil means one that adapts to
+	// throttling alone, anew for each Discover.
+	Limiter *Limiter
 	// ConfigTypes are the resource types to read from AWS Config; empty means
 	// ConfigTypes().
 	ConfigTypes []string
@@ -63,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Limiter == nil {
+		o.Limiter = NewLimiter(0, nil)
 	}
 	return o
 }

@@ -73,7 +73,11 @@ func (c *changes) collect(ctx context.Context, read fleet.Window, out *output) e
 		resourceTypes = ConfigTypes()
 	}
 	for _, t := range resourceTypes {
-		resources, err := c.resources(ctx, t, read)
+		var resources []types.ResourceIdentifier
+		err := c.afresh(ctx, func() (err error) {
+			resources, err = c.resources(ctx, t, read)
+			return err
+		})
 		if answer, ok := errors.AsType[smithy.APIError](err); ok && answer.ErrorCode() == "ValidationException" {
 			c.Logger.WarnContext(ctx, "AWS Config does not know a resource type here", "stream", c.stream, "type", t)
 			continue
@@ -120,7 +124,7 @@ func (c *changes) resources(ctx context.Context, resourceType string, w fleet.Wi
 // history reads one resource, a week at a time.
 func (c *changes) history(ctx context.Context, r *types.ResourceIdentifier, w fleet.Window, send func(fleet.Batch) error) error {
 	for s := newSlicer(w, configSpan, configSpan); s.more(); s.done(1) {
-		err := c.week(ctx, r, s.slice(), send)
+		err := c.afresh(ctx, func() error { return c.week(ctx, r, s.slice(), send) })
 		if _, unknown := errors.AsType[*types.ResourceNotDiscoveredException](err); unknown {
 			return nil // forgotten between listing and reading
 		}

@@ -20,7 +20,8 @@ import (
 // the order of Sources. It asks AWS for the account, the log groups and the
 // trail's folders; call it again to find new ones, with an HTTPClient in
 // Options.AWS, so that connections are kept from one call to the next. A source whose listing is
-// denied becomes a collector that puts that into the ledger.
+// denied becomes a collector that puts that into the ledger, and one whose listing
+// fails a collector that fails: the others are read.
 func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
 	o = o.withDefaults()
 	wanted, err := o.wanted()
@@ -38,6 +39,7 @@ func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
 			return nil, err
 		}
 	}
+	o.AWS = o.Limiter.limit(o.AWS, o.Account)
 	var found []fleet.Collector
 	for _, name := range wanted {
 		cs, err := discover(ctx, o, name)
@@ -45,8 +47,10 @@ func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
 		switch {
 		case errors.As(err, &denied):
 			found = append(found, &deniedSource{newSource(o, name, ""), denied})
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err != nil:
-			return nil, fmt.Errorf("discover source %s: %w", name, err)
+			found = append(found, &failedSource{newSource(o, name, ""), fmt.Errorf("discover source %s: %w", name, err)})
 		}
 		found = append(found, cs...)
 	}
@@ -132,6 +136,18 @@ func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
 		cs = append(cs, t)
 	}
 	return cs, nil
+}
+
+// failedSource stands for streams that could not be listed, for another reason
+// than a denial.
+type failedSource struct {
+	source
+	why error
+}
+
+// Collect yields the error.
+func (f *failedSource) Collect(context.Context, fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) { yield(fleet.Batch{}, f.why) }
 }
 
 // deniedSource stands for streams that could not even be listed.

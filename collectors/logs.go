@@ -52,7 +52,11 @@ func (l *logs) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batc
 
 func (l *logs) collect(ctx context.Context, read fleet.Window, out *output) error {
 	for s := newSlicer(read, logsLeastSlice, logsMostSlice); s.more(); {
-		pages, err := l.slice(ctx, s.slice(), out)
+		pages := 0
+		err := l.afresh(ctx, func() (err error) {
+			pages, err = l.slice(ctx, s.slice(), out)
+			return err
+		})
 		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && len(l.LogGroups) == 0 {
 			return nil // deleted between listing and reading: nothing to collect
 		}
@@ -120,10 +124,18 @@ func (l *logs) record(e *types.FilteredLogEvent) fleet.Record {
 }
 
 // groups lists the log groups to read.
-func groups(ctx context.Context, s *source, client *cloudwatchlogs.Client) ([]string, error) {
+func groups(ctx context.Context, s *source, client *cloudwatchlogs.Client) (names []string, err error) {
 	if len(s.LogGroups) > 0 {
 		return s.LogGroups, nil
 	}
+	err = s.afresh(ctx, func() error {
+		names, err = listGroups(ctx, s, client)
+		return err
+	})
+	return names, err
+}
+
+func listGroups(ctx context.Context, s *source, client *cloudwatchlogs.Client) ([]string, error) {
 	in := &cloudwatchlogs.DescribeLogGroupsInput{}
 	if s.LogGroupPrefix != "" {
 		in.LogGroupNamePrefix = &s.LogGroupPrefix

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -177,6 +179,7 @@ func withRetries(cfg aws.Config) aws.Config {
 func call[In, Out, Opt any](ctx context.Context, s *source, action string,
 	f func(context.Context, In, ...Opt) (Out, error), in In,
 ) (Out, error) {
+	renewed := 0
 	for attempt := 0; ; attempt++ {
 		out, err := f(ctx, in)
 		switch {
@@ -184,6 +187,12 @@ func call[In, Out, Opt any](ctx context.Context, s *source, action string,
 			return out, nil
 		case ctx.Err() != nil:
 			return out, ctx.Err()
+		case isExpired(err) && renewed < maxRenewals && s.renew():
+			renewed++
+			if err := s.wait(ctx, backoff(renewed)); err != nil {
+				return out, err
+			}
+			continue
 		case isDenied(err):
 			return out, &deniedError{action, err}
 		case !isThrottle(err):
@@ -194,6 +203,59 @@ func call[In, Out, Opt any](ctx context.Context, s *source, action string,
 			return out, err
 		}
 	}
+}
+
+// maxRenewals is how often in a row a session's credentials are asked for anew:
+// what issues them may take a moment, and what is revoked stays so.
+const maxRenewals = 5
+
+// renew drops the credentials, so that the next call gets new ones, and reports
+// whether there are any to get: a static key has expired for good.
+func (s *source) renew() bool {
+	cached, ok := s.AWS.Credentials.(interface{ Invalidate() })
+	if ok {
+		cached.Invalidate()
+	}
+	return ok
+}
+
+// isExpired reports whether a session's credentials are over, before the time
+// that they came with.
+func isExpired(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"}, api.ErrorCode())
+}
+
+// staleTries is how often a slice is read anew whose page token is refused. A
+// token lives for a day and a slice takes minutes: AWS forgets few.
+const staleTries = 20
+
+// afresh runs what reads pages from the first one on, and runs it again where AWS
+// refuses a page token, since an old token can be got only that way. Stable ids
+// make reading again free.
+func (s *source) afresh(ctx context.Context, read func() error) error {
+	for try := 1; ; try++ {
+		err := read()
+		if err == nil || ctx.Err() != nil || try == staleTries || !isStalePage(err) {
+			return err
+		}
+		s.Logger.WarnContext(ctx, "a page token is refused, reading again from the first page", "stream", s.stream, "error", err)
+	}
+}
+
+// isStalePage reports whether it is the page token that AWS does not like.
+func isStalePage(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "InvalidNextTokenException", "ExpiredNextTokenException", "InvalidNextToken":
+		return true
+	case "InvalidParameterException", "InvalidRequestException", "ValidationException", "InvalidArgument":
+		return strings.Contains(strings.ToLower(api.ErrorMessage()), "token")
+	}
+	return false
 }
 
 // pause waits, or ends early with the context's error.

@@ -87,7 +87,11 @@ func (t *trail) files(ctx context.Context, w fleet.Window) ([]types.Object, erro
 	until := w.End.Add(trailDelay) // now is the latest that anything was delivered
 	var files []types.Object
 	for day := w.Start.UTC().AddDate(0, 0, -trailDays).Truncate(24 * time.Hour); !day.After(until); day = day.AddDate(0, 0, 1) {
-		objects, err := t.list(ctx, t.folder+day.Format("2006/01/02/"))
+		var objects []types.Object
+		err := t.afresh(ctx, func() (err error) {
+			objects, err = t.list(ctx, t.folder+day.Format("2006/01/02/"))
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -231,7 +235,7 @@ func trailFolders(ctx context.Context, s *source, client *s3.Client) (map[string
 		root += "/"
 	}
 	root += "AWSLogs/"
-	top, err := subfolders(ctx, s, client, root)
+	top, err := freshSubfolders(ctx, s, client, root)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +245,7 @@ func trailFolders(ctx context.Context, s *source, client *s3.Client) (map[string
 			account = folder + s.account + "/CloudTrail/"
 		}
 	}
-	regions, err := subfolders(ctx, s, client, account)
+	regions, err := freshSubfolders(ctx, s, client, account)
 	if err != nil {
 		return nil, err
 	}
@@ -250,6 +254,14 @@ func trailFolders(ctx context.Context, s *source, client *s3.Client) (map[string
 		folders[strings.TrimSuffix(strings.TrimPrefix(folder, account), "/")] = folder
 	}
 	return folders, nil
+}
+
+func freshSubfolders(ctx context.Context, s *source, client *s3.Client, prefix string) (folders []string, err error) {
+	err = s.afresh(ctx, func() (err error) {
+		folders, err = subfolders(ctx, s, client, prefix)
+		return err
+	})
+	return folders, err
 }
 
 func subfolders(ctx context.Context, s *source, client *s3.Client, prefix string) ([]string, error) {

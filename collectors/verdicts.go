@@ -46,13 +46,17 @@ func (v *verdicts) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.
 }
 
 func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) error {
-	rules, err := v.rules(ctx)
+	var rules []string
+	err := v.afresh(ctx, func() (err error) {
+		rules, err = v.rules(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	resources := map[resourceKey]*evaluated{}
 	for _, rule := range rules {
-		if err := v.details(ctx, rule, read, resources); err != nil {
+		if err := v.afresh(ctx, func() error { return v.details(ctx, rule, read, resources) }); err != nil {
 			return fmt.Errorf("read what %s says: %w", rule, err)
 		}
 	}
@@ -63,7 +67,7 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 	work := v.evaluations
 	if kept {
 		work = v.timeline
-		if err := v.deleted(ctx, read, resources); err != nil {
+		if err := v.afresh(ctx, func() error { return v.deleted(ctx, read, resources) }); err != nil {
 			return err
 		}
 	}
@@ -71,7 +75,7 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
 	})
 	err = fanOut(ctx, configCalls, list, out, func(ctx context.Context, r *evaluated, send func(fleet.Batch) error) error {
-		if err := work(ctx, r, read, send); err != nil {
+		if err := v.afresh(ctx, func() error { return work(ctx, r, read, send) }); err != nil {
 			return fmt.Errorf("read the verdicts on %s %s: %w", r.kind, r.id, err)
 		}
 		return nil

@@ -75,7 +75,11 @@ func (t *traces) collect(ctx context.Context, read, lost fleet.Window, out *outp
 	}
 	complete := true
 	for s := newSlicer(read, xraySlice, xraySlice); s.more(); {
-		whole, err := t.slice(ctx, s.slice(), out)
+		whole := false
+		err := t.afresh(ctx, func() (err error) {
+			whole, err = t.slice(ctx, s.slice(), out)
+			return err
+		})
 		if err != nil && ctx.Err() == nil && isRefused(err) && s.width > xrayLeastSlice {
 			s.width = max(s.width/2, xrayLeastSlice)
 			continue

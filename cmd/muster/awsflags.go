@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
 	"muster/collectors"
 	"muster/fleet"
+	"muster/internal/metrics"
 )
 
 // awsFlags say which account to read and what of it.
@@ -23,6 +27,7 @@ type awsFlags struct {
 	groupPrefix                        string
 	trailBucket, trailPrefix           string
 	overlap                            time.Duration
+	quotaShare                         float64
 }
 
 func (f *awsFlags) register(fs *pflag.FlagSet) {
@@ -36,6 +41,34 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
 	atLeast(fs, &f.overlap, "overlap", 0, 0, "how much is read again before each checkpoint; default each source's own")
+	fs.Var(shareOf(&f.quotaShare, collectors.DefaultQuotaShare), "quota-share",
+		"how much of each of AWS's documented quotas to use, up to 1; 0 waits for none and adapts to throttling alone")
+}
+
+// share is a flag from 0 to 1.
+type share struct{ to *float64 }
+
+func shareOf(to *float64, value float64) share {
+	*to = value
+	return share{to}
+}
+
+func (s share) String() string {
+	if s.to == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*s.to, 'g', -1, 64)
+}
+
+func (s share) Type() string { return "share" }
+
+func (s share) Set(text string) error {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		return errors.New("give a share from 0 to 1, such as 0.5")
+	}
+	*s.to = v
+	return nil
 }
 
 // Bounds on one call. AWS answers in seconds or not at all; the SDK tries again,
@@ -84,12 +117,22 @@ func (f *awsFlags) load(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-// lister lists the streams of the account anew each time it is called.
-func (a *app) lister(cfg aws.Config, f *awsFlags) func(context.Context) ([]fleet.Collector, error) {
-	o := collectors.Options{
+// lister lists the streams of the account anew each time it is called. What its
+// calls of AWS come to is told to reg.
+func (a *app) lister(cfg aws.Config, f *awsFlags, reg prometheus.Registerer) func(context.Context) ([]fleet.Collector, error) {
+	o := a.collectOptions(cfg, f, reg)
+	return func(ctx context.Context) ([]fleet.Collector, error) { return collectors.Discover(ctx, o) }
+}
+
+// collectOptions say what the flags say.
+func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registerer) collectors.Options {
+	m := metrics.NewAWS(reg)
+	limiter := collectors.NewLimiter(f.quotaShare, func(c collectors.Call) {
+		m.Called(c.Action, c.Throttled, c.Err, c.Bytes, c.Waited)
+	})
+	return collectors.Options{
 		AWS: cfg, Account: f.account, Sources: f.sources, LogGroups: f.groups, LogGroupPrefix: f.groupPrefix,
 		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, Overlap: f.overlap,
-		Now: time.Now, Logger: a.logger(),
+		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}
-	return func(ctx context.Context) ([]fleet.Collector, error) { return collectors.Discover(ctx, o) }
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"muster/collectors"
 	"muster/internal/heap"
 	"muster/internal/metrics"
 	"muster/internal/pipeline"
@@ -28,6 +29,8 @@ type collectFlags struct {
 	every       time.Duration
 	commit      uint
 	commitEvery time.Duration
+	sweepAfter  time.Duration
+	iam         bool
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -39,10 +42,15 @@ func (a *app) collectCommand() *cobra.Command {
 configuration changes. Each stream goes on from its own checkpoint, which is kept
 with its records in one commit, so an interrupted run loses and doubles nothing.
 A stream that is read for the first time starts at --since; an earlier --since
-reads what lies before.`,
+reads what lies before. An hour is read once more when it is --sweep-after old, for
+what arrived late; what arrives even later is in the ledger.
+
+A permission that is missing is named, and the rest goes on; where all are missing
+the exit code is 2.`,
 		Example: `  muster collect --since 1h
   muster collect --follow --trail-bucket my-trail --log-group-prefix /ecs/
-  muster collect --source xray,logs --since 7d --until 6d`,
+  muster collect --source xray,logs --since 7d --until 6d
+  muster collect --iam --trail-bucket my-trail > policy.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), &f) },
 	}
@@ -54,6 +62,8 @@ reads what lies before.`,
 	atLeast(fs, &f.every, "every", leastEvery, 10*time.Second, "time between passes with --follow")
 	fs.UintVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
 	a.joinMemory(fs)
+	sweepFlag(fs, &f.sweepAfter)
+	fs.BoolVar(&f.iam, "iam", false, "read nothing: print the least policy that lets the configured sources be read")
 	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
 	return cmd
 }
@@ -66,6 +76,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.iam {
+		return a.printPolicy(ctx, &f.aws)
+	}
 	cfg, err := f.aws.config(ctx)
 	if err != nil {
 		return err
@@ -75,12 +88,13 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 		return err
 	}
 	defer store.Close()
-	line := a.line(store, prometheus.NewRegistry())
+	reg := prometheus.NewRegistry()
+	line := a.line(store, reg)
 	o := pipeline.PassOptions{
-		Since: w.Start, Until: w.End,
+		Since: w.Start, Until: w.End, SweepAfter: f.sweepAfter,
 		CommitRecords: int(f.commit), CommitEvery: f.commitEvery, Progress: a.progress("collect"),
 	}
-	list := a.lister(cfg, &f.aws)
+	list := a.lister(cfg, &f.aws, reg)
 	if f.follow {
 		heap.Share()
 		return line.Follow(ctx, list, pipeline.FollowOptions{Pass: o, Every: f.every})
@@ -91,7 +105,33 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	}
 	totals, err := line.Pass(ctx, streams, o)
 	a.done("collect", totals)
+	for _, late := range totals.LatenessLines() {
+		fmt.Fprintln(a.stdout, "lateness of "+late)
+	}
+	if err == nil && totals.Denied == totals.Streams && totals.Streams > 0 {
+		return fmt.Errorf("nothing may be read: all %d streams are denied; the warnings above name what is missing, and collect --iam prints a policy that allows it", totals.Streams)
+	}
 	return err
+}
+
+// printPolicy prints the least policy that the flags ask for. It calls nobody:
+// whoever writes policies need not have the rights yet.
+func (a *app) printPolicy(ctx context.Context, f *awsFlags) error {
+	cfg, err := f.load(ctx)
+	if err != nil {
+		return err
+	}
+	doc, err := collectors.Policy(a.collectOptions(cfg, f, prometheus.NewRegistry()))
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(doc)
+	return err
+}
+
+// sweepFlag adds the flag for when an hour is read again.
+func sweepFlag(fs *pflag.FlagSet, to *time.Duration) {
+	atLeast(fs, to, "sweep-after", 0, pipeline.DefaultSweepAfter, "age at which each hour is read once more, for what came late; 0s for never")
 }
 
 // line puts the pipeline together over a store.

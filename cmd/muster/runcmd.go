@@ -34,6 +34,7 @@ type runFlags struct {
 	every      time.Duration
 	auditEvery time.Duration
 	judge      time.Duration
+	sweepAfter time.Duration
 	listen     string
 	policies   []string
 	openSearch string
@@ -59,6 +60,7 @@ has been read to its end once. Days that are over are compacted, and those older
 	fs := cmd.Flags()
 	fs.Var(&f.window.since, "since", "where a stream without a checkpoint starts (default 1h)")
 	atLeast(fs, &f.every, "every", leastEvery, 30*time.Second, "time between passes")
+	sweepFlag(fs, &f.sweepAfter)
 	atLeast(fs, &f.auditEvery, "audit-every", 0, 5*time.Minute, "time between audits")
 	atLeast(fs, &f.judge, "audit-window", time.Second, 24*time.Hour, "how far back each audit judges")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
@@ -103,8 +105,8 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 		upkeep: upkeep{app: a, store: store, retention: retention, every: f.upkeep.every, delay: upkeepDelay},
 	}
 	d.line.Metrics.Audits(d.auditEvery, time.Now())
-	return d.run(ctx, a.lister(cfg, &f.aws), pipeline.FollowOptions{
-		Pass: pipeline.PassOptions{Since: f.window.since.or(time.Hour)}, Every: f.every, After: d.after,
+	return d.run(ctx, a.lister(cfg, &f.aws, reg), pipeline.FollowOptions{
+		Pass: pipeline.PassOptions{Since: f.window.since.or(time.Hour), SweepAfter: f.sweepAfter}, Every: f.every, After: d.after,
 	}, f.listen, reg)
 }
 

@@ -21,9 +21,12 @@ type Line struct {
 	Dropped      prometheus.Counter
 	Conflicts    prometheus.Counter
 	CommitTime   prometheus.Histogram
-	StreamErrors *prometheus.CounterVec // by source
-	Watermark    *prometheus.GaugeVec   // by source, the oldest of its streams
-	Findings     *prometheus.GaugeVec   // by severity
+	StreamErrors *prometheus.CounterVec   // by source
+	Watermark    *prometheus.GaugeVec     // by source, the oldest of its streams
+	Lateness     *prometheus.HistogramVec // by source
+	Whole        *prometheus.CounterVec   // by source: readings of streams that were complete
+	Gaps         *prometheus.CounterVec   // by source: those that were not
+	Findings     *prometheus.GaugeVec     // by severity
 	AuditTime    prometheus.Gauge
 	AuditEvery   prometheus.Gauge
 	NotJudged    prometheus.Gauge
@@ -61,6 +64,16 @@ func NewLine(reg prometheus.Registerer) *Line {
 		}, []string{"source"}),
 		Watermark: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "muster_watermark_timestamp_seconds", Help: "Time up to which a source's slowest stream is complete.",
+		}, []string{"source"}),
+		Lateness: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "muster_lateness_seconds", Help: "How long after they happened new records of followed streams were first seen, the time between passes included.",
+			Buckets: []float64{10, 60, 300, 900, 3600, 7200, 21600, 86400},
+		}, []string{"source"}),
+		Whole: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "muster_stream_readings_complete_total", Help: "Readings of a stream by which nothing is missing.",
+		}, []string{"source"}),
+		Gaps: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "muster_stream_readings_incomplete_total", Help: "Readings of a stream that the ledger has a gap of.",
 		}, []string{"source"}),
 		Findings: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "muster_findings", Help: "Findings of the last audit that are not resolved.",
@@ -104,6 +117,15 @@ func (m *Line) Committed(byKind map[fleet.Kind]int, revised, amended, dropped in
 	m.CommitTime.Observe(took.Seconds())
 }
 
+// Complete notes whether a reading of a source's stream was whole.
+func (m *Line) Complete(source string, whole bool) {
+	if whole {
+		m.Whole.WithLabelValues(source).Inc()
+		return
+	}
+	m.Gaps.WithLabelValues(source).Inc()
+}
+
 // Audits notes how often audits run, and when the counting of them began.
 func (m *Line) Audits(every time.Duration, from time.Time) {
 	m.AuditEvery.Set(every.Seconds())
@@ -137,5 +159,43 @@ func (m *Line) Watermarks(marks map[string]time.Time) {
 	}
 	for source, t := range slowest {
 		m.Watermark.WithLabelValues(source).Set(float64(t.UnixMicro()) / 1e6)
+	}
+}
+
+// AWS are the metrics of the calls that collectors make. Actions are a closed
+// set: the IAM names of those calls.
+type AWS struct {
+	Calls     *prometheus.CounterVec // by action
+	Throttles *prometheus.CounterVec // by action
+	Errors    *prometheus.CounterVec // by action; throttles too
+	Bytes     *prometheus.CounterVec // by action
+	Waited    *prometheus.CounterVec // by action
+}
+
+// NewAWS registers the metrics of calls.
+func NewAWS(reg prometheus.Registerer) *AWS {
+	f := promauto.With(reg)
+	by := func(name, help string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"action"})
+	}
+	return &AWS{
+		Calls:     by("muster_aws_calls_total", "Attempts of calls of AWS."),
+		Throttles: by("muster_aws_throttles_total", "Attempts that AWS throttled."),
+		Errors:    by("muster_aws_errors_total", "Attempts that did not go well, throttled ones too."),
+		Bytes:     by("muster_aws_answer_bytes_total", "Size of the answers, where AWS says it."),
+		Waited:    by("muster_aws_quota_wait_seconds_total", "Time that calls waited for their share of a quota."),
+	}
+}
+
+// Called notes one attempt.
+func (m *AWS) Called(action string, throttled bool, err error, bytes int64, waited time.Duration) {
+	m.Calls.WithLabelValues(action).Inc()
+	m.Bytes.WithLabelValues(action).Add(float64(bytes))
+	m.Waited.WithLabelValues(action).Add(waited.Seconds())
+	if throttled {
+		m.Throttles.WithLabelValues(action).Inc()
+	}
+	if err != nil {
+		m.Errors.WithLabelValues(action).Inc()
 	}
 }

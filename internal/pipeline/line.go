@@ -79,6 +79,9 @@ type Step struct {
 	Records     []fleet.Record
 	Checkpoints map[string]time.Time
 	Ledger      []fleet.LedgerEntry
+
+	arrivals map[string]arrival // of records of streams that are followed, by id
+	readAt   time.Time          // when they were read
 }
 
 // Totals counts what a commit, a pass or an import did.
@@ -89,9 +92,13 @@ type Totals struct {
 	Amended int // earlier records whose joins changed
 	Dropped int // records that were there already
 	Ahead   int // of Stored, records from the future: kept, and reported
-	Failed  int // streams of a pass that could not be read to their end
+	Streams int // of a pass
+	Failed  int // of Streams, those that could not be read to their end
+	Denied  int // of Streams, those of which nothing may be read
 	Commits int
 	ByKind  map[fleet.Kind]int // of Stored
+	// Lateness of new records by source, of streams that are being followed.
+	Lateness map[string]*Lateness
 }
 
 func (t *Totals) add(o Totals) {
@@ -101,13 +108,18 @@ func (t *Totals) add(o Totals) {
 	t.Amended += o.Amended
 	t.Dropped += o.Dropped
 	t.Ahead += o.Ahead
+	t.Streams += o.Streams
 	t.Failed += o.Failed
+	t.Denied += o.Denied
 	t.Commits += o.Commits
 	for k, n := range o.ByKind {
 		if t.ByKind == nil {
 			t.ByKind = map[fleet.Kind]int{}
 		}
 		t.ByKind[k] += n
+	}
+	for source, l := range o.Lateness {
+		t.lateness(source).add(*l)
 	}
 }
 
@@ -146,6 +158,9 @@ func (l *Line) Take(ctx context.Context, s Step) (Totals, error) {
 			l.forget()
 			return Totals{}, err
 		}
+		for source, late := range t.Lateness {
+			late.observe(l.Metrics.Lateness.WithLabelValues(source))
+		}
 		l.Metrics.Committed(t.ByKind, t.Revised, t.Amended, t.Dropped, l.Now().Sub(started))
 		return t, nil
 	}
@@ -176,14 +191,15 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	if err != nil {
 		return Totals{}, err
 	}
-	c := fleet.Commit{
-		Base:    fresh.Base,
-		Records: all[:n], Revised: all[n:], Amendments: amendments,
-		Checkpoints: marks, Ledger: slices.Concat(s.Ledger, gaps),
-	}
 	t := Totals{
 		Read: len(s.Records), Stored: n, Revised: len(all) - n, Amended: len(amendments), Dropped: fresh.Dropped,
 		ByKind: countKinds(all[:n]), Ahead: l.ahead(all[:n]),
+	}
+	late := s.arrived(all[:n], &t)
+	c := fleet.Commit{
+		Base:    fresh.Base,
+		Records: all[:n], Revised: all[n:], Amendments: amendments,
+		Checkpoints: marks, Ledger: slices.Concat(s.Ledger, gaps, late),
 	}
 	if c.Empty() {
 		return t, nil
@@ -193,6 +209,7 @@ func (l *Line) try(ctx context.Context, s Step) (Totals, error) {
 	}
 	t.Commits = 1
 	l.warn(ctx, gaps)
+	l.warn(ctx, late)
 	l.moved(marks)
 	return t, nil
 }

@@ -16,16 +16,35 @@ import (
 // it to the right, so neither leaves a hole nor reads the middle again.
 const startMark = "start:"
 
+// sweepMark prefixes the checkpoint that says up to where a stream has been read
+// at an age at which everything should have arrived. Hours between it and the
+// stream's own mark are read once more when they are old enough.
+const sweepMark = "sweep:"
+
+// DefaultSweepAfter is how old an hour is when it is read again. CloudTrail and
+// AWS Config promise nothing and usually need minutes; agents that were cut off
+// deliver within the hour.
+const DefaultSweepAfter = 2 * time.Hour
+
+// sweepStep is how much is read again at least: an hour at a time, so that a
+// stream costs one more reading an hour.
+const sweepStep = time.Hour
+
 // Watermarks are the marks up to which each stream is complete, without the
 // marks of where they began.
 func Watermarks(checkpoints map[string]time.Time) map[string]time.Time {
 	w := make(map[string]time.Time, len(checkpoints))
 	for k, t := range checkpoints {
-		if !strings.HasPrefix(k, startMark) {
+		if streamOf(k) == k {
 			w[k] = t
 		}
 	}
 	return w
+}
+
+// streamOf is the stream that a checkpoint is about.
+func streamOf(checkpoint string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(checkpoint, startMark), sweepMark)
 }
 
 // stretch is one window of a stream that is still to be read.
@@ -35,13 +54,21 @@ type stretch struct {
 	progress func(through time.Time) map[string]time.Time
 	// done are the marks that become true at the end, nil for none.
 	done map[string]time.Time
+	// again says that the stream is being followed, so that a record which is new
+	// tells how late it came.
+	again bool
+	// swept is what was read at its full age before.
+	swept fleet.Window
 }
 
 // plan says what is missing of [since, until) for a stream, given the marks.
-// What is already covered is not read again; a gap between the coverage and
-// since is read too, since a mark that jumped over it would lose it.
-func plan(stream string, marks map[string]time.Time, since, until time.Time) []stretch {
+// What is already covered is not read again, but for hours that have come of age
+// since (after is that age; 0 means none); a gap between the coverage and since is
+// read too, since a mark that jumped over it would lose it.
+func plan(stream string, marks map[string]time.Time, since, until time.Time, after time.Duration) []stretch {
 	mark, covered := marks[stream]
+	sweeps := after > 0 && isSwept(stream)
+	aged := until.Add(-after) // what is older was read at its full age
 	if !covered {
 		if !since.Before(until) {
 			return nil
@@ -52,7 +79,11 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time) []s
 				if through.Before(since) {
 					return nil
 				}
-				return map[string]time.Time{stream: through, startMark + stream: since}
+				set := map[string]time.Time{stream: through, startMark + stream: since}
+				if sweeps {
+					set[sweepMark+stream] = later(since, earlier(through, aged))
+				}
+				return set
 			},
 		}}
 	}
@@ -64,9 +95,13 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time) []s
 			done:     backfilled(stream, since, start, until),
 		})
 	}
+	var swept fleet.Window
+	if after > 0 {
+		swept = fleet.Window{Start: marks[startMark+stream], End: sweptTo(stream, marks, mark, after)}
+	}
 	if mark.Before(until) {
 		ss = append(ss, stretch{
-			window: fleet.Window{Start: mark, End: until},
+			window: fleet.Window{Start: mark, End: until}, again: true, swept: swept,
 			progress: func(through time.Time) map[string]time.Time {
 				if !through.After(mark) {
 					return nil
@@ -75,7 +110,31 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time) []s
 			},
 		})
 	}
+	end := earlier(aged.Truncate(sweepStep), mark)
+	if sweeps && end.Sub(swept.End) >= sweepStep {
+		ss = append(ss, stretch{
+			window: fleet.Window{Start: swept.End, End: end}, again: true, swept: swept,
+			progress: func(time.Time) map[string]time.Time { return nil },
+			done:     map[string]time.Time{sweepMark + stream: end},
+		})
+	}
 	return ss
+}
+
+// isSwept reports whether hours of a stream are read again. A trail's bucket is
+// read by when its files were delivered, however old what is in them: reading it
+// again would fetch every file twice and find nothing.
+func isSwept(stream string) bool { return source(stream) != "trail" }
+
+// sweptTo is up to where a stream was read at its full age. A lake from before
+// there were sweeps has no such mark, nor has what is not swept: there it is what
+// is no longer recent.
+func sweptTo(stream string, marks map[string]time.Time, mark time.Time, after time.Duration) time.Time {
+	swept, ok := marks[sweepMark+stream]
+	if !ok {
+		swept = later(marks[startMark+stream], mark.Add(-after))
+	}
+	return swept
 }
 
 // backfilled moves the start of the coverage to since, if the backfill reached it.
@@ -93,6 +152,13 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // ours are the marks of a step that may still be set: those of streams that
 // nobody else has moved since this line read them. A stream that another worker
 // reads too is left to its marks; what this line planned from the old ones
@@ -104,8 +170,8 @@ func (l *Line) ours(ctx context.Context, marks map[string]time.Time) (map[string
 	}
 	kept := make(map[string]time.Time, len(marks))
 	for k, t := range marks {
-		stream := strings.TrimPrefix(k, startMark)
-		if same(current, l.marks, stream) && same(current, l.marks, startMark+stream) {
+		stream := streamOf(k)
+		if same(current, l.marks, stream) && same(current, l.marks, startMark+stream) && same(current, l.marks, sweepMark+stream) {
 			kept[k] = t
 		}
 	}

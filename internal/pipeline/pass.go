@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,9 @@ type PassOptions struct {
 	// Until ends the pass: what happened from then on is left to a later one,
 	// even where a source hands it over. Zero means now, and leaves nothing out.
 	Until time.Time
+	// SweepAfter is how old an hour is when it is read again, for what came late;
+	// zero means never.
+	SweepAfter time.Duration
 	// CommitRecords and CommitEvery bound a commit; zero means the default.
 	CommitRecords int
 	CommitEvery   time.Duration
@@ -54,6 +58,8 @@ type part struct {
 	stream string
 	batch  fleet.Batch
 	marks  map[string]time.Time
+	again  bool // the stream is followed, and its new records tell how late they are
+	swept  fleet.Window
 }
 
 // Pass reads every stream from its checkpoint to o.Until and commits what they
@@ -75,13 +81,19 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	parts := make(chan part, maxStreams)
 	g, gctx := errgroup.WithContext(ctx)
 	failed := make(chan error, len(streams))
+	var denied atomic.Int32
 	g.Go(func() error {
 		defer close(parts)
 		readers, rctx := errgroup.WithContext(gctx)
 		readers.SetLimit(maxStreams)
 		for _, c := range streams {
 			readers.Go(func() error {
-				if err := read(rctx, c, marks, o, w, parts); err != nil {
+				got, err := read(rctx, c, marks, o, w, parts)
+				l.Metrics.Complete(source(c.Stream()), got == all && err == nil)
+				if got == nothing {
+					denied.Add(1)
+				}
+				if err != nil {
 					if rctx.Err() != nil { // told to stop, or the lake failed: no fault of the stream
 						return rctx.Err()
 					}
@@ -93,10 +105,11 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 		}
 		return readers.Wait()
 	})
-	var totals Totals
+	totals := Totals{Streams: len(streams)}
 	g.Go(func() error { return l.gather(gctx, parts, o, &totals) })
 	err = g.Wait()
 	close(failed)
+	totals.Denied = int(denied.Load())
 	for e := range failed {
 		totals.Failed++
 		err = errors.Join(err, e)
@@ -119,36 +132,68 @@ func source(stream string) string {
 	return s
 }
 
+// extent is how much of what was asked for a stream handed over.
+type extent int
+
+const (
+	all     extent = iota // and where nothing was asked for
+	partly                // its ledger says what is missing
+	nothing               // since it is denied
+)
+
 // read hands over the windows of one stream that are not in the lake yet, and
 // of their records those in wanted.
-func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, wanted fleet.Window, parts chan<- part) error {
-	for _, s := range plan(c.Stream(), marks, o.Since, o.Until) {
+func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o PassOptions, wanted fleet.Window, parts chan<- part) (extent, error) {
+	got := all
+	for _, s := range plan(c.Stream(), marks, o.Since, o.Until, o.SweepAfter) {
 		var through time.Time
 		for b, err := range c.Collect(ctx, s.window) {
 			if err != nil {
-				return errors.Join(err, unread(ctx, c.Stream(), s.window, err, parts))
+				return partly, errors.Join(err, unread(ctx, c.Stream(), s.window, err, parts))
 			}
-			if b.Through.After(through) {
-				through = b.Through
-			}
+			through = later(through, b.Through)
+			got = max(got, lacking(&b, through))
 			b.Records = slices.DeleteFunc(b.Records, func(r fleet.Record) bool { return !wanted.Contains(r.Time) })
-			p := part{stream: c.Stream(), batch: b, marks: s.progress(b.Through)}
-			select {
-			case parts <- p:
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := send(ctx, parts, part{
+				stream: c.Stream(), batch: b, marks: s.progress(b.Through), again: s.again, swept: s.swept,
+			}); err != nil {
+				return got, err
 			}
 		}
 		if s.done == nil || through.Before(s.window.End) {
 			continue // nothing to mark, or a part of it could not be read
 		}
-		select {
-		case parts <- part{stream: c.Stream(), marks: s.done}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := send(ctx, parts, part{stream: c.Stream(), marks: s.done}); err != nil {
+			return got, err
 		}
 	}
-	return nil
+	return got, nil
+}
+
+// lacking is what a batch says of how much could be read, when so far it could
+// be through a time.
+func lacking(b *fleet.Batch, through time.Time) extent {
+	got := all
+	for i := range b.Ledger {
+		switch e := &b.Ledger[i]; {
+		case e.Coverage == fleet.Complete || e.Reason == "sampled":
+		case e.Reason == "denied" && through.IsZero() && len(b.Records) == 0:
+			return nothing
+		default:
+			got = partly
+		}
+	}
+	return got
+}
+
+// send hands a part to the committer, unless told to stop.
+func send(ctx context.Context, parts chan<- part, p part) error {
+	select {
+	case parts <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // unread puts a window that could not be read into the ledger: "no finding" and
@@ -157,12 +202,8 @@ func unread(ctx context.Context, stream string, w fleet.Window, why error, parts
 	entry := fleet.LedgerEntry{
 		Stream: stream, Window: w, Coverage: fleet.Partial, Reason: "failed", Detail: why.Error(),
 	}
-	select {
-	case parts <- part{stream: stream, batch: fleet.Batch{Ledger: []fleet.LedgerEntry{entry}}}:
-		return nil
-	case <-ctx.Done(): // told to stop: the next pass reads it
-		return ctx.Err()
-	}
+	// Told to stop, the next pass reads it.
+	return send(ctx, parts, part{stream: stream, batch: fleet.Batch{Ledger: []fleet.LedgerEntry{entry}}})
 }
 
 // gather commits what arrives, at the latest every o.CommitEvery or
@@ -176,7 +217,7 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 	}
 	tick := time.NewTicker(o.CommitEvery)
 	defer tick.Stop()
-	var s Step
+	s := Step{readAt: o.Until}
 	flush := func() error {
 		if len(s.Records) == 0 && len(s.Checkpoints) == 0 && len(s.Ledger) == 0 {
 			return nil
@@ -187,7 +228,7 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 		}
 		totals.add(t)
 		l.warn(ctx, s.Ledger)
-		s = Step{}
+		s = Step{readAt: o.Until}
 		if o.Progress != nil {
 			o.Progress(*totals)
 		}
@@ -237,6 +278,14 @@ func (l *Line) warn(ctx context.Context, entries []fleet.LedgerEntry) {
 
 func (s *Step) absorb(p part) {
 	s.Records = append(s.Records, p.batch.Records...)
+	if p.again {
+		if s.arrivals == nil {
+			s.arrivals = map[string]arrival{}
+		}
+		for i := range p.batch.Records {
+			s.arrivals[p.batch.Records[i].ID] = arrival{p.stream, p.swept}
+		}
+	}
 	for _, e := range p.batch.Ledger {
 		if e.Stream == "" {
 			e.Stream = p.stream

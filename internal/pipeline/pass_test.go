@@ -97,7 +97,7 @@ func TestPassBackfillsWithoutAHole(t *testing.T) {
 
 func TestPlanOfABackfillThatEndsBeforeTheCoverage(t *testing.T) {
 	marks := map[string]time.Time{"s": at(120), startMark + "s": at(100)}
-	ss := plan("s", marks, at(10), at(20))
+	ss := plan("s", marks, at(10), at(20), DefaultSweepAfter)
 	if len(ss) != 1 || ss[0].window != (fleet.Window{Start: at(10), End: at(20)}) || ss[0].done != nil {
 		t.Errorf("got %v, want the window and no mark: 20 to 100 is still a hole", ss)
 	}

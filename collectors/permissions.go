@@ -1,0 +1,107 @@
+package collectors
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// permissions are the IAM actions that reading a source takes.
+var permissions = map[string][]string{
+	SourceXRay:       {"xray:GetTraceSegmentDestination", "xray:GetTraceSummaries", "xray:BatchGetTraces"},
+	SourceLogs:       {"logs:DescribeLogGroups", "logs:FilterLogEvents"},
+	SourceCloudTrail: {"cloudtrail:LookupEvents"},
+	SourceTrail:      {"s3:ListBucket", "s3:GetObject"},
+	SourceConfig:     {"config:ListDiscoveredResources", "config:GetResourceConfigHistory"},
+	SourceVerdicts: {
+		"config:DescribeComplianceByConfigRule", "config:GetComplianceDetailsByConfigRule",
+		"config:DescribeConfigurationRecorders", "config:ListDiscoveredResources", "config:GetResourceConfigHistory",
+	},
+}
+
+// statement is one of a policy.
+type statement struct {
+	Sid      string   `json:"Sid"`
+	Effect   string   `json:"Effect"`
+	Action   []string `json:"Action"`
+	Resource []string `json:"Resource"`
+}
+
+// Policy is the least IAM policy with which what o says can be read, as JSON.
+// Account and region may be unknown: then they are wildcards. It asks nothing of
+// AWS. Finding the account (sts:GetCallerIdentity) needs no permission. A bucket
+// that is encrypted with a key of its own needs kms:Decrypt on that key besides.
+func Policy(o Options) ([]byte, error) {
+	wanted, err := o.wanted()
+	if err != nil {
+		return nil, err
+	}
+	var ss []statement
+	for _, source := range wanted {
+		ss = append(ss, o.statements(source)...)
+	}
+	doc, err := json.MarshalIndent(struct {
+		Version   string      `json:"Version"`
+		Statement []statement `json:"Statement"`
+	}{"2012-10-17", ss}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("spell the policy: %w", err)
+	}
+	return append(doc, '\n'), nil
+}
+
+// statements allow one source. What IAM cannot bound to a resource has "*".
+func (o *Options) statements(source string) []statement {
+	allow := func(sid string, actions []string, resources ...string) statement {
+		return statement{"Muster" + sid, "Allow", actions, resources}
+	}
+	name := strings.ToUpper(source[:1]) + source[1:]
+	all := permissions[source]
+	switch source {
+	case SourceLogs:
+		groups := o.groupARNs()
+		if len(o.LogGroups) > 0 {
+			return []statement{allow(name, all[1:], groups...)}
+		}
+		return []statement{allow(name+"List", all[:1], "*"), allow(name, all[1:], groups...)}
+	case SourceTrail:
+		bucket := "arn:" + o.partition() + ":s3:::" + o.TrailBucket
+		prefix := o.TrailPrefix
+		if prefix != "" && !strings.HasSuffix(prefix, "/") {
+			prefix += "/"
+		}
+		return []statement{allow(name+"List", all[:1], bucket), allow(name, all[1:], bucket+"/"+prefix+"AWSLogs/*")}
+	}
+	return []statement{allow(name, all, "*")}
+}
+
+// groupARNs are those of the log groups to read.
+func (o *Options) groupARNs() []string {
+	names := slices.Clone(o.LogGroups)
+	if len(names) == 0 {
+		names = []string{o.LogGroupPrefix + "*"}
+	}
+	for i, n := range names {
+		names[i] = fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:*", o.partition(), orAny(o.AWS.Region), orAny(o.Account), n)
+	}
+	return names
+}
+
+// partition is the part of AWS that the region lies in.
+func (o *Options) partition() string {
+	switch {
+	case strings.HasPrefix(o.AWS.Region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(o.AWS.Region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+func orAny(s string) string {
+	if s == "" {
+		return "*"
+	}
+	return s
+}
