@@ -18,6 +18,7 @@ import (
 
 	"muster/audit"
 	"muster/audit/report"
+	"muster/audit/waiver"
 	"muster/fleet"
 	"muster/internal/pipeline"
 )
@@ -31,6 +32,9 @@ type auditFlags struct {
 	failOn   string
 	strict   bool
 	drained  bool
+	waivers  []string
+	baseline string
+	newBase  string
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -43,10 +47,16 @@ named by --policies, which then replace the shipped ones. A folder holds policie
 muster's own, Sigma rules and CloudWatch Logs filter patterns; they are told apart
 by their content. The findings are kept in the store and printed.
 
+Waivers are YAML: a list under "waivers", each with id, owner, reason, expires, and what
+it covers. They are the only word on what is waived: without --waivers every finding
+keeps its status. A waiver that is expired, covers nothing or covers too much is a
+finding itself.
+
 Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and with
 --strict 3 when nothing is but something could not be judged.`,
 		Example: `  muster audit --since 24h --fail-on high
   muster audit --since 24h --format html --out report.html
+  muster audit --waivers waivers.yaml --baseline before.json
   muster audit --policies ./policies --format json
   muster audit --policies sigma/rules/cloud/aws/cloudtrail`,
 		Args: cobra.NoArgs,
@@ -59,6 +69,9 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 	fs.StringVar(&f.format, "format", "table", "one of "+strings.Join(report.Formats(), ", "))
 	fs.StringVar(&f.out, "out", "", "`file` for the report, replaced when it is complete; default standard output")
 	fs.StringVar(&f.failOn, "fail-on", string(fleet.Medium), "least severity that fails: "+joinSeverities())
+	fs.StringArrayVar(&f.waivers, "waivers", nil, "YAML `file` that says which findings are accepted, by whom and until when; repeatable")
+	fs.StringVar(&f.baseline, "baseline", "", "`file` with findings that were there before: only others are reported, and fail")
+	fs.StringVar(&f.newBase, "write-baseline", "", "`file` to write the findings that stand into, for --baseline")
 	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
 	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
 	return cmd
@@ -80,26 +93,85 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
+	accepted, err := loadWaivers(f.waivers)
+	if err != nil {
+		return err
+	}
+	before, err := loadBaseline(f.baseline)
+	if err != nil {
+		return err
+	}
 	store, err := a.openExisting(ctx, false)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	r, err := pipeline.Audit(ctx, store, ps, w, time.Now(), f.drained)
+	r, err := pipeline.Job{
+		Policies: ps, Window: w, Now: time.Now(), Closed: f.drained, Waivers: accepted, Ended: time.Now,
+	}.Run(ctx, store)
 	if err != nil {
 		return err
 	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved })
+	if f.newBase != "" {
+		if err := replaceFile(f.newBase, func(w io.Writer) error { return report.JSON(w, r.Findings) }); err != nil {
+			return err
+		}
+	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return before.Has(&f) })
 	if err := a.report(ctx, f, store, ps, r); err != nil {
 		return err
 	}
-	return verdict(r, least, f.strict)
+	return verdict(r.Result, least, f.strict)
 }
 
-// report writes what this audit found, without what it resolved.
-func (a *app) report(ctx context.Context, f *auditFlags, store fleet.Reader, ps []audit.Policy, r audit.Result) error {
+// loadWaivers reads files of waivers; nil for none, which leaves every finding's
+// status as it is.
+func loadWaivers(files []string) ([]waiver.Waiver, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	all, owner := []waiver.Waiver{}, map[string]string{}
+	var problems []error
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("waivers: %w", err)
+		}
+		ws, err := waiver.Parse(name, text)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		for _, w := range ws {
+			if first, taken := owner[w.ID]; taken {
+				problems = append(problems, fmt.Errorf("%s:%d: the waiver %s is in %s, too; give one of the two another id", name, w.Line, w.ID, first))
+			}
+			owner[w.ID] = name
+		}
+		all = append(all, ws...)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return all, nil
+}
+
+func loadBaseline(name string) (waiver.Baseline, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w: write one with --write-baseline", err)
+	}
+	defer file.Close()
+	return waiver.ReadBaseline(name, file)
+}
+
+// report writes what this audit found.
+func (a *app) report(ctx context.Context, f *auditFlags, store fleet.Reader, ps []audit.Policy, r pipeline.Outcome) error {
 	doc := report.Report{
-		Run: r.Run, Version: version(), Policies: ps, Waiting: r.Waiting,
-		Findings: slices.DeleteFunc(slices.Clone(r.Findings), func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved }),
+		Run: r.Run, Version: version(), Policies: ps, Waiting: r.Waiting, Findings: r.Findings, Waived: r.Waived,
 	}
 	if f.out == "" {
 		doc.Width = a.width()
