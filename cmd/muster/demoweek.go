@@ -221,7 +221,7 @@ func (d *weeks) batches(ctx context.Context, w *week.Week) iter.Seq2[fleet.Batch
 // absence can be judged: the simulation is the whole of what happened.
 func (d *weeks) complete() []fleet.LedgerEntry {
 	var out []fleet.LedgerEntry
-	for _, source := range []string{"xray", "logs", "trail", "config"} {
+	for _, source := range []string{"xray", "logs", "trail", "config", "verdicts"} {
 		out = append(out, fleet.LedgerEntry{
 			Stream: source + "/" + week.Account + "/" + week.Region + "/simulated", Coverage: fleet.Complete,
 			Window: fleet.Window{Start: d.from, End: d.until},

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"muster/samples"
 	"muster/samples/truth"
 	"muster/stores/lake"
 )
@@ -55,11 +58,25 @@ func TestSimulatedDayIsRight(t *testing.T) {
 				t.Errorf("%s: %d of %d ids are in %s: %v", l.Name, n, len(ids), column, ids)
 			}
 		}
+		if l.Name == string(samples.RuleViolated) {
+			checkVerdicts(t, store, l.Resources[0])
+		}
 		for _, id := range l.Messages {
 			if n := count(t, store, "select count(*) from records where raw like '%"+id+"%'"); n == 0 {
 				t.Errorf("%s: message %s is not there", l.Name, id)
 			}
 		}
+	}
+}
+
+// checkVerdicts holds the compliance timeline of the group that violates the rule.
+func checkVerdicts(t *testing.T, store, group string) {
+	t.Helper()
+	out := mustMuster(t, "sql", "--csv", "--store", store, fmt.Sprintf(
+		"select name || ' ' || element_at(attributes, 'compliance') || ' ' || error as said from verdicts where list_contains(resources, '%s') order by time_us", group))
+	want := []string{"said", "restricted-ssh COMPLIANT ", "restricted-ssh NON_COMPLIANT NON_COMPLIANT", "restricted-ssh COMPLIANT ", ""}
+	if diff := cmp.Diff(want, strings.Split(out, "\n")); diff != "" {
+		t.Errorf("verdicts on %s (-want +got):\n%s", group, diff)
 	}
 }
 

@@ -40,6 +40,7 @@ var incidentKinds = []incident{
 	{"kms-key-deletion", "kms-key-deletion", (*Week).deletesKey},
 	{"role-chain", "", (*Week).chainsRoles},
 	{"manual-change", "", (*Week).changesByHand},
+	{string(samples.RuleViolated), "security-group-open", (*Week).violatesRule},
 }
 
 // daysPerIncident is how many days there are to one of each incident.
@@ -110,30 +111,10 @@ func (w *Week) userSignsIn(at int64) truth.Label {
 }
 
 func (w *Week) opensGroup(at int64) truth.Label {
-	by := origin{deployerIdentity, officeAddress, cliAgent, deployer}
-	id, name := "sg-0"+w.random.hex(16), "debug-"+w.run
-	full, group := arn("ec2", "security-group/"+id), fleet.ResourceName("AWS::EC2::SecurityGroup", id)
-	vpc := `{"resourceType":"AWS::EC2::VPC","resourceId":"vpc-0a1b2c3d4e5f67890","name":"Is contained in Vpc"}`
-	configuration := func(permissions string) string {
-		return `{"description":"for a moment only","groupId":"` + id + `","groupName":"` + name + `","ipPermissions":[` + permissions +
-			`],"ipPermissionsEgress":[],"ownerId":"` + account + `","tags":[],"vpcId":"vpc-0a1b2c3d4e5f67890"}`
-	}
-	step := func(at int64, call, params, response, permissions string) string {
-		request := w.random.uuid()
-		w.record(&entry{
-			service: "ec2", name: call, at: at, by: by, management: true, params: params, request: request,
-			response: `{"_return":true,"requestId":"` + request + `"` + response + `}`,
-		}, "EC2")
-		w.truth.small.Change(group, request)
-		w.changed(at, "AWS::EC2::SecurityGroup", id, name, full, "", configuration(permissions), vpc)
-		return request
-	}
-	rule := `{"groupId":"` + id + `","ipPermissions":{"items":[{"fromPort":22,"groups":{},"ipProtocol":"tcp","ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]},"ipv6Ranges":{},"prefixListIds":{},"toPort":22}]}}`
-	step(at, "CreateSecurityGroup", `{"groupDescription":"for a moment only","groupName":"`+name+`","vpcId":"vpc-0a1b2c3d4e5f67890"}`, `,"groupId":"`+id+`"`, "")
-	opened := step(at+3*minute, "AuthorizeSecurityGroupIngress", rule, "",
-		`{"fromPort":22,"ipProtocol":"tcp","ipv4Ranges":[{"cidrIp":"0.0.0.0/0"}],"ipv6Ranges":[],"prefixListIds":[],"toPort":22,"userIdGroupPairs":[]}`)
-	step(at+8*minute, "RevokeSecurityGroupIngress", rule, "", "")
-	return truth.Label{Subject: "deployer", Services: []string{"ec2"}, Requests: []string{opened}, Resources: []string{group}}
+	g := w.makeGroup("debug-"+w.run, at)
+	opened := w.changeGroup(g, "AuthorizeSecurityGroupIngress", at+3*minute)
+	w.changeGroup(g, "RevokeSecurityGroupIngress", at+8*minute)
+	return truth.Label{Subject: "deployer", Services: []string{"ec2"}, Requests: []string{opened}, Resources: []string{g.name()}}
 }
 
 func (w *Week) scansFromOutside(at int64) truth.Label {

@@ -8,8 +8,8 @@ import (
 
 // changed takes Config's picture of a resource that a call has just written, a
 // little later, and notes in the truth which call that was; "" for one that was
-// there before.
-func (w *Week) changed(at int64, kind, id, name, full, request, configuration, relationships string) {
+// there before. It returns when the picture was taken.
+func (w *Week) changed(at int64, kind, id, name, full, request, configuration, relationships string) (captured int64) {
 	if w.discovered == nil {
 		w.discovered = make(map[string]int64)
 	}
@@ -22,14 +22,15 @@ func (w *Week) changed(at int64, kind, id, name, full, request, configuration, r
 	if request != "" {
 		w.truth.small.Change(fleet.ResourceName(kind, name), request)
 	}
-	w.picture(at, created, kind, id, name, full, status, configuration, relationships)
+	captured = at + second/2 + w.random.upTo(90*second)
+	w.picture(captured, created, kind, id, name, full, status, configuration, relationships)
+	return captured
 }
 
 // picture writes one configuration item, as Config's files in S3 spell it.
-func (w *Week) picture(at, created int64, kind, id, name, full, status, configuration, relationships string) {
+func (w *Week) picture(captured, created int64, kind, id, name, full, status, configuration, relationships string) {
 	const stamp = "2006-01-02T15:04:05.000Z"
-	w.lastState = max(w.lastState+1, at/1000)
-	captured := at + second/2 + w.random.upTo(90*second)
+	w.lastState = max(w.lastState+1, captured/1000)
 	b := w.items
 	if len(b) > 0 {
 		b = append(b, ",\n"...)
@@ -41,10 +42,14 @@ func (w *Week) picture(at, created int64, kind, id, name, full, status, configur
 	b = clock(created).AppendFormat(b, stamp)
 	b = append(append(b, `","configurationItemStatus":"`...), status...)
 	b = strconv.AppendInt(append(b, `","configurationStateId":"`...), w.lastState, 10)
-	b = append(append(b, `","ARN":"`...), full...)
+	if full != "" {
+		b = append(append(b, `","ARN":"`...), full...)
+	}
 	b = append(append(b, `","resourceType":"`...), kind...)
 	b = append(append(b, `","resourceId":"`...), id...)
-	b = append(append(b, `","resourceName":"`...), name...)
+	if name != "" {
+		b = append(append(b, `","resourceName":"`...), name...)
+	}
 	b = append(append(b, `","tags":{},"relationships":[`...), relationships...)
 	b = append(append(b, `],"configuration":`...), configuration...)
 	b = append(b, `,"supplementaryConfiguration":{}}`...)

@@ -72,6 +72,8 @@ type Week struct {
 	printing   []sent
 	lastState  int64            // of Config items
 	discovered map[string]int64 // when, of the resources that Config knows
+	groups     []*group
+	ruled      int64 // since when a rule judges the groups; 0 for not yet
 
 	segments, logs, trail, items []byte
 }
