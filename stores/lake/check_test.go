@@ -118,7 +118,7 @@ func registerNameless(t *testing.T, l *Lake) {
 		}
 		return out
 	}
-	enc := newEncoder(&countingWriter{w: bufio.NewWriter(io.Discard)})
+	enc := newEncoder(&countingWriter{w: bufio.NewWriter(io.Discard)}, "")
 	if err := errors.Join(enc.write(rowsOf(many)), enc.file.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -40,15 +40,19 @@ var encoding = make(chan struct{}, runtime.GOMAXPROCS(0))
 // newEncoder makes an encoder for one file. It is not used again for another: a
 // writer that parquet-go resets loses the names of its columns, so that Trino
 // finds none in its next file.
-func newEncoder(out *countingWriter) *evidenceEncoder {
-	return &evidenceEncoder{file: parquet.NewGenericWriter[row](out, fileOptions(evidenceOptions())...)}
+func newEncoder(out *countingWriter, kind string) *evidenceEncoder {
+	return &evidenceEncoder{file: parquet.NewGenericWriter[row](out, fileOptions(evidenceOptions(kind))...)}
 }
 
-// writeEvidence writes rows to a new file of evidence in their order, as
-// writeParquet does.
+// writeEvidence writes rows of one kind to a new file of evidence in their order,
+// as writeParquet does.
 func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
 	return writeNew(f, name, func(out *countingWriter) error {
-		e := newEncoder(out)
+		kind := ""
+		if len(rows) > 0 {
+			kind = rows[0].Kind
+		}
+		e := newEncoder(out, kind)
 		if err := e.write(rows); err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func TestEvidenceEncoderWritesWhatTheGenericWriterDoes(t *testing.T) {
 	slices.SortFunc(whole, func(a, b row) int { return compareRows(&a, &b) })
 	for i, n := range []int{7, len(rows), 7, len(rows) / 2, 7} {
 		name := func(s string) string { return dataName(l.base, tableEvidence, fmt.Sprint(s, i, ".parquet")) }
-		if _, err := writeParquet(l.files(t.Context()), name("generic"), whole[:n], evidenceOptions()...); err != nil {
+		if _, err := writeParquet(l.files(t.Context()), name("generic"), whole[:n], evidenceOptions(whole[0].Kind)...); err != nil {
 			t.Fatal(err)
 		}
 		size, err := writeEvidence(l.files(t.Context()), name("columns"), rows[:n])

@@ -22,7 +22,7 @@ func TestSweepKeepsYoungAndNamedFiles(t *testing.T) {
 	l := openLake(t, t.TempDir())
 	add(t, l, logLines(0, 10), nil)
 	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
-	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions("")...); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -44,7 +44,7 @@ func TestCommitsExpireAndSweep(t *testing.T) {
 	l := openLake(t, t.TempDir())
 	l.upkeep = upkeep{}
 	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
-	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions("")...); err != nil {
 		t.Fatal(err)
 	}
 	const commits = compactEvery + 3 // with one round of merging, whose old files go too

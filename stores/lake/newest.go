@@ -46,6 +46,9 @@ func (l *Lake) newest(ctx context.Context, q *fleet.Query, target int64) ([]flee
 		return nil, errAll
 	}
 	w := newWalk(l, v, q)
+	if found, err := w.rare(ctx, q); !errors.Is(err, errManySifted) {
+		return found, err
+	}
 	for {
 		s := w.slice(target)
 		files, err := w.files(ctx, s)

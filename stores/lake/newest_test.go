@@ -72,7 +72,10 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 				r.Error = "fault"
 			}
 			if r.Kind == fleet.KindSpan {
-				r.Attributes = map[string]string{fleet.AttrAnnotationPrefix + "tier": []string{"gold", "golden", "tin"}[random.IntN(3)]}
+				r.Attributes = map[string]string{
+					fleet.AttrAnnotationPrefix + "tier":  []string{"gold", "golden", "tin"}[random.IntN(3)],
+					fleet.AttrAnnotationPrefix + "order": fmt.Sprintf("%d-%d", hour, n/2), // of two traces
+				}
 				if random.IntN(2) == 0 {
 					r.Seen.Span = fmt.Sprint(n, i)
 				}
@@ -103,9 +106,9 @@ func walkedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) (sliced int) 
 	slow := fleet.FilterTest{Keyword: fleet.KeyDuration, Op: fleet.OpMore, Value: 2.0}
 	long := fleet.FilterTest{Keyword: fleet.KeyResponseTime, Op: fleet.OpMore, Value: 1.5}
 	gold := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
-	for n := range 21 {
+	for n := range 32 {
 		q := fleet.Query{Limit: 1 + random.IntN(20)}
-		switch n % 7 {
+		switch n % 8 {
 		case 1:
 			q.Errors = true
 		case 2:
@@ -118,13 +121,17 @@ func walkedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) (sliced int) 
 			q.Filter, q.Errors = fleet.FilterService{Where: long}, random.IntN(2) == 0
 		case 6:
 			q.Filter, q.Kinds = gold, fleet.Kinds()[:2]
+		case 7:
+			q.Filter = fleet.FilterTest{
+				Keyword: fleet.KeyAnnotation, Key: "order", Op: fleet.OpEqual, Value: fmt.Sprintf("%d-%d", random.IntN(16), random.IntN(10)),
+			}
 		}
 		if n%3 > 0 {
 			q.Window.Start = noon.Add(time.Duration(random.IntN(280)) * time.Hour)
 			q.Window.End = q.Window.Start.Add(time.Duration(1+random.IntN(60)) * time.Hour)
 		}
 		walked, err := l.newest(t.Context(), &q, 40)
-		if errors.Is(err, errAll) {
+		if errors.Is(err, errAll) && n%8 != 7 {
 			continue
 		}
 		if err != nil {

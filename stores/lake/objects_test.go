@@ -197,7 +197,7 @@ func TestLongFileKeepsFewBlocks(t *testing.T) {
 func TestAbortedUploadLeavesNothing(t *testing.T) {
 	o := openObjects(t, s3Handler(t), Encryption{})
 	name := dataName(testRoot, tableEvidence, "x.parquet")
-	_, err := writeFile(o, name, evidenceOptions(), func(*parquet.GenericWriter[row]) error { return errStopped })
+	_, err := writeFile(o, name, evidenceOptions(""), func(*parquet.GenericWriter[row]) error { return errStopped })
 	if !errors.Is(err, errStopped) {
 		t.Errorf("got %v, want %v", err, errStopped)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"muster/fleet"
 )
 
 const (
@@ -34,16 +36,24 @@ const (
 	writeRowsAtOnce = 256
 )
 
-// evidenceOptions are how a file of evidence is written, sorted by trace id.
-func evidenceOptions() []parquet.WriterOption {
+// attributeColumn has the values of attributes.
+var attributeColumn = []string{"attributes", "key_value", "value"}
+
+// evidenceOptions are how a file of evidence of a kind is written, sorted by
+// trace id.
+func evidenceOptions(kind string) []parquet.WriterOption {
+	filters := []parquet.BloomFilterColumn{
+		parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id"),
+		parquet.SplitBlockFilter(bloomBits, "correlation_id"), // for the other traces of a journey
+	}
+	if kind == string(fleet.KindSpan) { // whose annotations are looked for
+		filters = append(filters, parquet.SplitBlockFilter(bloomBits, attributeColumn...))
+	}
 	return []parquet.WriterOption{
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
 		parquet.PageBufferSize(pageBytes),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
-		parquet.BloomFilters(
-			parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id"),
-			parquet.SplitBlockFilter(bloomBits, "correlation_id"), // for the other traces of a journey
-		),
+		parquet.BloomFilters(filters...),
 		parquet.SkipPageBounds("raw"), // the bounds of a document find nothing and are as long as it is
 	}
 }

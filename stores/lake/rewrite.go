@@ -103,7 +103,7 @@ func (w *rewriter) rewrite(ctx context.Context, key partition, old []partFile, d
 
 func (w *rewriter) stream(ctx context.Context, key partition, rows *mergedRows, through int64) ([]streamedFile, error) {
 	var out []streamedFile
-	options := append(evidenceOptions(), parquet.KeyValueMetadata(throughKey, strconv.FormatInt(through, 10)))
+	options := append(evidenceOptions(key.kind), parquet.KeyValueMetadata(throughKey, strconv.FormatInt(through, 10)))
 	written := int64(0)
 	for {
 		if err := w.skip(rows); err != nil {

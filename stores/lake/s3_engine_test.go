@@ -420,7 +420,7 @@ func s3Orphans(t *testing.T, at s3Place) {
 		}
 	}
 	orphan := dataName(l.base, tableEvidence, "log-2026-03-14-orphan.parquet")
-	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions()...); err != nil {
+	if _, err := writeParquet(l.files(t.Context()), orphan, []row{{ID: "x"}}, evidenceOptions("")...); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := l.Sweep(t.Context(), time.Hour); n != 0 || err != nil {

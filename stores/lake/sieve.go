@@ -21,6 +21,8 @@ type sieve struct {
 	within func(low, high parquet.Value) bool
 	// text is what a value is equal to, if it is not only told by has.
 	text string
+	// files are those that may have a value, by their names; nil means all.
+	files map[string]bool
 }
 
 // newSieve is the sieve of a query; false when it has none.
@@ -60,7 +62,7 @@ func filterSieve(f fleet.Filter) (sieve, bool) {
 				},
 			}, true
 		case f.Keyword == fleet.KeyAnnotation && f.Op == fleet.OpEqual && text != "":
-			return sieve{kinds: spans, column: []string{"attributes", "key_value", "value"}, text: text, has: func(v parquet.Value) bool {
+			return sieve{kinds: spans, column: attributeColumn, text: text, has: func(v parquet.Value) bool {
 				return string(v.ByteArray()) == text
 			}}, true
 		}
@@ -75,6 +77,11 @@ func (s *sieve) rows(chunk *parquet.FileColumnChunk, repeated bool) ([]int64, er
 	}
 	if low, high, bounded := chunk.Bounds(); s.within != nil && bounded && !s.within(low, high) {
 		return nil, nil
+	}
+	if filter := chunk.BloomFilter(); s.text != "" && filter != nil {
+		if may, err := filter.Check(parquet.ByteArrayValue([]byte(s.text))); err != nil || !may {
+			return nil, err
+		}
 	}
 	pages := chunk.Pages()
 	defer func() { _ = pages.Close() }() // only read

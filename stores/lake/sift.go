@@ -108,7 +108,7 @@ func (l *Lake) siftTraces(ctx context.Context, files []*stored, s sieve, since i
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(pickers)
 	for i, f := range files {
-		if len(s.kinds) > 0 && !slices.Contains(s.kinds, fleet.Kind(f.key.kind)) {
+		if len(s.kinds) > 0 && !slices.Contains(s.kinds, fleet.Kind(f.key.kind)) || s.files != nil && !s.files[f.name] {
 			continue
 		}
 		g.Go(func() error {

@@ -25,6 +25,8 @@ const (
 	// maxSketchBytes bounds the filters that are held in memory: some 2 kilobytes
 	// for 20,000 rows and column, so that this does for hundreds of millions.
 	maxSketchBytes = 64 << 20
+	// maxFilterHeader is longer than what precedes a filter's blocks.
+	maxFilterHeader = 64
 	// footerGuess is read from a file's end at once; most footers are shorter.
 	footerGuess = 64 << 10
 )
@@ -43,7 +45,11 @@ type sketch struct {
 	mu     sync.Mutex
 	places map[string][]filterPlace // by column, of each row group
 	read   map[string][]bloom.SplitBlockFilter
+	bits   map[string][]bitsPlace // of the filters that are read block by block
 }
+
+// bitsPlace is where the blocks of a filter lie; none of one that cannot be read.
+type bitsPlace struct{ offset, length int64 }
 
 // filterPlace is where a filter lies.
 type filterPlace struct {
@@ -76,16 +82,7 @@ func (l *Lake) mayHave(ctx context.Context, f *stored, column string, values []s
 // filters are those of a column for each row group, or none, and where they lie;
 // nil for one that cannot be read.
 func (c *sketches) filters(ctx context.Context, l *Lake, name, column string) ([]filterPlace, []bloom.SplitBlockFilter, error) {
-	c.mu.Lock()
-	s := c.files[name]
-	if s == nil {
-		s = &sketch{}
-		if c.files == nil || c.bytes > maxSketchBytes {
-			c.files, c.bytes = map[string]*sketch{}, 0
-		}
-		c.files[name] = s
-	}
-	c.mu.Unlock()
+	s := c.of(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if filters, ok := s.read[column]; ok {
@@ -99,6 +96,49 @@ func (c *sketches) filters(ctx context.Context, l *Lake, name, column string) ([
 	c.bytes += size
 	c.mu.Unlock()
 	return s.places[column], s.read[column], nil
+}
+
+// of is the sketch of a file, perhaps an empty one.
+func (c *sketches) of(name string) *sketch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.files[name]
+	if s == nil {
+		s = &sketch{}
+		if c.files == nil || c.bytes > maxSketchBytes {
+			c.files, c.bytes = map[string]*sketch{}, 0
+		}
+		c.files[name] = s
+	}
+	return s
+}
+
+// blocks is where the blocks of a column's filters lie, of each row group, or
+// none.
+func (c *sketches) blocks(file iceio.File, name, column string) ([]bitsPlace, error) {
+	s := c.of(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if places, ok := s.bits[column]; ok {
+		return places, nil
+	}
+	if s.places == nil {
+		if err := s.locate(file); err != nil {
+			return nil, err
+		}
+	}
+	places := make([]bitsPlace, len(s.places[column]))
+	for i, p := range s.places[column] {
+		var err error
+		if places[i], err = filterBits(file, p); err != nil {
+			return nil, err
+		}
+	}
+	if s.bits == nil {
+		s.bits = map[string][]bitsPlace{}
+	}
+	s.bits[column] = places
+	return places, nil
 }
 
 // lowest is the lowest trace of a file, which find reads when it is not known.
@@ -176,8 +216,8 @@ func (s *sketch) locate(file iceio.File) error {
 	for i := range f.RowGroups {
 		for j := range f.RowGroups[i].Columns {
 			m := &f.RowGroups[i].Columns[j].MetaData
-			if m.BloomFilterOffset > 0 && len(m.PathInSchema) == 1 {
-				column := strings.Clone(m.PathInSchema[0])
+			if m.BloomFilterOffset > 0 {
+				column := strings.Clone(strings.Join(m.PathInSchema, "."))
 				s.places[column] = append(s.places[column], filterPlace{m.BloomFilterOffset, m.BloomFilterLength, wholeDictionary(m)})
 			}
 		}
@@ -218,24 +258,37 @@ func readFooter(file iceio.File) ([]byte, error) {
 
 // readFilter reads a filter; nil for one of another sort.
 func readFilter(file iceio.File, p filterPlace) (bloom.SplitBlockFilter, error) {
-	if p.length <= 0 {
-		return nil, nil
+	at, err := filterBits(file, p)
+	if err != nil || at.length == 0 {
+		return nil, err
 	}
-	b := make([]byte, p.length)
-	if _, err := file.ReadAt(b, p.offset); err != nil && !errors.Is(err, io.EOF) {
+	bits := make([]byte, at.length)
+	if _, err := file.ReadAt(bits, at.offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read filter: %w", err)
+	}
+	return bloom.MakeSplitBlockFilter(bits), nil
+}
+
+// filterBits is where the blocks of a filter lie; nowhere for one of another sort.
+func filterBits(file iceio.File, p filterPlace) (bitsPlace, error) {
+	if p.length <= 0 {
+		return bitsPlace{}, nil
+	}
+	b := make([]byte, min(p.length, maxFilterHeader))
+	if _, err := file.ReadAt(b, p.offset); err != nil && !errors.Is(err, io.EOF) {
+		return bitsPlace{}, fmt.Errorf("read filter: %w", err)
 	}
 	var h format.BloomFilterHeader
 	r := bytes.NewReader(b)
 	if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(r)).Decode(&h); err != nil {
-		return nil, fmt.Errorf("read filter: %w", err)
+		return bitsPlace{}, fmt.Errorf("read filter: %w", err)
 	}
 	_, split := h.Algorithm.Value.(*format.SplitBlockAlgorithm)
 	_, hash := h.Hash.Value.(*format.XxHash)
 	_, plain := h.Compression.Value.(*format.BloomFilterUncompressed)
-	bits := b[len(b)-r.Len():]
-	if !split || !hash || !plain || len(bits) != int(h.NumBytes) || len(bits) == 0 || len(bits)%bloom.BlockSize != 0 {
-		return nil, nil
+	header := int64(len(b) - r.Len())
+	if !split || !hash || !plain || int64(p.length) != header+int64(h.NumBytes) || h.NumBytes <= 0 || h.NumBytes%bloom.BlockSize != 0 {
+		return bitsPlace{}, nil
 	}
-	return bloom.MakeSplitBlockFilter(bits), nil
+	return bitsPlace{p.offset + header, int64(h.NumBytes)}, nil
 }
