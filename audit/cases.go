@@ -48,6 +48,8 @@ type testRecord struct {
 	Scope      string            `yaml:"request_scope"` // default, where there is a request: aws
 	Messages   []string          `yaml:"message_ids"`
 	Journey    string            `yaml:"correlation_id"`
+	AccessKey  string            `yaml:"access_key_id"`
+	IssuedKey  string            `yaml:"issued_key_id"`
 	Source     string            `yaml:"event_source"`
 	Event      string            `yaml:"event_name"`
 	SourceIP   string            `yaml:"source_ip"`
@@ -173,12 +175,14 @@ func (t *testRecord) record(on Subject) (fleet.Record, error) {
 		Keys: fleet.Keys{
 			Trace: t.Trace, Span: t.Span, Parent: t.Parent, Request: t.Request,
 			Messages: t.Messages, Correlation: t.Journey, Origin: t.Origin,
+			AccessKey: t.AccessKey, IssuedKey: t.IssuedKey,
 		},
 		Attributes: t.attributes(),
 	}
 	if t.Request != "" {
 		r.Keys.Scope = cmp.Or(fleet.Scope(t.Scope), fleet.ScopeAWS)
 	}
+	r.Seen = r.Keys
 	if t.Raw == nil {
 		return r, nil
 	}

@@ -88,6 +88,8 @@ func (c *compiler) facts(p *Policy) {
 		}
 		p.Absence = append(p.Absence, s.value)
 	}
+	p.Concern = c.doc.Concern.value
+	p.Controls, p.References = texted(c.doc.Controls), texted(c.doc.Refs)
 	c.wait(p)
 	c.selection(p)
 }
@@ -126,6 +128,7 @@ func (c *compiler) selection(p *Policy) {
 // expressions compiles in the order in which the parts are evaluated, so that
 // each may use what was named before it.
 func (c *compiler) expressions(p *Policy) {
+	c.group(p)
 	env, err := environment(p.On)
 	if err != nil {
 		c.problem(0, "", "prepare the expression language: %v", err)
@@ -143,7 +146,7 @@ func (c *compiler) expressions(p *Policy) {
 	p.when = c.expression("when", c.doc.When, isBool)
 	if c.doc.Evidence.value != "" {
 		p.found = c.expression("evidence", c.doc.Evidence, isStrings)
-	} else if p.On.story() {
+	} else if p.On.story() || p.On == OnFleet {
 		c.problem(c.doc.When.line, "add evidence: a CEL list of the ids of the records that show it",
 			"a policy on a %s must say what its evidence is", p.On)
 	}
@@ -151,6 +154,29 @@ func (c *compiler) expressions(p *Policy) {
 	p.service = c.template("service", c.doc.Service)
 	p.scope = c.template("resource", c.doc.Resource)
 	p.key = c.template("key", c.doc.Key)
+	if c.doc.Count.value != "" {
+		p.count = c.expression("count", c.doc.Count, isInt)
+	}
+}
+
+// group compiles what a policy on groups puts records together by: an
+// expression over one record.
+func (c *compiler) group(p *Policy) {
+	switch by := c.doc.By; {
+	case p.On != OnGroup && by.value != "":
+		c.problem(by.line, "remove it, or put the policy on group", "by works on groups only")
+	case p.On != OnGroup:
+	case by.value == "":
+		c.problem(c.doc.On.line, `add by, such as by: r.attr("aggregate_id")`, "a policy on groups must say by what")
+	default:
+		env, err := environment(OnChange)
+		if err != nil {
+			c.problem(0, "", "prepare the expression language: %v", err)
+			return
+		}
+		c.env = env
+		p.by = c.expression("by", by, isString)
+	}
 }
 
 func (c *compiler) definitions(p *Policy) {
@@ -194,6 +220,15 @@ func (c *compiler) variable(name string, typ *cel.Type, line int) {
 		return
 	}
 	c.env = env
+}
+
+// texted are the values of a list, in its order.
+func texted(ts []text) []string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.value)
+	}
+	return out
 }
 
 // values are the values of a list, each once, in alphabetical order.

@@ -21,10 +21,14 @@ type policyDocument struct {
 	Severity  text       `yaml:"severity"`
 	Rationale text       `yaml:"rationale"`
 	Remedy    text       `yaml:"remedy"`
+	Concern   text       `yaml:"concern"`
+	Controls  []text     `yaml:"controls"`
+	Refs      []text     `yaml:"references"`
 	On        text       `yaml:"on"`
 	Absence   []text     `yaml:"absence"`
 	Wait      text       `yaml:"wait"`
 	Select    selectors  `yaml:"select"`
+	By        text       `yaml:"by"`
 	Define    yaml.Node  `yaml:"define"` // a mapping, whose order counts
 	Each      text       `yaml:"each"`
 	When      text       `yaml:"when"`
@@ -33,6 +37,7 @@ type policyDocument struct {
 	Service   text       `yaml:"service"`
 	Resource  text       `yaml:"resource"`
 	Key       text       `yaml:"key"`
+	Count     text       `yaml:"count"`
 	Tests     []testCase `yaml:"tests"`
 }
 

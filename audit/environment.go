@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"reflect"
-
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -16,15 +14,27 @@ const (
 	journeyVariable = "j"
 	requestVariable = "q"
 	messageVariable = "m"
+
+	deliveryVariable = "d"
+	groupVariable    = "g"
+	fleetVariable    = "f"
+	// Of a verdict r is its own record, and these what led to it.
+	callVariable   = "call"
+	changeVariable = "change"
+
 	elementVariable = "it"
 )
 
 // reserved names cannot be defined by a policy.
-var reserved = []string{recordVariable, traceVariable, journeyVariable, requestVariable, messageVariable, elementVariable}
+var reserved = []string{
+	recordVariable, traceVariable, journeyVariable, requestVariable, messageVariable, deliveryVariable, groupVariable,
+	fleetVariable, callVariable, changeVariable, elementVariable,
+}
 
 var (
 	recordType = cel.ObjectType("audit.record")
 	storyType  = cel.ObjectType("audit.story")
+	fleetType  = cel.ObjectType("audit.fleetView")
 )
 
 // variableOf is the name and type of a subject in the expressions about it.
@@ -38,6 +48,12 @@ func variableOf(on Subject) (string, *cel.Type) {
 		return requestVariable, storyType
 	case OnMessage:
 		return messageVariable, storyType
+	case OnDelivery:
+		return deliveryVariable, storyType
+	case OnGroup:
+		return groupVariable, storyType
+	case OnFleet:
+		return fleetVariable, fleetType
 	default:
 		return recordVariable, recordType
 	}
@@ -49,12 +65,8 @@ func variableOf(on Subject) (string, *cel.Type) {
 // local bindings and maps.
 func environment(on Subject) (*cel.Env, error) {
 	name, typ := variableOf(on)
-	return cel.NewEnv(
-		ext.NativeTypes(
-			reflect.TypeFor[record](), reflect.TypeFor[story](),
-			reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
-			ext.ParseStructTags(true),
-		),
+	options := []cel.EnvOption{
+		ext.NativeTypes(append(nativeTypes(), ext.ParseStructTags(true))...),
 		ext.Strings(), ext.Lists(), ext.Network(), ext.Bindings(), ext.TwoVarComprehensions(),
 		cel.CrossTypeNumericComparisons(true),
 		cel.Function("attr", cel.MemberOverload("record_attr",
@@ -67,7 +79,11 @@ func environment(on Subject) (*cel.Env, error) {
 			[]*cel.Type{recordType, cel.StringType}, cel.ListType(cel.StringType),
 			cel.BinaryBinding(lookup((*record).values)))),
 		cel.Variable(name, typ),
-	)
+	}
+	if on == OnVerdict {
+		options = append(options, cel.Variable(callVariable, recordType), cel.Variable(changeVariable, recordType))
+	}
+	return cel.NewEnv(options...)
 }
 
 // lookup makes a CEL function of a method of record that finds texts by name.

@@ -37,6 +37,8 @@ type wants struct {
 var (
 	isAnything = wants{func(*cel.Type) bool { return true }, "anything"}
 	isBool     = wants{func(t *cel.Type) bool { return t.IsExactType(cel.BoolType) }, "true or false"}
+	isInt      = wants{func(t *cel.Type) bool { return t.IsExactType(cel.IntType) }, "a whole number"}
+	isString   = wants{func(t *cel.Type) bool { return t.IsExactType(cel.StringType) }, "a text"}
 	isList     = wants{func(t *cel.Type) bool { return t.Kind() == cel.ListKind }, "a list"}
 	isStrings  = wants{func(t *cel.Type) bool { return t.IsExactType(cel.ListType(cel.StringType)) }, "a list of strings"}
 )

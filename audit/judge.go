@@ -73,6 +73,9 @@ type run struct {
 	byRecord   index
 	watch      *watch     // nil when all policies are in CEL
 	stories    []*grouper // of the subjects made of many records that a policy is on
+	survey     *survey    // nil when no policy is on the fleet
+	surveyors  []*judgement
+	verdicts   *verdicts // nil when no policy is on verdicts
 }
 
 func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
@@ -87,6 +90,12 @@ func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
 		switch {
 		case j.policy.detects != nil:
 			detecting = append(detecting, j)
+		case j.policy.On == OnFleet:
+			if r.survey == nil {
+				r.survey = newSurvey()
+			}
+			r.surveyors = append(r.surveyors, j)
+		case j.policy.On == OnVerdict:
 		case j.policy.On.story():
 			gap = max(gap, j.policy.patience())
 		default:
@@ -96,10 +105,19 @@ func newRun(ps []Policy, in Input, known map[string]fleet.Finding) *run {
 	if len(detecting) > 0 {
 		r.watch = newWatch(detecting, in.Window)
 	}
+	if on[OnVerdict] != nil {
+		r.verdicts = newVerdicts(on[OnVerdict], in.Window)
+	}
+	for _, j := range on[OnGroup] {
+		r.stories = append(r.stories, newGrouper(gap, j.group, r.tell([]*judgement{j})))
+	}
 	for subject, key := range map[Subject]func(*fleet.Record) string{
-		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest, OnMessage: ofMessage,
+		OnTrace: ofTrace, OnJourney: ofJourney, OnRequest: ofRequest, OnMessage: ofMessage, OnDelivery: ofDelivery,
 	} {
-		if js := on[subject]; js != nil {
+		js := on[subject]
+		if subject == OnJourney && r.survey != nil {
+			r.stories = append(r.stories, newGrouper(gap, key, r.tell(js, r.survey.story)))
+		} else if js != nil {
 			r.stories = append(r.stories, newGrouper(gap, key, r.tell(js)))
 		}
 	}
@@ -134,8 +152,17 @@ func ofMessage(rec *fleet.Record) string {
 	return rec.Keys.Messages[0]
 }
 
-// tell is where a grouper hands over a story that is over.
-func (r *run) tell(js []*judgement) func(g *group) {
+// ofDelivery is the first message that a span or a log line shows.
+func ofDelivery(rec *fleet.Record) string {
+	if rec.Kind != fleet.KindSpan && rec.Kind != fleet.KindLog || len(rec.Keys.Messages) == 0 {
+		return ""
+	}
+	return rec.Keys.Messages[0]
+}
+
+// tell is where a grouper hands over a story that is over. Also are others who
+// want to hear of it.
+func (r *run) tell(js []*judgement, also ...func(*story)) func(g *group) {
 	return func(g *group) {
 		if !r.in.Window.Contains(g.records[0].Time) {
 			return // another run's
@@ -143,6 +170,9 @@ func (r *run) tell(js []*judgement) func(g *group) {
 		s := newStory(g.id, g.records)
 		for _, j := range js {
 			j.story(g, s)
+		}
+		for _, hear := range also {
+			hear(s)
 		}
 	}
 }
@@ -157,6 +187,8 @@ func (r *run) read(ctx context.Context) error {
 	}
 	if len(r.stories) > 0 {
 		q.Window = widen(r.in.Window, r.stories[0].gap) // one for all
+	} else if r.verdicts != nil {
+		q.Window = widen(r.in.Window, verdictWait)
 	}
 	if r.watch != nil && !q.Window.Start.IsZero() {
 		// Correlations count what came before.
@@ -179,6 +211,12 @@ func (r *run) read(ctx context.Context) error {
 	if r.watch != nil {
 		r.watch.close(r.readUntil())
 	}
+	if r.verdicts != nil {
+		r.verdicts.close()
+	}
+	if r.survey != nil {
+		r.surveyed()
+	}
 	return nil
 }
 
@@ -199,6 +237,15 @@ func (r *run) take(rec *fleet.Record) {
 			}
 			j.record(rec, v)
 		})
+		if r.survey != nil {
+			r.survey.record(rec)
+			for _, j := range r.surveyors {
+				j.meet(rec.ID)
+			}
+		}
+	}
+	if r.verdicts != nil {
+		r.verdicts.take(rec)
 	}
 	if r.watch != nil && rec.Kind == fleet.KindAPICall {
 		r.watch.take(rec)
@@ -210,16 +257,20 @@ func (r *run) take(rec *fleet.Record) {
 
 // kinds are the kinds of records that the policies look at.
 func (r *run) kinds() []fleet.Kind {
-	if len(r.stories) > 0 {
-		return []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindAPICall, fleet.KindChange}
-	}
 	var out []fleet.Kind
+	if len(r.stories) > 0 {
+		out = []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindAPICall, fleet.KindChange}
+	}
+	if r.verdicts != nil {
+		out = append(out, fleet.KindVerdict, fleet.KindAPICall, fleet.KindChange)
+	}
 	for _, j := range r.judgements {
-		if k := fleet.Kind(j.policy.On); !slices.Contains(out, k) {
+		if k := fleet.Kind(j.policy.On); slices.Contains(fleet.Kinds(), k) {
 			out = append(out, k)
 		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func widen(w fleet.Window, by time.Duration) fleet.Window {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/fleet"
@@ -34,6 +35,7 @@ type judgement struct {
 	open     map[string]fleet.Finding
 	evidence map[string][]string
 	unseen   map[string]int
+	met      []string // evidence that was met, and waits for the fleet to be judged
 }
 
 func newJudgement(p *Policy, c *coverage, known map[string]fleet.Finding) *judgement {
@@ -78,6 +80,21 @@ func (j *judgement) record(rec *fleet.Record, v *record) {
 	}
 }
 
+// group is what a log line belongs to by the policy's own word; "" for nothing.
+// Lines are what an application says; all else has keys of its own.
+func (j *judgement) group(rec *fleet.Record) string {
+	if rec.Kind != fleet.KindLog || j.failures >= maxFailures {
+		return ""
+	}
+	v, err := j.policy.by.eval(map[string]any{recordVariable: view(rec)})
+	if err != nil {
+		j.fail(fmt.Errorf("by: %w", err))
+		return ""
+	}
+	s, _ := v.Value().(string) // compiled as a text
+	return s
+}
+
 // story judges one trace or journey.
 func (j *judgement) story(g *group, s *story) {
 	if g.cut && len(j.policy.Absence) > 0 {
@@ -102,6 +119,66 @@ func (j *judgement) story(g *group, s *story) {
 		}
 		j.sighting(o, g.account()).add(o, rs)
 	}
+}
+
+// meet notes that a record was read which a finding on the fleet may lie on.
+func (j *judgement) meet(id string) {
+	if len(j.evidence[id]) > 0 {
+		j.met = append(j.met, id)
+	}
+}
+
+// surveyed judges the whole fleet by the policies on it.
+func (r *run) surveyed() {
+	f := r.survey.result()
+	for _, j := range r.surveyors {
+		j.fleet(r.survey, f)
+	}
+}
+
+// fleet judges the whole fleet. What is missing is asked for from the first to
+// the last piece of evidence: a fleet is never silent, so that nothing would
+// ever be judged if all of it had to be.
+func (j *judgement) fleet(s *survey, f *fleetView) {
+	if len(j.policy.Absence) > 0 && s.cut {
+		j.cut++
+		return
+	}
+	found, err := j.policy.occurrences(f)
+	if err != nil {
+		j.fail(err)
+		return
+	}
+	whole := true
+	for _, o := range found {
+		var rs []*fleet.Record
+		for _, id := range o.evidence {
+			if rec := s.samples[id]; rec != nil {
+				rs = append(rs, rec)
+			}
+		}
+		if len(rs) == 0 {
+			j.fail(fmt.Errorf("evidence: %q is no record that the fleet names", o.evidence[0]))
+			continue
+		}
+		rs = sorted(rs)
+		if len(j.policy.Absence) > 0 && !j.proven(rs[0].Time, rs[len(rs)-1].End().Add(j.policy.Wait+time.Microsecond)) {
+			whole = false
+			continue
+		}
+		j.sighting(o, rs[0].Account).add(o, rs)
+	}
+	if whole {
+		for _, id := range j.met {
+			j.again(id)
+		}
+	}
+}
+
+// sorted are records in the order of fleet.Compare.
+func sorted(rs []*fleet.Record) []*fleet.Record {
+	slices.SortFunc(rs, fleet.Compare)
+	return rs
 }
 
 // judge holds a subject against the policy, if it can be judged now.

@@ -63,7 +63,9 @@ func (s *sighting) add(o occurrence, rs []*fleet.Record) {
 	if f.Message == "" || !last.Before(f.LastSeen) {
 		f.LastSeen, f.Message, f.Trace = last, o.message, traceOf(rs)
 	}
-	s.times = append(s.times, last)
+	for range max(o.count, 1) {
+		s.times = append(s.times, last)
+	}
 	for _, r := range rs {
 		s.proofs = append(s.proofs, proof{r.Time, r.ID})
 	}

@@ -15,7 +15,11 @@ type Subject string
 // The subjects. A journey is the records of one correlation id, or of one trace
 // where there is none. A request is the spans that show one request id of an
 // AWS service, whatever their traces; a message is the spans that sent it and
-// show the id that it was given.
+// show the id that it was given; a delivery is the spans and log lines that show
+// the id of one message, whoever sent or received it. A group is the records for
+// which the policy's own expression gives the same text. The fleet is everything of
+// the window together. A verdict is what a rule of AWS Config says of a resource,
+// with the change and the API call behind it.
 const (
 	OnAPICall Subject = "api_call"
 	OnChange  Subject = "change"
@@ -23,16 +27,21 @@ const (
 	OnJourney Subject = "journey"
 	OnRequest Subject = "request"
 	OnMessage Subject = "message"
+
+	OnDelivery Subject = "delivery"
+	OnGroup    Subject = "group"
+	OnFleet    Subject = "fleet"
+	OnVerdict  Subject = "verdict"
 )
 
 // Subjects lists every Subject.
 func Subjects() []Subject {
-	return []Subject{OnAPICall, OnChange, OnTrace, OnJourney, OnRequest, OnMessage}
+	return []Subject{OnAPICall, OnChange, OnTrace, OnJourney, OnRequest, OnMessage, OnDelivery, OnGroup, OnFleet, OnVerdict}
 }
 
 // story reports whether the subject is made of many records.
 func (s Subject) story() bool {
-	return s == OnTrace || s == OnJourney || s == OnRequest || s == OnMessage
+	return s == OnTrace || s == OnJourney || s == OnRequest || s == OnMessage || s == OnDelivery || s == OnGroup
 }
 
 // Policy is one compiled rule. It is immutable, and may be used by several
@@ -53,6 +62,10 @@ type Policy struct {
 	Wait time.Duration
 	// Tags are such as attack.t1530. References are addresses of what to read.
 	Tags, References []string
+	// Concern is the part of the field that the policy covers, as in
+	// docs/concerns.md, and Controls the controls of benchmarks.
+	Concern  string
+	Controls []string
 	// Author and License are those of a rule that others wrote.
 	Author, License string
 	Language        Language
@@ -60,6 +73,7 @@ type Policy struct {
 	File string
 
 	selects selection
+	by      *expression // on a group: what it is of
 	define  []definition
 	each    *expression // nil: the subject itself is held against the condition
 	when    *expression
@@ -68,6 +82,7 @@ type Policy struct {
 	service template
 	scope   template // the resource
 	key     template
+	count   *expression // how often it happened; nil: once
 	cases   []testCase
 
 	detects *detection // nil for CEL; all from selects to key is empty then

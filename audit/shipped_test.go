@@ -100,6 +100,11 @@ func healthy(requests int) []fleet.Record {
 			s.Keys.Trace, s.Keys.Correlation = keys.Trace, keys.Correlation
 			out = append(out, *s)
 		}
+		for _, service := range []string{"gateway", "orders"} {
+			said := line(trace+"/"+service, trace, at(from+0.05), "done")
+			said.Service, said.Keys = service, keys
+			out = append(out, said)
+		}
 		l := line(trace+"/line", trace, at(from+0.05), "payment taken")
 		l.Service = "payments"
 		put := call(trace+"/put", at(from+0.02), "PutItem")

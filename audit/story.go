@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/fleet"
@@ -12,61 +10,27 @@ import (
 // story is a trace, a journey, a request or a message as expressions see it. All
 // lists are in the order of time.
 type story struct {
-	// ID is the trace id, or the id of the journey, the request or the message.
-	ID       string   `cel:"id"`
-	TraceIDs []string `cel:"trace_ids"`
-	// CorrelationIDs are all there are: in a trace more than one only when its
-	// records show more than one.
-	CorrelationIDs []string  `cel:"correlation_ids"`
-	Start          time.Time `cel:"start"`
-	// Seconds is from the start of the first span to the end of the last, or of
-	// the first record to the last where there are no spans.
-	Seconds float64 `cel:"seconds"`
-	// Rooted says that a finished span without a parent is there. A story
-	// without one was seen in part only.
-	Rooted bool `cel:"rooted"`
-	// Service and Name are those of the first such span, else of the first record.
-	Service  string   `cel:"service"`
-	Name     string   `cel:"name"`
-	Services []string `cel:"services"`
+	ID             string    `cel:"id" doc:"the trace id, or the id of the journey, the request or the message"`
+	TraceIDs       []string  `cel:"trace_ids" doc:"of its records"`
+	CorrelationIDs []string  `cel:"correlation_ids" doc:"of its records; in a trace more than one only when they show more than one"`
+	Start          time.Time `cel:"start" doc:"of the first span, or of the first record where there are no spans"`
+	Seconds        float64   `cel:"seconds" doc:"from the start to the end of the last span, or to the last record where there are no spans"`
+	Rooted         bool      `cel:"rooted" doc:"a finished span without a parent is there; a story without one was seen in part only"`
+	Service        string    `cel:"service" doc:"of the first such span, else of the first record"`
+	Name           string    `cel:"name" doc:"of the first such span, else of the first record"`
+	Services       []string  `cel:"services" doc:"of its records"`
 
-	Records []*record `cel:"records"`
-	Spans   []*record `cel:"spans"`
-	Logs    []*record `cel:"logs"`
-	Calls   []*record `cel:"calls"`
-	Changes []*record `cel:"changes"`
-	Errors  []*record `cel:"errors"` // the records with an error
+	Records []*record `cel:"records" doc:"all of them"`
+	Spans   []*record `cel:"spans" doc:"segments and subsegments"`
+	Logs    []*record `cel:"logs" doc:"log lines"`
+	Calls   []*record `cel:"calls" doc:"API calls"`
+	Changes []*record `cel:"changes" doc:"changes of resources"`
+	Errors  []*record `cel:"errors" doc:"the records with an error"`
 
-	Dependencies []*dependency `cel:"dependencies"`
-	Repeated     []*repeat     `cel:"repeated"`
-}
-
-// dependency is a span that calls another service or an AWS API.
-type dependency struct {
-	ID      string `cel:"id"` // of the record
-	TraceID string `cel:"trace_id"`
-	Service string `cel:"service"` // the caller
-	Target  string `cel:"target"`  // the callee
-	Name    string `cel:"name"`    // the operation
-	Error   string `cel:"error"`
-	// Seconds is how long the call took, SelfSeconds the part of it during which
-	// no dependency call below it was running: where a chain of calls is slow,
-	// only the call that made it so has a large one.
-	Seconds     float64 `cel:"seconds"`
-	SelfSeconds float64 `cel:"self_seconds"`
-}
-
-// repeat is a group of dependency calls of one operation on one target under
-// one parent span. Groups of one are left out.
-type repeat struct {
-	IDs     []string `cel:"ids"` // of the records
-	TraceID string   `cel:"trace_id"`
-	Service string   `cel:"service"` // the caller
-	Target  string   `cel:"target"`
-	Name    string   `cel:"name"`
-	Parent  string   `cel:"parent"` // the name of the span that makes the calls
-	Count   int64    `cel:"count"`
-	Seconds float64  `cel:"seconds"` // of all of them together
+	Dependencies []*dependency `cel:"dependencies" doc:"the spans that call another service or an AWS API"`
+	Repeated     []*repeat     `cel:"repeated" doc:"calls of one operation on one target under one parent, two and more"`
+	Fans         []*fan        `cel:"fans" doc:"the requests that a service was asked, with the services that it called for each"`
+	Breaks       []*gap        `cel:"breaks" doc:"calls whose other end began a trace of its own"`
 }
 
 // newStory builds the view of records that are in the order of fleet.Compare.
@@ -85,6 +49,8 @@ func newStory(id string, rs []*fleet.Record) *story {
 	tree := newTree(s.Spans)
 	s.Dependencies = tree.dependencies()
 	s.Repeated = tree.repeated(s.Dependencies)
+	s.Fans = tree.fans(s.Dependencies)
+	s.Breaks = tree.breaks(s.Dependencies)
 	return s
 }
 
@@ -129,125 +95,4 @@ func (s *story) extent(rs []*fleet.Record) {
 		}
 	}
 	s.Seconds = end.Sub(s.Start).Seconds()
-}
-
-// tree finds the spans below a span. The keys hold trace and span id, since a
-// journey has several traces.
-type tree struct {
-	spans    []*record
-	byID     map[string]*record
-	children map[string][]*record
-}
-
-func newTree(spans []*record) *tree {
-	t := &tree{spans: spans, byID: map[string]*record{}, children: map[string][]*record{}}
-	for _, s := range spans {
-		t.byID[fleet.SpanID(s.TraceID, s.SpanID)] = s
-		if s.ParentID != "" {
-			key := fleet.SpanID(s.TraceID, s.ParentID)
-			t.children[key] = append(t.children[key], s)
-		}
-	}
-	return t
-}
-
-func (t *tree) below(s *record) []*record { return t.children[fleet.SpanID(s.TraceID, s.SpanID)] }
-
-// depends reports whether a span is a call to something outside its own
-// service: X-Ray gives such subsegments a namespace, "aws" or "remote".
-func depends(s *record) bool { return s.attr(fleet.AttrNamespace) != "" }
-
-func (t *tree) dependencies() []*dependency {
-	var out []*dependency
-	for _, s := range t.spans {
-		if !depends(s) {
-			continue
-		}
-		out = append(out, &dependency{
-			ID: s.ID, TraceID: s.TraceID, Service: s.Service, Target: t.target(s), Name: s.Name,
-			Error: s.Error, Seconds: s.Seconds, SelfSeconds: t.self(s).Seconds(),
-		})
-	}
-	return out
-}
-
-// target is the callee of a dependency call: the service whose span lies below
-// it, the AWS service of its operation ("dynamodb:GetItem"), or its own name.
-func (t *tree) target(s *record) string {
-	for _, c := range t.below(s) {
-		if c.Service != "" && c.Service != s.Service {
-			return c.Service
-		}
-	}
-	service, _, _ := strings.Cut(s.Name, ":")
-	return service
-}
-
-// self is the time of a dependency call during which none of the dependency
-// calls below it was running.
-func (t *tree) self(s *record) time.Duration {
-	type stretch struct{ start, end time.Time }
-	var inner []stretch
-	seen := map[*record]bool{s: true}
-	todo := slices.Clone(t.below(s))
-	for len(todo) > 0 {
-		c := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		switch {
-		case seen[c]:
-			// Two spans with one id can make a circle.
-		case depends(c):
-			inner = append(inner, stretch{c.Time, c.src.End()})
-		default:
-			todo = append(todo, t.below(c)...)
-		}
-		seen[c] = true
-	}
-	slices.SortFunc(inner, func(a, b stretch) int { return a.start.Compare(b.start) })
-	left, at, end := s.src.Duration, s.Time, s.src.End()
-	for _, i := range inner {
-		from, to := later(i.start, at), i.end
-		if to.After(end) {
-			to = end
-		}
-		if to.After(from) {
-			left -= to.Sub(from)
-			at = to
-		}
-	}
-	return left
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func (t *tree) repeated(calls []*dependency) []*repeat {
-	type group struct{ parent, target, name string }
-	groups := map[group]*repeat{}
-	var order []*repeat
-	byRecord := make(map[string]*record, len(t.spans))
-	for _, s := range t.spans {
-		byRecord[s.ID] = s
-	}
-	for _, d := range calls {
-		s := byRecord[d.ID]
-		key := group{fleet.SpanID(s.TraceID, s.ParentID), d.Target, d.Name}
-		g := groups[key]
-		if g == nil {
-			g = &repeat{TraceID: d.TraceID, Service: d.Service, Target: d.Target, Name: d.Name}
-			if p := t.byID[key.parent]; p != nil {
-				g.Parent = cmp.Or(p.Name, p.Service)
-			}
-			groups[key] = g
-			order = append(order, g)
-		}
-		g.IDs = append(g.IDs, d.ID)
-		g.Count++
-		g.Seconds += d.Seconds
-	}
-	return slices.DeleteFunc(order, func(g *repeat) bool { return g.Count < 2 })
 }

@@ -15,12 +15,12 @@ type occurrence struct {
 	resource string
 	key      string
 	evidence []string // ids of records of the subject
+	count    int      // how often it happened; 0 is once
 }
 
 // occurrences holds one subject against the policy.
 func (p *Policy) occurrences(subject any) ([]occurrence, error) {
-	name, _ := variableOf(p.On)
-	vars := map[string]any{name: subject}
+	vars := p.variables(subject)
 	for _, d := range p.define {
 		v, err := d.expr.eval(vars)
 		if err != nil {
@@ -79,7 +79,37 @@ func (p *Policy) occurrence(vars map[string]any, out []occurrence) ([]occurrence
 			return nil, fmt.Errorf("evidence: %w", err)
 		}
 	}
+	if p.count != nil {
+		if o.count, err = p.times(vars); err != nil {
+			return nil, fmt.Errorf("count: %w", err)
+		}
+	}
 	return append(out, o), nil
+}
+
+// maxTimes bounds what one occurrence may count for.
+const maxTimes = 1_000_000
+
+// times is how often something happened, at least once.
+func (p *Policy) times(vars map[string]any) (int, error) {
+	v, err := p.count.eval(vars)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := v.Value().(int64)
+	if !ok {
+		return 0, fmt.Errorf("%s is no whole number", v.Type().TypeName())
+	}
+	return int(min(max(n, 1), maxTimes)), nil
+}
+
+// variables are the names under which expressions find a subject.
+func (p *Policy) variables(subject any) map[string]any {
+	if v, ok := subject.(*verdict); ok {
+		return map[string]any{recordVariable: v.record, callVariable: v.call, changeVariable: v.change}
+	}
+	name, _ := variableOf(p.On)
+	return map[string]any{name: subject}
 }
 
 func (p *Policy) ids(vars map[string]any) ([]string, error) {

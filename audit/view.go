@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,36 +12,38 @@ import (
 )
 
 // record is a fleet.Record as expressions see it. The names in the tags are
-// those of the view "records" where both have the field.
+// those of the view "records" where both have the field. Here and in the other
+// types of expressions the tag doc is what "muster policies schema" says.
 type record struct {
-	ID            string    `cel:"id"`
-	Kind          string    `cel:"kind"`
-	Time          time.Time `cel:"time"`
-	Seconds       float64   `cel:"seconds"` // the duration; 0 for everything but spans
-	Account       string    `cel:"account"`
-	Region        string    `cel:"region"`
-	Service       string    `cel:"service"`
-	Name          string    `cel:"name"`
-	Resources     []string  `cel:"resources"`
-	Principal     string    `cel:"principal"`
-	Origin        string    `cel:"origin"`
-	Error         string    `cel:"error"`
-	Message       string    `cel:"message"`
-	TraceID       string    `cel:"trace_id"`
-	SpanID        string    `cel:"span_id"`
-	ParentID      string    `cel:"parent_id"`
-	RequestID     string    `cel:"request_id"`
-	CorrelationID string    `cel:"correlation_id"`
-	EventSource   string    `cel:"event_source"`
-	EventName     string    `cel:"event_name"`
-	SourceIP      string    `cel:"source_ip"`
-	UserAgent     string    `cel:"user_agent"`
-	ReadOnly      bool      `cel:"read_only"`
-	HTTPMethod    string    `cel:"http_method"`
-	HTTPStatus    int64     `cel:"http_status"` // 0 for none
-	LogGroup      string    `cel:"log_group"`
-	// Attributes are all of the record's, those with a name of their own too.
-	Attributes map[string]string `cel:"attributes"`
+	ID            string    `cel:"id" doc:"the record's id, as in the view records"`
+	Kind          string    `cel:"kind" doc:"span, log, api_call, change or verdict"`
+	Time          time.Time `cel:"time" doc:"when it happened"`
+	Seconds       float64   `cel:"seconds" doc:"how long it took; 0 for everything but spans"`
+	Account       string    `cel:"account" doc:"the AWS account"`
+	Region        string    `cel:"region" doc:"the AWS region"`
+	Service       string    `cel:"service" doc:"the logical service (orders), or the AWS service of an API call (dynamodb)"`
+	Name          string    `cel:"name" doc:"the operation, the level of a log line, what happened to a resource, or the rule of a verdict"`
+	Resources     []string  `cel:"resources" doc:"what it touched: canonical names (AWS::DynamoDB::Table/orders) first, then ARNs"`
+	Principal     string    `cel:"principal" doc:"who did it, as an ARN where there is one"`
+	Origin        string    `cel:"origin" doc:"who obtained the temporary credentials it was done with"`
+	Error         string    `cel:"error" doc:"empty when it went well; else fault, error, throttle, an error code, or NON_COMPLIANT"`
+	Message       string    `cel:"message" doc:"one line for people; of a log line what it says"`
+	TraceID       string    `cel:"trace_id" doc:"32 hex digits; empty for none"`
+	SpanID        string    `cel:"span_id" doc:"of a span its own, of a log line the span that it names"`
+	ParentID      string    `cel:"parent_id" doc:"the span above"`
+	RequestID     string    `cel:"request_id" doc:"the request id of AWS, of an invocation or of a client"`
+	CorrelationID string    `cel:"correlation_id" doc:"the journey's"`
+	MessageIDs    []string  `cel:"message_ids" doc:"the ids of the messages it shows"`
+	EventSource   string    `cel:"event_source" doc:"of an API call, such as dynamodb.amazonaws.com"`
+	EventName     string    `cel:"event_name" doc:"of an API call, such as PutItem"`
+	SourceIP      string    `cel:"source_ip" doc:"of an API call: an address, or the name of an AWS service"`
+	UserAgent     string    `cel:"user_agent" doc:"the program that made an API call"`
+	ReadOnly      bool      `cel:"read_only" doc:"an API call that changes nothing"`
+	HTTPMethod    string    `cel:"http_method" doc:"of a span"`
+	HTTPStatus    int64     `cel:"http_status" doc:"of a span; 0 for none"`
+	LogGroup      string    `cel:"log_group" doc:"of a log line"`
+
+	Attributes map[string]string `cel:"attributes" doc:"all attributes, those with a name of their own too"`
 
 	src *fleet.Record
 	// doc is the evidence once json was asked for it; parsed says whether it was.
@@ -59,7 +60,7 @@ func view(r *fleet.Record) *record {
 		Resources: r.Resources, Principal: r.Principal, Origin: r.Keys.Origin,
 		Error: r.Error, Message: r.Message,
 		TraceID: r.Keys.Trace, SpanID: r.Keys.Span, ParentID: r.Keys.Parent,
-		RequestID: r.Keys.Request, CorrelationID: r.Keys.Correlation,
+		RequestID: r.Keys.Request, CorrelationID: r.Keys.Correlation, MessageIDs: r.Keys.Messages,
 		EventSource: a[fleet.AttrEventSource], EventName: a[fleet.AttrEventName],
 		SourceIP: a[fleet.AttrSourceIP], UserAgent: a[fleet.AttrUserAgent],
 		ReadOnly:   a[fleet.AttrReadOnly] == "true",
@@ -146,20 +147,4 @@ func scalar(at any) string {
 		return strconv.FormatBool(v)
 	}
 	return ""
-}
-
-// fieldNames lists every field that an expression can name.
-func fieldNames() []string {
-	var out []string
-	for _, t := range []reflect.Type{
-		reflect.TypeFor[record](), reflect.TypeFor[story](),
-		reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
-	} {
-		for f := range t.Fields() {
-			if name := f.Tag.Get("cel"); name != "" {
-				out = append(out, name)
-			}
-		}
-	}
-	return out
 }
