@@ -26,6 +26,11 @@ func TestDocumentationListsEverything(t *testing.T) {
 			t.Errorf("incident %s is not there as it is declared", i.Incident)
 		}
 	}
+	for _, n := range samples.Noises() {
+		if !strings.Contains(doc, "| `"+n+"` |") {
+			t.Errorf("noise %s is not there", n)
+		}
+	}
 	for _, s := range samples.Services() {
 		if !strings.Contains(doc, "| `"+s+"` |") {
 			t.Errorf("service %s is not there", s)

@@ -42,8 +42,8 @@ func checkTruth(t *testing.T, f *truth.File, e *evidence) {
 		if e.calls[c.Request] == 0 && !c.Unsure {
 			t.Errorf("%s:%s %s is not in the trail", c.Service, c.Operation, c.Request)
 		}
-		if c.Trace == "" {
-			continue
+		if c.Span == "" {
+			continue // in no trace, or in one that is not sampled
 		}
 		traced++
 		if got := e.spans[[2]string{c.Trace, c.Span}].AWS; got.Request != c.Request || got.Operation != c.Operation {
@@ -53,6 +53,7 @@ func checkTruth(t *testing.T, f *truth.File, e *evidence) {
 	if traced == 0 {
 		t.Error("no AWS call belongs to a trace")
 	}
+	checkUnsampled(t, f, e)
 	checkRequests(t, f, e)
 	checkMessages(t, f, e)
 }
@@ -72,15 +73,66 @@ func checkLine(t *testing.T, l truth.Line, line map[string]any) {
 	}
 }
 
+// checkUnsampled holds that services of both instrumentations leave out the spans
+// of what is not sampled, and nothing else: its lines and calls are there.
+func checkUnsampled(t *testing.T, f *truth.File, e *evidence) {
+	t.Helper()
+	dark := unsampled(f)
+	for k := range e.spans {
+		if dark[k[0]] {
+			t.Errorf("trace %s is not sampled, and has span %s", k[0], k[1])
+		}
+	}
+	wrote, called := make(map[string]bool), 0
+	for _, l := range f.Lines {
+		if dark[l.Trace] {
+			wrote[l.Service] = true
+		}
+	}
+	for _, c := range f.Calls {
+		if dark[c.Trace] && e.calls[c.Request] > 0 {
+			called++
+		}
+	}
+	services := []string{samples.Gateway, samples.Orders}
+	if slices.ContainsFunc(f.Requests, func(q truth.Request) bool { return dark[q.Trace] && q.Status == http.StatusCreated }) {
+		services = append(services, samples.Inventory, samples.Payments, samples.Shipping)
+	} else if len(f.Faults) == 0 {
+		t.Error("no placing of an order is left out")
+	}
+	for _, service := range services {
+		if !wrote[service] {
+			t.Errorf("%s has no line of a request that is not sampled", service)
+		}
+	}
+	if called == 0 {
+		t.Error("no call of a request that is not sampled is in the trail")
+	}
+}
+
+// unsampled are the traces of which no span is sent.
+func unsampled(f *truth.File) map[string]bool {
+	dark := make(map[string]bool)
+	for _, tr := range f.Traces {
+		if tr.Unsampled {
+			dark[tr.ID] = true
+		}
+	}
+	return dark
+}
+
 func checkRequests(t *testing.T, f *truth.File, e *evidence) {
 	t.Helper()
-	journeys := make(map[string]string)
+	journeys, dark := make(map[string]string), unsampled(f)
 	for _, tr := range f.Traces {
 		journeys[tr.ID] = tr.Journey
 	}
 	for _, q := range f.Requests {
-		s := e.spans[[2]string{q.Trace, q.Span}]
-		if s.Name != "gateway" || s.HTTP.Response.Status != q.Status || s.Annotations["correlation_id"] != q.Journey || q.Journey == "" {
+		s, sent := e.spans[[2]string{q.Trace, q.Span}]
+		if dark[q.Trace] && sent || q.Journey == "" {
+			t.Errorf("request %+v is in X-Ray as %+v", q, s)
+		}
+		if !dark[q.Trace] && (s.Name != "gateway" || s.HTTP.Response.Status != q.Status || s.Annotations["correlation_id"] != q.Journey) {
 			t.Errorf("request %+v is in X-Ray as %+v", q, s)
 		}
 		if journeys[q.Trace] != q.Journey {
@@ -101,8 +153,10 @@ func checkMessages(t *testing.T, f *truth.File, e *evidence) {
 			}
 		}
 	}
+	dark := unsampled(f)
 	for _, m := range f.Messages {
-		want := slices.Compact(slices.Sorted(slices.Values(append([]string{m.Producer, m.Consumer}, m.Attempts...))))
+		want := slices.DeleteFunc(append([]string{m.Producer, m.Consumer}, m.Attempts...), func(trace string) bool { return dark[trace] })
+		want = slices.Compact(slices.Sorted(slices.Values(want)))
 		got := slices.Compact(slices.Sorted(slices.Values(shown[m.ID])))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("traces that show message %s (-truth +X-Ray):\n%s", m.ID, diff)

@@ -116,8 +116,8 @@ func (f *Fleet) travel(ctx context.Context, j journey) error {
 	}
 	if j.direct {
 		trace, err := f.ask(ctx, j, Orders, http.MethodGet, "/orders/"+j.order.ID, nil)
-		f.o.Truth.Label(truth.Label{
-			Kind: truth.LabelFault, Name: string(faults.GatewayBypass), Subject: j.order.ID,
+		f.faulty(truth.Label{
+			Name: string(faults.GatewayBypass), Subject: j.order.ID,
 			Services: []string{Orders}, Journeys: []string{j.correlation}, Traces: []string{trace},
 		})
 		return err
@@ -148,6 +148,10 @@ func (f *Fleet) ask(ctx context.Context, j journey, service, method, path string
 		return "", err
 	}
 	req.Header.Set(telemetry.CorrelationHeader, j.correlation)
+	if dark := method == http.MethodPost && j.darkOrder || method == http.MethodGet && j.darkRead; dark {
+		req.Header.Set(telemetry.TraceHeader, telemetry.Unsampled())
+		defer func() { f.leftOut(j, trace) }()
+	}
 	resp, err := f.client.Do(req)
 	if err != nil {
 		return "", err
@@ -163,6 +167,17 @@ func (f *Fleet) ask(ctx context.Context, j journey, service, method, path string
 		return "", fmt.Errorf("status %d: %s", resp.StatusCode, answer)
 	}
 	return telemetry.TraceOf(resp.Header), nil
+}
+
+// leftOut labels a request that was not sampled.
+func (f *Fleet) leftOut(j journey, trace string) {
+	if trace == "" {
+		return // it was not answered
+	}
+	f.o.Truth.Label(truth.Label{
+		Kind: truth.LabelNoise, Name: UnsampledRequest, Subject: j.order.ID,
+		Services: []string{Gateway}, Journeys: []string{j.correlation}, Traces: []string{trace},
+	})
 }
 
 // failures keeps the first errors of many.

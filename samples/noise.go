@@ -29,6 +29,17 @@ const (
 	scalerAddress  = "10.0.1.30"
 )
 
+// The labels of noise.
+const (
+	DeploymentRoutine = "deployment-routine"
+	CompetingWrites   = "competing-writes"
+	// UnsampledRequest is a client's request of which X-Ray has no span.
+	UnsampledRequest = "unsampled-request"
+)
+
+// Noises lists the noise that is labelled.
+func Noises() []string { return []string{DeploymentRoutine, CompetingWrites, UnsampledRequest} }
+
 // hum is what a normal day is full of, until the context ends: a deployment
 // that registers one revision after the other, two principals that set one
 // queue, and a load balancer that asks after shipping.
@@ -109,10 +120,10 @@ func (f *Fleet) routine(ctx context.Context) error {
 		}
 		return nil
 	})
-	f.o.Truth.Label(truth.Label{Kind: truth.LabelNoise, Name: "deployment-routine", Subject: ciRole, Requests: written})
+	f.o.Truth.Label(truth.Label{Kind: truth.LabelNoise, Name: DeploymentRoutine, Subject: ciRole, Requests: written})
 	if len(contested) > 0 {
 		f.o.Truth.Label(truth.Label{
-			Kind: truth.LabelNoise, Name: "competing-writes", Subject: contestedQueue, Requests: contested,
+			Kind: truth.LabelNoise, Name: CompetingWrites, Subject: contestedQueue, Requests: contested,
 			Resources: []string{fleet.ResourceName("AWS::SQS::Queue", contestedQueue)},
 		})
 	}

@@ -21,8 +21,11 @@ type journey struct {
 	order       orders.Order
 	readOnly    bool
 	api         gateway.API
-	direct      bool          // reads from the orders service itself
-	think       time.Duration // between placing and reading
+	direct      bool // reads from the orders service itself
+	// darkOrder and darkRead say that X-Ray does not sample the request that places
+	// the order, and the one that reads it.
+	darkOrder, darkRead bool
+	think               time.Duration // between placing and reading
 }
 
 const (
@@ -39,20 +42,33 @@ const (
 	// noteBytes is what the fault "oversized payload" puts into an order: well
 	// below what a table's item may have.
 	noteBytes = 100 << 10
+	// Of the requests that no fault hits, one in darkOne is not sampled: about one
+	// in thirty of all while every fault is on. The first are arranged: the first
+	// order that no fault hits, and the read of darkReadFirst, whose fault is over
+	// by then.
+	darkOne       = 8
+	darkReadFirst = 4
 )
 
 // plan is the sequence of journeys. The same seed gives the same sequence, but
 // for the ids, which name the run.
 type plan struct {
 	random *rand.Rand
+	dark   *rand.Rand // what is sampled: of its own, so that the orders are the same
 	faults faults.Set
 	run    string
 	next   int
-	placed []string // order ids, "" for journeys that placed none
+	placed []string        // order ids, "" for journeys that placed none
+	sound  map[string]bool // orders that no fault hits
+	// darkened says that the first of those has been placed, and was not sampled.
+	darkened bool
 }
 
 func newPlan(seed uint64, at time.Time, fs faults.Set) *plan {
-	return &plan{random: rand.New(rand.NewPCG(seed, 0)), faults: fs, run: strconv.FormatInt(at.UnixMilli(), 36)}
+	return &plan{
+		random: rand.New(rand.NewPCG(seed, 0)), dark: rand.New(rand.NewPCG(seed, 1)), faults: fs,
+		run: strconv.FormatInt(at.UnixMilli(), 36), sound: make(map[string]bool),
+	}
 }
 
 // shown is how many journeys at the beginning are arranged: the faults that
@@ -79,7 +95,8 @@ func (p *plan) step() journey {
 	// Chance is drawn whether it counts or not, so that the rest stays the same.
 	is := func(arranged int, chance bool) bool { return n == arranged || n >= shown && chance }
 	lines := 1 + r.IntN(4)
-	if is(manyLinesFirst, r.IntN(manyLinesOne) == 0) {
+	many := is(manyLinesFirst, r.IntN(manyLinesOne) == 0)
+	if many {
 		lines = 10 + r.IntN(catalog.Products-10+1)
 	}
 	if is(transferFirst, r.IntN(transferOne) == 0) {
@@ -96,11 +113,20 @@ func (p *plan) step() journey {
 		o.Lines = append(o.Lines, orders.Line{SKU: catalog.SKU(sku), Quantity: 1 + r.IntN(3)})
 	}
 	j.order = o
+	// The fault "low cache hit ratio" hits all orders, and none that is not sampled:
+	// only spans show it.
+	broken := p.faults.On(faults.BadDeployment) && n >= deployAt && n < rollBackAt
+	p.sound[o.ID] = !many && o.Method == "card" && o.Cents <= payments.Limit && !broken && !p.faults.HitsAny(o.ID)
 	if r.IntN(readOnlyOne) == 0 && n >= shown && p.placed[n-settled] != "" {
 		j.readOnly, j.direct, j.order = true, false, orders.Order{ID: p.placed[n-settled]}
 		p.placed = append(p.placed, "")
-		return j
+	} else {
+		p.placed = append(p.placed, o.ID)
 	}
-	p.placed = append(p.placed, o.ID)
+	sound := p.sound[j.order.ID]
+	first := sound && !p.darkened
+	p.darkened = p.darkened || first
+	j.darkOrder = (p.dark.IntN(darkOne) == 0 && sound && n >= shown || first) && !j.readOnly
+	j.darkRead = is(darkReadFirst, p.dark.IntN(darkOne) == 0 && sound)
 	return j
 }

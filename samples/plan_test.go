@@ -57,6 +57,41 @@ func TestPlanShowsEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
+// TestPlanSamplesWhatFaultsHit: a label of a fault names a trace that has spans.
+func TestPlanSamplesWhatFaultsHit(t *testing.T) {
+	for _, on := range [][]faults.Fault{nil, faults.Names()} {
+		for seed := range uint64(5) {
+			p := newPlan(seed, time.Now(), faults.NewSet(seed, on))
+			dark, all, first := 0, 0, -1
+			for n := range 600 {
+				j := p.step()
+				all++
+				if j.darkRead || j.darkOrder {
+					dark++
+				}
+				o := j.order
+				hit := len(o.Lines) >= 10 || o.Method == payments.MethodTransfer || o.Cents > payments.Limit || p.faults.HitsAny(o.ID) ||
+					len(on) > 0 && n >= deployAt && n < rollBackAt
+				if (j.darkOrder || j.darkRead && n != darkReadFirst) && hit && !j.readOnly || j.darkOrder && j.readOnly {
+					t.Errorf("seed %d: journey %d is not sampled: %+v", seed, n, j)
+				}
+				if j.darkRead && (j.direct || p.faults.Hits(faults.StaleRead, o.ID) || p.faults.Hits(faults.ErrorInside200, o.ID)) {
+					t.Errorf("seed %d: the read of journey %d is not sampled: %+v", seed, n, j)
+				}
+				if first < 0 && !hit {
+					first = n
+				}
+				if n < shown && (j.darkRead != (n == darkReadFirst) || j.darkOrder != (n == first)) {
+					t.Errorf("seed %d: journey %d is arranged otherwise: %+v", seed, n, j)
+				}
+			}
+			if dark < all/60 || dark > all/8 {
+				t.Errorf("seed %d: of %d journeys %d have a request that is not sampled", seed, all, dark)
+			}
+		}
+	}
+}
+
 func TestPlanReadsOnlyOrdersPlacedLongAgo(t *testing.T) {
 	placed := make(map[string]int)
 	reads := 0

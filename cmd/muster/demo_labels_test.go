@@ -15,6 +15,7 @@ import (
 type evidenceOf struct {
 	ids           map[string]bool // traces, journeys, requests, messages and resources, as records show them
 	spans         map[string]bool // services with a span
+	traced        map[string]bool // traces with a span
 	lines         map[string]bool // services with a log line
 	consoleLogins []string        // principals of sign-ins to the console
 }
@@ -27,7 +28,7 @@ func readEvidence(t *testing.T, store string) evidenceOf {
 		t.Fatal(err)
 	}
 	defer lake.Close()
-	e := evidenceOf{ids: map[string]bool{}, spans: map[string]bool{}, lines: map[string]bool{}}
+	e := evidenceOf{ids: map[string]bool{}, spans: map[string]bool{}, traced: map[string]bool{}, lines: map[string]bool{}}
 	for r, err := range lake.Records(t.Context(), fleet.Query{}) {
 		if err != nil {
 			t.Fatal(err)
@@ -37,7 +38,7 @@ func readEvidence(t *testing.T, store string) evidenceOf {
 		}
 		switch r.Kind {
 		case fleet.KindSpan:
-			e.spans[r.Service] = true
+			e.spans[r.Service], e.traced[r.Seen.Trace] = true, true
 		case fleet.KindLog:
 			e.lines[r.Service] = true
 		case fleet.KindAPICall:
@@ -72,6 +73,10 @@ func checkLabels(t *testing.T, store string, file *truth.File) {
 			if !e.spans[l.Subject] || e.lines[l.Subject] {
 				t.Errorf("%s: %s has spans: %v, lines: %v", l.Name, l.Subject, e.spans[l.Subject], e.lines[l.Subject])
 			}
+		case samples.UnsampledRequest:
+			if e.traced[l.Traces[0]] {
+				t.Errorf("%s: trace %s of %s has spans", l.Name, l.Traces[0], l.Subject)
+			}
 		case "registered-without-traffic":
 			if e.spans[l.Subject] {
 				t.Errorf("%s: %s has spans", l.Name, l.Subject)
@@ -82,7 +87,7 @@ func checkLabels(t *testing.T, store string, file *truth.File) {
 			}
 		}
 	}
-	for _, name := range slices.Concat(file.Faults, file.Incidents) {
+	for _, name := range slices.Concat(file.Faults, file.Incidents, []string{samples.UnsampledRequest}) {
 		if !labelled[name] {
 			t.Errorf("%s was on and has no label", name)
 		}

@@ -48,11 +48,12 @@ func TestOutOfBandCallsAreThoseOfTheTruth(t *testing.T) {
 	for _, l := range outOfBandLines(t, mustMuster(t, "calls", "--json", "--limit", "0", "--store", store)) {
 		byRole[l.Request] = strings.Contains(l.Principal, ":assumed-role/")
 	}
-	want, intruder := map[string]bool{}, map[string]bool{}
+	want, intruder, dark := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range told.Calls {
 		// Of a call that was retried the span keeps the last attempt alone.
 		if byRole[c.Request] && (c.Span == "" || c.Retried) {
 			want[c.Request] = true
+			dark[c.Request] = c.Trace != "" && !c.Retried // its request is not sampled
 		}
 	}
 	for _, l := range told.Labels {
@@ -72,6 +73,10 @@ func TestOutOfBandCallsAreThoseOfTheTruth(t *testing.T) {
 		if l.Reason == correlate.OtherAddress || l.Reason == correlate.OtherAgent {
 			elsewhere[l.Request] = true
 		}
+		if dark[l.Request] && l.Reason != correlate.Unsampled {
+			t.Errorf("%s, whose request is not sampled, is out of band for: %s", l.Name, l.Reason)
+		}
+		delete(dark, l.Request)
 		if l.Sure == "" {
 			t.Errorf("%s: nothing says how sure the reason is", l.Name)
 		}

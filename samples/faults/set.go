@@ -46,6 +46,16 @@ func (s Set) Hits(f Fault, order string) bool {
 	return s.chance(f, n)%uint64(info.Every) == 0
 }
 
+// HitsAny reports whether a fault hits an order.
+func (s Set) HitsAny(order string) bool {
+	for f := range s.on {
+		if s.Hits(f, order) {
+			return true
+		}
+	}
+	return false
+}
+
 // chance is a number that depends on seed, fault and order only.
 func (s Set) chance(f Fault, n int) uint64 {
 	h := fnv.New64a()

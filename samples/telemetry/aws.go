@@ -95,7 +95,9 @@ func (o observer) call(ctx context.Context, in middleware.InitializeInput, next 
 		Service: awsmiddleware.GetServiceID(ctx), Operation: awsmiddleware.GetOperationName(ctx), Began: began,
 	}
 	if o.tracer != nil {
-		c.Trace, c.Span = o.tracer.ids(ctx)
+		if c.Trace, c.Span = o.tracer.ids(ctx); !o.tracer.sampled(ctx) {
+			c.Span = "" // which is not sent
+		}
 		allowSlow(o.truth, c.Trace, began)
 	}
 	for i, a := range tries.answers {

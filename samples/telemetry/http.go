@@ -47,7 +47,7 @@ func (t *Telemetry) serve(route string, h Handler, w http.ResponseWriter, r *htt
 		ctx = withCorrelation(ctx, correlation)
 	}
 	t.describe(ctx, map[string]string{annotationCorrelation: correlation, annotationVersion: t.Version()})
-	trace, span := t.tracer.ids(ctx)
+	trace, span := t.place(ctx)
 	t.Truth.Journey(trace, correlation)
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	if err := h(answer, r.WithContext(ctx)); err != nil {
@@ -116,7 +116,7 @@ func Answer(w http.ResponseWriter, status int, v any) error {
 
 // TraceOf is the trace that an answer says it belongs to, as truth spells it.
 func TraceOf(h http.Header) string {
-	_, after, _ := strings.Cut(h.Get("X-Amzn-Trace-Id"), "Root=")
+	_, after, _ := strings.Cut(h.Get(TraceHeader), "Root=")
 	id, _, _ := strings.Cut(after, ";")
 	return truth.TraceID(id)
 }

@@ -125,7 +125,23 @@ func (h lineHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := h.json.Handle(ctx, r); err != nil {
 		return err
 	}
-	h.truth.Line(truth.Line{ID: id, Service: h.service, Trace: trace, Unlinked: unlinked})
+	known := truth.Line{ID: id, Service: h.service, Trace: trace, Unlinked: unlinked}
+	if unlinked && trace != "" && !h.tracer.sampled(ctx) {
+		known.Message = messageOf(r)
+		known.Hidden = known.Message == ""
+	}
+	h.truth.Line(known)
 	h.out.add(r.Time, string(bytes.TrimRight(h.line.Bytes(), "\n")))
 	return nil
+}
+
+// messageOf is the message that a line names; "" for none.
+func messageOf(r slog.Record) (id string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == FieldMessage {
+			id = a.Value.String()
+		}
+		return id == ""
+	})
+	return id
 }

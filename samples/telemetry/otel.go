@@ -41,7 +41,7 @@ func newOTel(ctx context.Context, service, endpoint string, rec *truth.Recorder)
 		return otelTracer{}, fmt.Errorf("OTLP collector %q: %w", endpoint, err)
 	}
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithIDGenerator(xrayIDs{}), sdktrace.WithSampler(sdktrace.AlwaysSample()),
+		sdktrace.WithIDGenerator(xrayIDs{}), sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", service), attribute.String("service.version", firstVersion),
 			attribute.String("telemetry.sdk.language", "go"), attribute.String("telemetry.sdk.name", "opentelemetry"),
@@ -101,25 +101,29 @@ func (otelWitness) ForceFlush(context.Context) error { return nil }
 // xrayHeader carries traces as X-Ray does.
 type xrayHeader struct{}
 
-const traceHeader = "X-Amzn-Trace-Id"
+// TraceHeader carries a trace, and whether it is sampled.
+const TraceHeader = "X-Amzn-Trace-Id"
 
 // Inject writes the header.
 func (xrayHeader) Inject(ctx context.Context, to propagation.TextMapCarrier) {
 	if h := spanHeader(ctx); h != "" {
-		to.Set(traceHeader, h)
+		to.Set(TraceHeader, h)
 	}
 }
 
 // Extract reads the header; what is none leaves the context as it is.
 func (xrayHeader) Extract(ctx context.Context, from propagation.TextMapCarrier) context.Context {
-	return withHeader(ctx, from.Get(traceHeader))
+	return withHeader(ctx, from.Get(TraceHeader))
 }
 
 // Fields names the header.
-func (xrayHeader) Fields() []string { return []string{traceHeader} }
+func (xrayHeader) Fields() []string { return []string{TraceHeader} }
 
+// withHeader is a context in the trace of a header. Only "Sampled=0" says that it
+// is not sampled. X-Ray's SDK calls the parent zero then, which no parent may be
+// here: one that nobody sends stands in for it, or the trace would end.
 func withHeader(ctx context.Context, header string) context.Context {
-	var cfg trace.SpanContextConfig
+	cfg := trace.SpanContextConfig{TraceFlags: trace.FlagsSampled}
 	for part := range strings.SplitSeq(header, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		var err error
@@ -127,10 +131,12 @@ func withHeader(ctx context.Context, header string) context.Context {
 		case "Root":
 			cfg.TraceID, err = trace.TraceIDFromHex(truth.TraceID(value))
 		case "Parent":
-			cfg.SpanID, err = trace.SpanIDFromHex(value)
+			if cfg.SpanID, err = trace.SpanIDFromHex(value); value == noSpan {
+				cfg.SpanID, err = xrayIDs{}.NewSpanID(ctx, cfg.TraceID), nil
+			}
 		case "Sampled":
-			if value == "1" {
-				cfg.TraceFlags = trace.FlagsSampled
+			if value == "0" {
+				cfg.TraceFlags = 0
 			}
 		}
 		if err != nil {
@@ -144,13 +150,20 @@ func withHeader(ctx context.Context, header string) context.Context {
 	return ctx
 }
 
+// noSpan is what X-Ray's SDK calls a span that is not sampled.
+const noSpan = "0000000000000000"
+
 func spanHeader(ctx context.Context) string {
 	at := trace.SpanContextFromContext(ctx)
 	if !at.IsValid() {
 		return ""
 	}
 	id := at.TraceID().String()
-	return "Root=1-" + id[:8] + "-" + id[8:] + ";Parent=" + at.SpanID().String() + ";Sampled=1"
+	decision := "0"
+	if at.IsSampled() {
+		decision = "1"
+	}
+	return "Root=1-" + id[:8] + "-" + id[8:] + ";Parent=" + at.SpanID().String() + ";Sampled=" + decision
 }
 
 func (o otelTracer) ids(ctx context.Context) (id, span string) {
@@ -159,6 +172,10 @@ func (o otelTracer) ids(ctx context.Context) (id, span string) {
 		return "", ""
 	}
 	return at.TraceID().String(), at.SpanID().String()
+}
+
+func (o otelTracer) sampled(ctx context.Context) bool {
+	return trace.SpanContextFromContext(ctx).IsSampled()
 }
 
 // shown is W3C's spelling, without dashes.

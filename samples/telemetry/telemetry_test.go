@@ -68,6 +68,12 @@ func TestBatchKeepsTheLimitsOfPutLogEvents(t *testing.T) {
 // and returns the line, its truth and the segment's trace.
 func written(t *testing.T, prepare func(context.Context) context.Context) (line map[string]any, known truth.Line, trace string) {
 	t.Helper()
+	return writtenIn(t, "", prepare, slog.Int("n", 1))
+}
+
+// writtenIn is written in the trace of a header.
+func writtenIn(t *testing.T, header string, prepare func(context.Context) context.Context, fields ...any) (line map[string]any, known truth.Line, trace string) {
+	t.Helper()
 	rec := truth.NewRecorder(1, time.Now)
 	tracing, err := newXRay("orders", "127.0.0.1:9", rec)
 	if err != nil {
@@ -78,17 +84,16 @@ func written(t *testing.T, prepare func(context.Context) context.Context) (line 
 		service: "orders", run: "run", tracer: tracing, truth: rec, out: out,
 		now: func() time.Time { return time.UnixMilli(1795557920123) },
 	})
-	ctx := context.WithValue(t.Context(), xray.RecorderContextKey{}, tracing.config)
-	ctx, seg := xray.BeginSegment(ctx, "orders")
-	defer seg.Close(nil)
-	log.With("part", "test").InfoContext(prepare(withCorrelation(ctx, "j-1")), "hello", slog.Int("n", 1))
+	ctx, end := tracing.begin(t.Context(), Work{Header: header})
+	defer end(nil)
+	log.With("part", "test").InfoContext(prepare(withCorrelation(ctx, "j-1")), "hello", fields...)
 	if got := aws.ToInt64(out.waiting[0].Timestamp); got != 1795557920123 {
 		t.Errorf("timestamp %d, want the clock's", got)
 	}
 	if err := json.Unmarshal([]byte(*out.waiting[0].Message), &line); err != nil {
 		t.Fatal(err)
 	}
-	return line, rec.File().Lines[0], seg.TraceID
+	return line, rec.File().Lines[0], xray.TraceID(ctx)
 }
 
 func TestLineShowsItsTrace(t *testing.T) {
@@ -115,5 +120,22 @@ func TestUnlinkedLineHidesItsTraceButTruthKnows(t *testing.T) {
 	}
 	if !known.Unlinked || known.Trace != truth.TraceID(trace) {
 		t.Errorf("the truth is %+v, want it unlinked on %s", known, trace)
+	}
+}
+
+// TestLineOfWhatIsNotSampledShowsItsTrace: it is all that does. What shows
+// neither a trace nor a message is hidden.
+func TestLineOfWhatIsNotSampledShowsItsTrace(t *testing.T) {
+	header := Unsampled()
+	same := func(ctx context.Context) context.Context { return ctx }
+	line, known, trace := writtenIn(t, header, same)
+	if line["trace_id"] != trace || !strings.Contains(header, trace) || line["correlation_id"] != "j-1" || known.Hidden {
+		t.Errorf("line %v, truth %+v, want trace %s", line, known, trace)
+	}
+	if _, known, _ := writtenIn(t, header, Unlinked, FieldRequest, "r1"); !known.Hidden || known.Trace != truth.TraceID(trace) {
+		t.Errorf("of a line with a request id alone: %+v", known)
+	}
+	if _, known, _ := writtenIn(t, header, Unlinked, FieldMessage, "m1"); known.Hidden || known.Message != "m1" {
+		t.Errorf("of a line with a message id: %+v", known)
 	}
 }

@@ -22,6 +22,9 @@ const (
 type tracer interface {
 	// ids are the trace, as truth spells it, and the innermost open span.
 	ids(ctx context.Context) (trace, span string)
+	// sampled reports whether the trace's spans are sent. What is not sampled has a
+	// trace all the same, in headers and log lines; it is false outside of a trace.
+	sampled(ctx context.Context) bool
 	// shown is the trace as the instrumentation's own log lines spell it.
 	shown(ctx context.Context) string
 	// header is what carries the trace to the next service.
@@ -58,7 +61,7 @@ func (t *Telemetry) Do(ctx context.Context, w Work, run func(context.Context) er
 	defer t.busy.leave()
 	ctx, end := t.tracer.begin(ctx, w)
 	defer func() { end(err) }()
-	trace, _ := t.tracer.ids(ctx)
+	trace, _ := t.place(ctx)
 	t.Truth.Journey(trace, w.Correlation)
 	if w.Message != "" {
 		if err := t.Consumed(ctx, w.Message); err != nil {
@@ -71,6 +74,17 @@ func (t *Telemetry) Do(ctx context.Context, w Work, run func(context.Context) er
 		}
 	}
 	return run(withCorrelation(ctx, w.Correlation))
+}
+
+// place is where the truth puts what happens in a context: its trace, and the
+// innermost open span if it is sent.
+func (t *Telemetry) place(ctx context.Context) (trace, span string) {
+	trace, span = t.tracer.ids(ctx)
+	if trace != "" && !t.tracer.sampled(ctx) {
+		t.Truth.Unsampled(trace)
+		span = ""
+	}
+	return trace, span
 }
 
 // Annotate adds to the innermost open span what can be asked for.
@@ -116,8 +130,12 @@ func (t *Telemetry) SpanID(ctx context.Context) string {
 }
 
 // Label notes that a fault hit the trace at hand, with whatever else is known
-// of it, and that the policies which find it must say so.
+// of it, and that the policies which find it must say so. What is not sampled
+// shows no fault.
 func (t *Telemetry) Label(ctx context.Context, f faults.Fault, subject string, more truth.Label) {
+	if !t.tracer.sampled(ctx) {
+		return
+	}
 	more.Kind, more.Name, more.Subject = truth.LabelFault, string(f), subject
 	more.Services = append(more.Services, t.service)
 	more.Traces = append(more.Traces, t.Trace(ctx))

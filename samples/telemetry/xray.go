@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/aws/aws-xray-sdk-go/v2/header"
 	"github.com/aws/aws-xray-sdk-go/v2/instrumentation/awsv2"
@@ -49,7 +50,12 @@ func newXRay(service, daemon string, rec *truth.Recorder) (xrayTracer, error) {
 	}}, nil
 }
 
-// everything samples every request: the truth is about all of them.
+// Unsampled is the trace header of a request that its sender has decided not to
+// sample, as API Gateway does by a sampling rule: a trace of which no span is sent.
+func Unsampled() string { return "Root=" + xray.NewTraceID() + ";" + string(header.NotSampled) }
+
+// everything samples every request that comes without a decision: which are not
+// sampled the load decides, and says so in their header.
 type everything struct{}
 
 func (everything) ShouldTrace(*sampling.Request) *sampling.Decision {
@@ -77,6 +83,11 @@ func (x xrayTracer) ids(ctx context.Context) (trace, span string) {
 		return "", ""
 	}
 	return truth.TraceID(xray.TraceID(ctx)), seg.ID
+}
+
+func (x xrayTracer) sampled(ctx context.Context) bool {
+	seg := xray.GetSegment(ctx)
+	return seg != nil && seg.ParentSegment.Sampled
 }
 
 func (x xrayTracer) shown(ctx context.Context) string { return xray.TraceID(ctx) }
@@ -119,7 +130,8 @@ func (x xrayTracer) begin(ctx context.Context, w Work) (context.Context, func(er
 	if w.Header == "" {
 		ctx, seg = xray.BeginSegment(ctx, x.service)
 	} else {
-		ctx, seg = xray.NewSegmentFromHeader(ctx, x.service, nil, header.FromString(w.Header))
+		// Without a request the SDK does not look at what the header decided.
+		ctx, seg = xray.NewSegmentFromHeader(ctx, x.service, &http.Request{URL: new(url.URL)}, header.FromString(w.Header))
 	}
 	if w.Invocation != "" {
 		seg.Lock()

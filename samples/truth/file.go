@@ -44,7 +44,7 @@ type File struct {
 // Request is one request of a client, as the gateway answered it.
 type Request struct {
 	Trace   string `json:"trace"`
-	Span    string `json:"span"` // the gateway's own segment
+	Span    string `json:"span"` // the gateway's own segment; empty when it was not sampled
 	Journey string `json:"journey"`
 	Name    string `json:"name"`
 	Status  int    `json:"status"`
@@ -58,6 +58,8 @@ type Trace struct {
 	// Also are further journeys that it is a part of: it handled a batch of
 	// messages of several.
 	Also []string `json:"also,omitempty"`
+	// Unsampled says that no span of it was sent: log lines alone show it.
+	Unsampled bool `json:"unsampled,omitempty"`
 }
 
 // Span is one segment or subsegment that was sent.
@@ -76,6 +78,12 @@ type Line struct {
 	Trace string `json:"trace"`
 	// Unlinked says that the line does not show its trace itself.
 	Unlinked bool `json:"unlinked"`
+	// Hidden says that nothing else tells it either, since the request is in no
+	// span that was sent.
+	Hidden bool `json:"hidden,omitempty"`
+	// Message is all that ties an unlinked line of such a request: to the trace that
+	// shows the message first, which may be that of who handled it.
+	Message string `json:"message,omitempty"`
 }
 
 // Call is one attempt of an AWS call, known by the request id of its answer.
@@ -84,7 +92,7 @@ type Call struct {
 	Service   string `json:"service"`
 	Operation string `json:"operation"`
 	Trace     string `json:"trace"`
-	Span      string `json:"span"`
+	Span      string `json:"span"` // empty where it is in none that was sent: nothing can join it
 	Failed    bool   `json:"failed"`
 	// Retried says that the SDK tried again after it. A span keeps only the last
 	// attempt's request id, so nothing outside the service can join this one.
@@ -101,7 +109,7 @@ type Call struct {
 }
 
 // joinable reports whether the evidence shows what the call belongs to.
-func (c *Call) joinable() bool { return !c.Retried && !c.Hidden }
+func (c *Call) joinable() bool { return c.Span != "" && !c.Retried && !c.Hidden }
 
 // Message is one message, known by the id that its topic gave it.
 type Message struct {

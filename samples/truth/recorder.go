@@ -22,6 +22,7 @@ type Recorder struct {
 	requests []Request
 	journeys map[string]string // by trace
 	also     map[string][]string
+	dark     map[string]bool // traces that are not sampled
 	spans    map[[2]string]Span
 	lines    []Line
 	calls    []Call
@@ -42,6 +43,7 @@ func NewRecorder(seed uint64, now func() time.Time) *Recorder {
 		head:     File{Version: version, Seed: seed, Started: now().UTC()},
 		journeys: make(map[string]string),
 		also:     make(map[string][]string),
+		dark:     make(map[string]bool),
 		spans:    make(map[[2]string]Span),
 		messages: make(map[string]Message),
 		expected: make(map[string]*Expected),
@@ -85,6 +87,9 @@ func (r *Recorder) Journey(trace, journey string) {
 		}
 	})
 }
+
+// Unsampled notes that no span of a trace is sent.
+func (r *Recorder) Unsampled(trace string) { r.do(func() { r.dark[trace] = true }) }
 
 // Span notes a span that was sent; noting it again changes nothing.
 func (r *Recorder) Span(s Span) {
@@ -225,7 +230,7 @@ func (r *Recorder) File() *File {
 	f.Changes, f.Sessions, f.Labels = list(r.changes), list(r.sessions), sortedLabels(r.labels)
 	f.Traces, f.Spans, f.Messages, f.Expected = []Trace{}, []Span{}, []Message{}, []Expected{}
 	for id, journey := range r.journeys {
-		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey, Also: slices.Sorted(slices.Values(r.also[id]))})
+		f.Traces = append(f.Traces, Trace{ID: id, Journey: journey, Also: slices.Sorted(slices.Values(r.also[id])), Unsampled: r.dark[id]})
 	}
 	for _, s := range r.spans {
 		f.Spans = append(f.Spans, s)

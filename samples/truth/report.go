@@ -47,8 +47,7 @@ type Kind struct {
 func (s *scorer) report() Report {
 	r := Report{Requests: len(s.file.Requests), Traces: len(s.file.Traces), Kinds: s.kinds()}
 	for _, q := range s.file.Requests {
-		id := fleet.SpanID(q.Trace, q.Span)
-		if _, listed := s.summaries[q.Trace]; !listed || !s.hasMet(fleet.KindSpan, id) || s.seen[id].trace != q.Trace {
+		if _, listed := s.summaries[q.Trace]; !listed || !s.answered(q) {
 			r.Missing = append(r.Missing, q.Trace)
 		}
 	}
@@ -83,6 +82,16 @@ func (s *scorer) report() Report {
 	return r
 }
 
+// answered reports whether a request is in its trace: by the gateway's span, or,
+// where that was not sampled, by a log line.
+func (s *scorer) answered(q Request) bool {
+	if q.Span == "" {
+		return s.lit[q.Trace]
+	}
+	id := fleet.SpanID(q.Trace, q.Span)
+	return s.hasMet(fleet.KindSpan, id) && s.seen[id].trace == q.Trace
+}
+
 // kinds counts the records, and the joins of those that are not there.
 func (s *scorer) kinds() []Kind {
 	count := make(map[fleet.Kind]*Kind)
@@ -103,7 +112,7 @@ func (s *scorer) kinds() []Kind {
 	for id, l := range s.lines {
 		know(fleet.KindLog, id, func() {
 			switch {
-			case l.Trace == "": // nothing to join
+			case l.Trace == "", l.Hidden: // nothing to join
 			case l.Unlinked:
 				s.joins.miss(keyTrace, classExact)
 			default:

@@ -48,6 +48,7 @@ type scorer struct {
 	also     map[string][]string // by trace
 	spans    map[string]Span     // by record id
 	lines    map[string]Line
+	shown    map[string][]string            // the traces of a message
 	calls    map[string]Call                // by request id
 	changes  map[string]map[string]struct{} // request ids by resource
 	origins  map[string]string              // by access key
@@ -55,6 +56,7 @@ type scorer struct {
 	stored    map[fleet.Kind]int
 	seen      map[string]place    // every record, by its id
 	met       map[string]struct{} // what of the truth was read, by meeting
+	lit       map[string]bool     // traces that a log line was found in
 	summaries map[string]string   // correlation by trace
 	findings  []fleet.Finding
 	joins     joins
@@ -69,8 +71,8 @@ type place struct {
 func newScorer(f *File) *scorer {
 	s := &scorer{
 		file: f, journeys: make(map[string]string), also: make(map[string][]string), spans: make(map[string]Span), lines: make(map[string]Line),
-		calls: make(map[string]Call), changes: make(map[string]map[string]struct{}), origins: make(map[string]string),
-		stored: make(map[fleet.Kind]int), seen: make(map[string]place), met: make(map[string]struct{}),
+		calls: make(map[string]Call), shown: make(map[string][]string), changes: make(map[string]map[string]struct{}), origins: make(map[string]string),
+		stored: make(map[fleet.Kind]int), seen: make(map[string]place), met: make(map[string]struct{}), lit: make(map[string]bool),
 		summaries: make(map[string]string), joins: make(joins),
 	}
 	for _, t := range f.Traces {
@@ -81,6 +83,9 @@ func newScorer(f *File) *scorer {
 	}
 	for _, l := range f.Lines {
 		s.lines[l.ID] = l
+	}
+	for _, m := range f.Messages {
+		s.shown[m.ID] = append([]string{m.Producer, m.Consumer}, m.Attempts...)
 	}
 	for _, c := range f.Calls {
 		s.calls[c.Request] = c
@@ -122,7 +127,7 @@ func (s *scorer) record(r *fleet.Record) {
 		id := lineID(r)
 		if l, known := s.lines[id]; known {
 			s.meet(r.Kind, id)
-			s.belongs(r, l.Trace)
+			s.line(r, l)
 		}
 	case fleet.KindAPICall:
 		if c, known := s.calls[r.Seen.Request]; known && r.Seen.Request != "" {
@@ -158,8 +163,19 @@ func (s *scorer) shows(k fleet.Kind, seen string) class {
 	}
 }
 
+func (s *scorer) line(r *fleet.Record, l Line) {
+	if l.Message != "" && r.Keys.Trace != "" && slices.Contains(s.shown[l.Message], r.Keys.Trace) {
+		s.belongs(r, r.Keys.Trace)
+		return
+	}
+	if !l.Hidden || r.Keys.Trace != "" {
+		s.belongs(r, l.Trace)
+	}
+	s.lit[l.Trace] = s.lit[l.Trace] || r.Keys.Trace == l.Trace
+}
+
 func (s *scorer) call(r *fleet.Record, c Call) {
-	if c.joinable() || r.Keys.Trace != "" {
+	if c.Trace == "" || c.joinable() || r.Keys.Trace != "" {
 		s.belongs(r, c.Trace)
 	}
 	s.joins.hold(keySession, claim{r.Keys.Origin, r.Keys.OriginLink}, s.origins[r.Seen.AccessKey], classExact)
