@@ -89,7 +89,7 @@ func (s *Orders) takeBack(ctx context.Context, o *Order, done []step) error {
 		s.t.Label(ctx, faults.FailedWithoutCompensation, o.ID, truth.Label{})
 		return nil
 	}
-	if s.o.Faults.Hits(faults.CompensatedTwice, o.ID) {
+	if s.o.Faults.Hits(faults.CompensatedTwice, o.ID) && len(done) > 0 {
 		s.t.Label(ctx, faults.CompensatedTwice, o.ID, truth.Label{Services: []string{"inventory"}})
 		done = append([]step{done[0]}, done...)
 	}
