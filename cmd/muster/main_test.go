@@ -75,3 +75,9 @@ func mustMuster(t *testing.T, args ...string) string {
 	}
 	return stdout
 }
+
+func TestVersionIsTold(t *testing.T) {
+	if out := mustMuster(t, "--version"); !strings.HasPrefix(out, "muster version ") {
+		t.Errorf("got %q", out)
+	}
+}

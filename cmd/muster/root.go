@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,6 +49,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
   muster collect --since 1h                   one pass over the AWS account of your environment
   muster trace 1-5759e988-bd862e3fe1be46a994272793
   muster audit --fail-on high`,
+		Version:      cmp.Or(version(), "of an unknown commit"),
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if a.configFile == "" {
