@@ -8,7 +8,7 @@ LINT_VERSION := v2.15.0
 LINT    := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-engines lint fmt bench frames clean
+.PHONY: help build demo test test-engines soak fuzz lint fmt bench frames clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,15 @@ demo: build ## A fleet with faults and incidents, live in the terminal (q quits)
 test: ## All tests that need nothing but Go and a C compiler, with the race detector
 	@[ -d "$${MUSTER_CORPUS:-../shared/data}" ] || echo "NOTE: the recorded data is not here (MUSTER_CORPUS names its folder): the tests that need it are SKIPPED"
 	$(GO) test -race -timeout 40m ./...
+	$(GO) test -timeout 30m -count 1 -run '^TestSoak$$' ./cmd/muster -v -soak.schedules 40
+
+SOAK_SEED ?= 1
+soak: ## 500 seeded schedules of faults, a process killed in each; prints how many records are lost and doubled
+	$(GO) test -timeout 6h -count 1 -run '^TestSoak$$' ./cmd/muster -v -soak.schedules 500 -soak.seed $(SOAK_SEED)
+
+FUZZTIME ?= 10m
+fuzz: ## Each fuzz target of the parsers for FUZZTIME (10m)
+	@GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 test-engines: ## Tests against real engines, downloaded once (needs python3, mvn, unzip, Java 17 and 25)
 	@GO=$(GO) scripts/test-engines.sh

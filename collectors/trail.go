@@ -283,3 +283,7 @@ func subfolders(ctx context.Context, s *source, client *s3.Client, prefix string
 		in.ContinuationToken = page.NextContinuationToken
 	}
 }
+
+func getObject(bucket, key string) *s3.GetObjectInput {
+	return &s3.GetObjectInput{Bucket: &bucket, Key: &key}
+}

@@ -1,0 +1,288 @@
+package collectors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/configservice"
+	"github.com/aws/aws-sdk-go-v2/service/xray"
+
+	"muster/fleet"
+)
+
+// Estimate is what reading one source over a window is likely to take.
+type Estimate struct {
+	Source  string        `json:"source"`
+	Streams int           `json:"streams"`
+	Calls   int64         `json:"calls"`
+	Bytes   int64         `json:"bytes"` // of evidence; 0 where nothing tells
+	Time    time.Duration `json:"-"`
+	Dollars float64       `json:"dollars"`
+	// Quota is the call whose quota binds, and Rate how often it may be made, in
+	// calls a second; 0 where AWS publishes none.
+	Quota  string  `json:"quota"`
+	Rate   float64 `json:"rate"`
+	Basis  string  `json:"basis"`            // what the estimate is made of
+	Advice string  `json:"advice,omitempty"` // when there is a better way
+}
+
+// AWS's list prices in us-east-1, in dollars. FilterLogEvents, LookupEvents and
+// the reads of AWS Config cost nothing.
+const (
+	dollarsPerTrace = 0.50 / 1e6 // retrieved by BatchGetTraces, or scanned; a million a month is free
+	dollarsPerGet   = 0.40 / 1e6 // S3
+	dollarsPerList  = 5.00 / 1e6 // S3
+	unknownRate     = 10         // calls a second assumed where AWS publishes no quota
+	lookupPage      = 50         // events
+	filterPage      = 1 << 20    // bytes; or 10,000 events
+	traceSample     = time.Hour  // of traces that are counted
+	samplePages     = 20         // of them at most
+	day             = 24 * time.Hour
+)
+
+// Estimates tells what reading a window takes, source by source. It looks at what
+// is there by some thirty calls in all and reads nothing. A source that may not be
+// looked at has its denial as basis.
+func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([]Estimate, error) {
+	o = o.withDefaults()
+	wanted, err := o.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if o.AWS.Region == "" {
+		return nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
+	}
+	if o.AWS.Retryer == nil {
+		o.AWS = withRetries(o.AWS)
+	}
+	if o.Account == "" {
+		if o.Account, err = account(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	o.AWS = o.Limiter.limit(o.AWS, o.Account)
+	if w.End.IsZero() {
+		w.End = o.Now()
+	}
+	e := &estimator{newSource(o, "plan", ""), w, share}
+	ways := map[string]func(context.Context) (Estimate, error){
+		SourceXRay: e.traces, SourceLogs: e.logs, SourceCloudTrail: e.lookup, SourceTrail: e.trail,
+		SourceConfig: e.config, SourceVerdicts: e.verdicts,
+	}
+	var all []Estimate
+	for _, name := range wanted {
+		one, err := ways[name](ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			one.Basis = err.Error()
+		}
+		one.Source = name
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+type estimator struct {
+	source
+	window fleet.Window
+	share  float64
+}
+
+// timed fills in how long the calls take at the share of the quota that binds.
+func (e *estimator) timed(one Estimate, action string) Estimate {
+	one.Quota, one.Rate = action, QuotaOf(action, e.region)
+	rate := one.Rate * e.share
+	if rate == 0 {
+		rate = unknownRate
+	}
+	one.Time = time.Duration(float64(one.Calls) / rate * float64(time.Second)).Round(time.Second)
+	return one
+}
+
+// slicesOf is into how many slices a window is cut at least.
+func slicesOf(w fleet.Window, most time.Duration) int64 {
+	return int64(math.Ceil(float64(w.End.Sub(w.Start)) / float64(most)))
+}
+
+// part is the share of what lies evenly in a time that lies in the window.
+func (e *estimator) part(of time.Duration) float64 {
+	return float64(e.window.End.Sub(e.window.Start)) / float64(max(of, time.Minute))
+}
+
+// logs takes a group's bytes to be spread evenly over the time that it keeps.
+func (e *estimator) logs(ctx context.Context) (Estimate, error) {
+	one := Estimate{Basis: "stored bytes of the groups, spread evenly over the time they keep"}
+	client := cloudwatchlogs.NewFromConfig(e.AWS)
+	named := map[string]bool{}
+	for _, g := range e.LogGroups {
+		named[g] = true
+	}
+	in := &cloudwatchlogs.DescribeLogGroupsInput{}
+	if e.LogGroupPrefix != "" {
+		in.LogGroupNamePrefix = &e.LogGroupPrefix
+	}
+	var p pager
+	for {
+		page, err := call(ctx, &e.source, "logs:DescribeLogGroups", client.DescribeLogGroups, in)
+		if err != nil {
+			return one, err
+		}
+		for _, g := range page.LogGroups {
+			if len(named) > 0 && !named[aws.ToString(g.LogGroupName)] {
+				continue
+			}
+			kept := e.window.End.Sub(time.UnixMilli(aws.ToInt64(g.CreationTime)))
+			if days := aws.ToInt32(g.RetentionInDays); days > 0 {
+				kept = min(kept, time.Duration(days)*day)
+			}
+			bytes := int64(float64(aws.ToInt64(g.StoredBytes)) * min(1, e.part(kept)))
+			one.Streams++
+			one.Bytes += bytes
+			one.Calls += max(bytes/filterPage, slicesOf(e.window, logsMostSlice), 1)
+		}
+		more, err := p.next(page.NextToken)
+		if err != nil || !more {
+			one = e.timed(one, "logs:FilterLogEvents")
+			if one.Time > day {
+				one.Advice = "subscribe the groups to Firehose or export them to S3, and import the files"
+			}
+			return one, err
+		}
+		in.NextToken = page.NextToken
+	}
+}
+
+// lookup tells the rate of events by how long the newest page took to happen.
+func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	in := &cloudtrail.LookupEventsInput{EndTime: &e.window.End}
+	page, err := call(ctx, &e.source, "cloudtrail:LookupEvents", cloudtrail.NewFromConfig(e.AWS).LookupEvents, in)
+	if err != nil {
+		return one, err
+	}
+	perSecond := 0.0
+	if n := len(page.Events); n > 1 {
+		took := aws.ToTime(page.Events[0].EventTime).Sub(aws.ToTime(page.Events[n-1].EventTime))
+		perSecond = float64(n) / max(took, time.Second).Seconds()
+	}
+	seconds := e.window.End.Sub(e.window.Start).Seconds()
+	one.Calls = int64(perSecond*seconds/lookupPage) + slicesOf(e.window, lookupMostSlice)
+	one.Basis = fmt.Sprintf("the newest %d management events came at %.1f a second", len(page.Events), perSecond)
+	one = e.timed(one, "cloudtrail:LookupEvents")
+	if canRead := one.Rate * e.share * lookupPage; e.share > 0 && perSecond > canRead {
+		one.Advice = fmt.Sprintf("LookupEvents cannot keep up: it gives %.0f events a second at this share, and %.0f happen; use the trail's bucket (--source trail --trail-bucket NAME)", canRead, perSecond)
+	} else if e.TrailBucket != "" {
+		one.Advice = "the trail's bucket has these events too: leave out --source cloudtrail"
+	}
+	return one, nil
+}
+
+// trail takes every day to be as the first one of the window.
+func (e *estimator) trail(ctx context.Context) (Estimate, error) {
+	streams, err := discoverTrail(ctx, e.Options)
+	if err != nil {
+		return Estimate{}, err
+	}
+	one := Estimate{Streams: len(streams)}
+	days := int64(e.part(day)) + 1
+	files, bytes := int64(0), int64(0)
+	for _, c := range streams {
+		t := c.(*trail)
+		objects, err := t.list(ctx, t.folder+e.window.Start.UTC().Format("2006/01/02/"))
+		if err != nil {
+			return one, err
+		}
+		files += int64(len(objects))
+		for _, f := range objects {
+			bytes += aws.ToInt64(f.Size)
+		}
+	}
+	part := e.part(day)
+	gets := int64(float64(files) * part)
+	lists := int64(len(streams)) * (days + trailDays)
+	one.Calls, one.Bytes = gets+lists, int64(float64(bytes)*part)
+	one.Dollars = float64(gets)*dollarsPerGet + float64(lists)*dollarsPerList
+	one.Basis = fmt.Sprintf("%d files of the window's first day, compressed", files)
+	return e.timed(one, "s3:GetObject"), nil
+}
+
+// traces counts the summaries of the window's last hour.
+func (e *estimator) traces(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	sample := min(traceSample, e.window.End.Sub(e.window.Start))
+	in := &xray.GetTraceSummariesInput{StartTime: aws.Time(e.window.End.Add(-sample)), EndTime: &e.window.End}
+	client := xray.NewFromConfig(e.AWS)
+	var p pager
+	found, pages, whole := 0, 0, false
+	for pages < samplePages && !whole {
+		page, err := call(ctx, &e.source, "xray:GetTraceSummaries", client.GetTraceSummaries, in)
+		if err != nil {
+			return one, err
+		}
+		pages++
+		found += len(page.TraceSummaries)
+		more, err := p.next(page.NextToken)
+		if err != nil {
+			return one, err
+		}
+		whole, in.NextToken = !more, page.NextToken
+	}
+	traces := float64(found) * e.part(sample)
+	one.Calls = int64(math.Ceil(traces/tracesPerCall)) + max(int64(float64(pages)*e.part(sample)), slicesOf(e.window, xraySlice)) + 1
+	one.Dollars = 2 * traces * dollarsPerTrace // scanned, and retrieved
+	one.Basis = fmt.Sprintf("%d traces in the window's last %s", found, sample.Round(time.Minute))
+	if !whole {
+		one.Basis = "at least " + one.Basis
+	}
+	return e.timed(one, "xray:BatchGetTraces"), nil
+}
+
+// config asks how many resources there are.
+func (e *estimator) config(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	c := newChanges(e.Options)
+	resourceTypes := e.ConfigTypes
+	if len(resourceTypes) == 0 {
+		resourceTypes = ConfigTypes()
+	}
+	found := 0
+	for _, kind := range resourceTypes {
+		rs, err := c.resources(ctx, kind, e.window)
+		if _, denied := errors.AsType[*deniedError](err); denied {
+			return one, err
+		}
+		found += len(rs) // of a type that is unknown here there are none
+	}
+	one.Calls = int64(len(resourceTypes)) + int64(found)*slicesOf(e.window, configSpan)
+	one.Basis = fmt.Sprintf("%d resources of %d types, a call for each and week", found, len(resourceTypes))
+	return e.timed(one, "config:GetResourceConfigHistory"), nil
+}
+
+// verdicts counts the rules, and a timeline for each resource with a verdict.
+func (e *estimator) verdicts(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	in := &configservice.DescribeComplianceByConfigRuleInput{}
+	client := configservice.NewFromConfig(e.AWS)
+	page, err := call(ctx, &e.source, "config:DescribeComplianceByConfigRule", client.DescribeComplianceByConfigRule, in)
+	if err != nil {
+		return one, err
+	}
+	bad := int64(0)
+	for _, r := range page.ComplianceByConfigRules {
+		if r.Compliance != nil && r.Compliance.ComplianceContributorCount != nil {
+			bad += int64(r.Compliance.ComplianceContributorCount.CappedCount)
+		}
+	}
+	rules := int64(len(page.ComplianceByConfigRules))
+	one.Calls = 2 + rules + bad*slicesOf(e.window, configSpan)
+	one.Basis = fmt.Sprintf("at least: %d rules, %d resources that violate one", rules, bad)
+	return e.timed(one, "config:GetResourceConfigHistory"), nil
+}
