@@ -4,6 +4,8 @@ package scene
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"muster/fleet"
@@ -59,12 +61,7 @@ func (s *Scene) take(f *fleet.Finding, rec *fleet.Record) {
 	s.Records = append(s.Records, rec)
 	s.place(rec.Account, rec.Region)
 	s.arn(f, rec)
-	for _, p := range s.Principals {
-		if p == rec.Principal {
-			return
-		}
-	}
-	if rec.Principal != "" {
+	if rec.Principal != "" && !slices.Contains(s.Principals, rec.Principal) {
 		s.Principals = append(s.Principals, rec.Principal)
 	}
 }
@@ -123,9 +120,7 @@ func tags(raw []byte) map[string]string {
 	for _, text := range []json.RawMessage{item.Configuration.Tags, item.Tags} {
 		var byKey map[string]string
 		if json.Unmarshal(text, &byKey) == nil {
-			for k, v := range byKey {
-				out[k] = v
-			}
+			maps.Copy(out, byKey)
 			continue
 		}
 		var list []struct{ Key, Value string }

@@ -71,8 +71,7 @@ func TestParseNamesFileLineAndCause(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %s", tt.text, err, tt.want)
 		}
-		var p *Problem
-		if !errors.As(err, &p) {
+		if _, ok := errors.AsType[*Problem](err); !ok {
 			t.Errorf("%q: no Problem", tt.text)
 		}
 	}
@@ -218,8 +217,16 @@ func TestMatchTakesWildcards(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"abc", "abc", true}, {"abc", "abcd", false}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "ac", true},
-		{"a*b*c", "a1b2c", true}, {"a*b*c", "acb", false}, {"ab*ba", "aba", false}, {"*", "x", true}, {"a**c", "abc", true},
+		{"abc", "abc", true},
+		{"abc", "abcd", false},
+		{"a*", "abc", true},
+		{"*c", "abc", true},
+		{"a*c", "ac", true},
+		{"a*b*c", "a1b2c", true},
+		{"a*b*c", "acb", false},
+		{"ab*ba", "aba", false},
+		{"*", "x", true},
+		{"a**c", "abc", true},
 	} {
 		if got := match(tt.pattern, tt.s); got != tt.want {
 			t.Errorf("match(%q, %q) = %v", tt.pattern, tt.s, got)
