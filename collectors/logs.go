@@ -91,7 +91,7 @@ func (l *logs) slice(ctx context.Context, w fleet.Window, out *output) (pages in
 		pages++
 		b := fleet.Batch{Records: make([]fleet.Record, 0, len(page.Events))}
 		for _, e := range page.Events {
-			b.Records = append(b.Records, l.record(&e))
+			b.Records = append(b.Records, l.records(&e)...)
 		}
 		if len(b.Records) > 0 {
 			if err := out.send(b); err != nil {
@@ -115,12 +115,12 @@ func lastMilli(t time.Time) int64 {
 	return ms
 }
 
-func (l *logs) record(e *types.FilteredLogEvent) fleet.Record {
+func (l *logs) records(e *types.FilteredLogEvent) []fleet.Record {
 	line := logEvent{
 		EventID: aws.ToString(e.EventId), Group: l.group, Stream: aws.ToString(e.LogStreamName),
 		Timestamp: aws.ToInt64(e.Timestamp), Message: aws.ToString(e.Message),
 	}
-	return line.record(l.origin)
+	return line.records(l.origin)
 }
 
 // groups lists the log groups to read.

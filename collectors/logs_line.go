@@ -253,7 +253,7 @@ func parseSubscription(doc []byte, o origin) ([]fleet.Record, error) {
 			account: firstOf(l.Extracted["@aws.account"], d.Owner, o.account),
 			region:  firstOf(l.Extracted["@aws.region"], o.region),
 		}
-		rs = append(rs, e.record(from))
+		rs = append(rs, e.records(from)...)
 	}
 	return rs, nil
 }

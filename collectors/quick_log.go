@@ -27,7 +27,7 @@ type logScan struct {
 func (l *logScan) read(doc []byte) (length int, ok bool) {
 	l.begin(doc)
 	l.event, l.message, l.stamped = logEvent{}, nil, false
-	if !l.object(l.member) || l.message == nil || !l.stamped {
+	if !l.object(l.member) || l.message == nil || !l.stamped || carries(l.message) {
 		return 0, false
 	}
 	return l.pos, true

@@ -105,7 +105,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 		if err := json.Unmarshal(doc, &e); err != nil {
 			return nil, fmt.Errorf("read log event: %w", err)
 		}
-		return []fleet.Record{e.record(o)}, nil
+		return e.records(o), nil
 	case shapeSubscription:
 		return parseSubscription(doc, o)
 	case shapeLambdaLogs:

@@ -1,0 +1,51 @@
+package collectors
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"muster/fleet"
+)
+
+// records are what a line is evidence of. Log groups also receive what other
+// services record: a trail can deliver to one, and so can a rule of EventBridge.
+// Those are the API calls and changes that they would be from anywhere else, with
+// the same ids; what only looks like one stays a line.
+func (e *logEvent) records(o origin) []fleet.Record {
+	message := []byte(e.Message)
+	if !carries(message) || !json.Valid(message) {
+		return []fleet.Record{e.record(o)}
+	}
+	var d struct {
+		ID     string          `json:"eventID"`
+		Source string          `json:"eventSource"`
+		Name   string          `json:"eventName"`
+		Type   string          `json:"detail-type"`
+		Detail json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(message, &d) != nil {
+		return []fleet.Record{e.record(o)}
+	}
+	switch {
+	case d.ID != "" && d.Source != "" && d.Name != "":
+		return []fleet.Record{parseTrailEvent(message, o)}
+	case d.Type != "" && len(d.Detail) > 0:
+		if rs, err := parseEventBridge(message, o); err == nil && rs[0].Attributes[fleet.AttrUnreadable] == "" {
+			return rs
+		}
+	}
+	return []fleet.Record{e.record(o)}
+}
+
+// Members by which a CloudTrail record and an event of EventBridge are told from
+// the fleet's own lines, before anything is parsed.
+var (
+	trailMember  = []byte(`"eventVersion"`)
+	bridgeMember = []byte(`"detail-type"`)
+)
+
+// carries reports whether a line may be evidence of another kind.
+func carries(message []byte) bool {
+	return len(message) > 0 && message[0] == '{' &&
+		(bytes.Contains(message, trailMember) || bytes.Contains(message, bridgeMember))
+}
