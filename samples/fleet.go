@@ -71,14 +71,14 @@ func (f *Fleet) abandon(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.o.Truth.Label(truth.Label{
-			Kind: truth.LabelFault, Name: string(faults.RegisteredWithoutTraffic), Subject: pricing,
+		f.faulty(truth.Label{
+			Name: string(faults.RegisteredWithoutTraffic), Subject: pricing,
 			Services: []string{pricing}, Requests: []string{request},
 		})
 	}
 	if on.On(faults.ServiceWithoutLogs) {
-		f.o.Truth.Label(truth.Label{
-			Kind: truth.LabelFault, Name: string(faults.ServiceWithoutLogs), Subject: Fraud, Services: []string{Fraud},
+		f.faulty(truth.Label{
+			Name: string(faults.ServiceWithoutLogs), Subject: Fraud, Services: []string{Fraud},
 		})
 	}
 	return nil

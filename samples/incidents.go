@@ -98,11 +98,11 @@ func AllIncidents() []IncidentInfo {
 		},
 		{
 			RoleChain, "a user takes the role of the deployment, and with it the role of payments",
-			"AssumeRole by a user, AssumeRole by its session, Scan by the session of that one", "", (*Fleet).chainRoles,
+			"AssumeRole by a user, AssumeRole by its session, Scan by the session of that one", "role-chain", (*Fleet).chainRoles,
 		},
 		{
 			ManualChange, "somebody changes a queue by hand that the deployment manages",
-			"SetQueueAttributes by a user with a browser, and a change of the queue", "", (*Fleet).changeByHand,
+			"SetQueueAttributes by a user with a browser, and a change of the queue", "manual-change", (*Fleet).changeByHand,
 		},
 	}
 }
@@ -162,10 +162,16 @@ func (f *Fleet) happened(i IncidentInfo, l truth.Label) {
 	if i.Policy == "" {
 		return
 	}
-	f.o.Truth.Expect(i.Policy, truth.Expected{
-		Resources: l.Resources, Requests: l.Requests, Anywhere: len(l.Resources)+len(l.Requests) == 0,
-	})
+	place := truth.Expected{Resources: l.Resources, Requests: l.Requests, Anywhere: len(l.Resources)+len(l.Requests) == 0}
+	f.o.Truth.Expect(i.Policy, place)
+	if slices.Contains(f.o.Incidents, RuleViolated) && slices.Contains(ruled, i.Incident) {
+		f.o.Truth.Expect("config-rule-violated", place)
+	}
 }
+
+// ruled are the incidents against which Config has a rule, once RuleViolated,
+// which is the first of all, has put it up.
+var ruled = []Incident{RuleViolated, SecurityGroupOpen}
 
 // signInAsRoot is root's, from an address that nobody knows.
 func (f *Fleet) signInAsRoot(ctx context.Context) (truth.Label, error) {

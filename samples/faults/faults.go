@@ -75,83 +75,86 @@ var all = []Info{
 	{
 		Fault: CompensatedTwice, Does: "orders gives the stock of a refused order back twice",
 		Evidence: "two calls DELETE /reservations of one order, and two lines \"reservation released\"",
-		First:    4, Every: 40, Policies: []Policy{{ID: "payment-compensated", Journey: true}},
+		First:    4, Every: 40, Policies: []Policy{{ID: "payment-compensated", Journey: true}, {ID: "compensated-twice", Journey: true}},
 	},
 	{
 		Fault: LostSagaStep, Does: "the step \"ship\" of an order's saga is never run, and nobody notices",
 		Evidence: "the line \"saga started\" of an order without \"saga completed\" or \"saga failed\"; payments was called, shipping was not",
-		First:    5, Every: 40,
+		First:    5, Every: 40, Policies: []Policy{{ID: "saga-unfinished", Journey: true}},
 	},
 	{
 		Fault: RetryStorm, Does: "inventory is out of order for a moment, and orders asks again at once, six times",
 		Evidence: "six calls POST /reservations under one subsegment, five of them with status 503",
-		First:    6, Every: 40,
+		First:    6, Every: 40, Policies: []Policy{{ID: "retry-storm"}},
 	},
 	{
 		Fault: DependencyCycle, Does: "inventory asks orders back while orders waits for it",
 		Evidence: "orders below inventory below orders in one trace",
-		First:    7, Every: 20,
+		First:    7, Every: 20, Policies: []Policy{{ID: "dependency-cycle"}},
 	},
 	{
 		Fault: SharedTable, Does: "inventory reads the table of orders",
 		Evidence: "DynamoDB calls on the table orders by the roles of two services",
-		First:    8, Every: 20,
+		First:    8, Every: 20, Policies: []Policy{{ID: "shared-data-store"}},
 	},
 	{
 		Fault: GatewayBypass, Does: "a client reads its order from the orders service itself",
 		Evidence: "a trace that begins at orders",
-		First:    3, Every: 20,
+		First:    3, Every: 20, Policies: []Policy{{ID: "gateway-bypass"}},
 	},
 	{
 		Fault: DroppedTraceHeader, Does: "orders calls shipping without the trace header",
 		Evidence: "a trace that begins at shipping, in the journey of another one",
-		First:    7, Every: 20,
+		First:    7, Every: 20, Policies: []Policy{{ID: "broken-propagation", Journey: true}},
 	},
 	{
 		Fault: ServiceWithoutLogs, Does: "the service fraud writes no log lines",
-		Evidence: "spans of fraud, and neither a log group nor a line of it",
+		Evidence: "spans of fraud, and neither a log group nor a line of it", Policies: []Policy{{ID: "service-without-logs"}},
 	},
 	{
 		Fault: LowCacheHitRatio, Does: "the cache of inventory forgets everything at once",
 		Evidence: "the annotation cache of inventory's spans says miss each time, with a Query to DynamoDB",
+		Policies: []Policy{{ID: "cache-hit-ratio-low"}},
 	},
 	{
 		Fault: StaleRead, Does: "the read model of an order stays at its first event",
 		Evidence: "the line \"order found\" shows a lower sequence than the order's events have",
-		First:    0, Every: 20,
+		First:    0, Every: 20, Policies: []Policy{{ID: "stale-read"}},
 	},
 	{
 		Fault: PoisonMessage, Does: "a message cannot be read, and is tried until the queue gives it up",
 		Evidence: "three lines \"message failed\" with one message id on three traces, and the message in the dead-letter queue",
-		First:    0, Every: 40,
+		First:    0, Every: 40, Policies: []Policy{{ID: "poison-message"}},
 	},
 	{
 		Fault: EventGap, Does: "an event of an order is numbered and then lost",
 		Evidence: "lines \"event appended\" of one aggregate whose sequence jumps over a number",
-		First:    6, Every: 20,
+		First:    6, Every: 20, Policies: []Policy{{ID: "event-gap", Journey: true}},
 	},
 	{
 		Fault: OversizedPayload, Does: "an order carries a note of 100 KB from hop to hop",
 		Evidence: "http.response.content_length of the spans, and bytes in the line \"order stored\"",
-		First:    8, Every: 20,
+		First:    8, Every: 20, Policies: []Policy{{ID: "oversized-payload", Journey: true}},
 	},
 	{
 		Fault: ErrorInside200, Does: "orders answers a read that failed with status 200",
 		Evidence: "a span with status 200 and a line of level ERROR under it",
-		First:    6, Every: 20,
+		First:    6, Every: 20, Policies: []Policy{{ID: "error-inside-200"}},
 	},
 	{
 		Fault: MissingTimeout, Does: "fraud hangs, and payments waits for it without a time-out",
 		Evidence: "the span of the call to fraud takes 2 s where others are cut at 800 ms",
-		First:    0, Every: 40, Policies: []Policy{{ID: "slow-dependency"}},
+		First:    0, Every: 40, Policies: []Policy{{ID: "slow-dependency"}, {ID: "missing-timeout"}},
 	},
 	{
 		Fault: RegisteredWithoutTraffic, Does: "the service pricing is registered in Cloud Map and nobody calls it",
 		Evidence: "RegisterInstance of it in the trail, and no span",
+		Policies: []Policy{{ID: "registered-without-traffic"}},
 	},
 	{
 		Fault: BadDeployment, Does: "a deployment of shipping fails every order until it is rolled back",
 		Evidence: "UpdateService in the trail, then spans of the new version with status 500, then UpdateService again",
+		Policies: []Policy{{ID: "deployment-followed-by-errors"}},
 	},
 }
 

@@ -260,6 +260,7 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 	}
 	if f.at-began >= slow && f.trace != "" {
 		f.w.truth.small.Allow("slow-dependency", f.trace)
+		f.w.truth.small.Allow("missing-timeout", f.trace)
 	}
 	return a
 }

@@ -38,8 +38,8 @@ var incidentKinds = []incident{
 	{"bucket-public", "bucket-public", (*Week).opensBucket},
 	{"admin-policy-attached", "admin-policy-attached", (*Week).makesAdmin},
 	{"kms-key-deletion", "kms-key-deletion", (*Week).deletesKey},
-	{"role-chain", "", (*Week).chainsRoles},
-	{"manual-change", "", (*Week).changesByHand},
+	{"role-chain", "role-chain", (*Week).chainsRoles},
+	{"manual-change", "manual-change", (*Week).changesByHand},
 	{string(samples.RuleViolated), "security-group-open", (*Week).violatesRule},
 }
 
