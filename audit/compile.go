@@ -89,7 +89,7 @@ func (c *compiler) facts(p *Policy) {
 		p.Absence = append(p.Absence, s.value)
 	}
 	p.Concern = c.doc.Concern.value
-	p.Controls, p.References = texted(c.doc.Controls), texted(c.doc.Refs)
+	p.Controls, p.References, p.Tags = texted(c.doc.Controls), texted(c.doc.Refs), texted(c.doc.Tags)
 	c.wait(p)
 	c.selection(p)
 }

@@ -84,6 +84,12 @@ func trailFiles(t *testing.T, dir string) map[string][]fleet.Record {
 	return out
 }
 
+// written are the shipped policies that are written in CEL.
+func written(t testing.TB) []Policy {
+	t.Helper()
+	return slices.DeleteFunc(catalogue(t), func(p Policy) bool { return p.Language != CEL })
+}
+
 func catalogue(t testing.TB) []Policy {
 	t.Helper()
 	ps, err := Load(Shipped())
@@ -108,7 +114,7 @@ func found(t *testing.T, ps []Policy, rs []fleet.Record) map[string]int {
 }
 
 func TestRecordedAttacksAreFoundAndNothingElse(t *testing.T) {
-	ps := catalogue(t)
+	ps := written(t)
 	want := map[string]map[string]int{
 		"aws.exfiltration.ec2-security-group-open-port-22-ingress.json": {"security-group-open": 1},
 		"aws.initial-access.console-login-without-mfa.json":             {"console-login-without-mfa": 1},
@@ -140,7 +146,7 @@ func TestARecordedAttackedAccount(t *testing.T) {
 	if len(all) != 1448 {
 		t.Errorf("%d events, want 1448", len(all))
 	}
-	if diff := cmp.Diff(map[string]int{"trail-stopped": 1}, found(t, catalogue(t), all)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"trail-stopped": 1}, found(t, written(t), all)); diff != "" {
 		t.Error(diff)
 	}
 }

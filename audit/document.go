@@ -23,6 +23,7 @@ type policyDocument struct {
 	Remedy    text       `yaml:"remedy"`
 	Concern   text       `yaml:"concern"`
 	Controls  []text     `yaml:"controls"`
+	Tags      []text     `yaml:"tags"`
 	Refs      []text     `yaml:"references"`
 	On        text       `yaml:"on"`
 	Absence   []text     `yaml:"absence"`

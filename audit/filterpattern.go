@@ -31,14 +31,17 @@ var patternKeys = []string{"pattern", "filterPattern"}
 // patternDocument is a pattern in a file. All but the pattern may be missing.
 // The last lines are what AWS and the CIS benchmark's lists have beside it.
 type patternDocument struct {
-	ID         text   `yaml:"id"`
-	Title      text   `yaml:"title"`
-	Severity   text   `yaml:"severity"` // default: medium
-	Rationale  text   `yaml:"rationale"`
-	Remedy     text   `yaml:"remedy"`
-	Tags       []text `yaml:"tags"`
-	References []text `yaml:"references"`
-	Pattern    text   `yaml:"pattern"`
+	ID         text       `yaml:"id"`
+	Title      text       `yaml:"title"`
+	Severity   text       `yaml:"severity"` // default: medium
+	Rationale  text       `yaml:"rationale"`
+	Remedy     text       `yaml:"remedy"`
+	Tags       []text     `yaml:"tags"`
+	References []text     `yaml:"references"`
+	Concern    text       `yaml:"concern"`
+	Controls   []text     `yaml:"controls"`
+	Tests      []testCase `yaml:"tests"`
+	Pattern    text       `yaml:"pattern"`
 
 	line int
 
@@ -196,12 +199,8 @@ func (d *patternDocument) policy(file, fallback string) (loaded, error) {
 		p.Title = "CIS AWS Foundations 1.5, control " + d.CIS.value
 	}
 	p.Title = cmp.Or(p.Title, "An event matches the filter pattern "+fallback)
-	for _, t := range d.Tags {
-		p.Tags = append(p.Tags, t.value)
-	}
-	for _, t := range d.References {
-		p.References = append(p.References, t.value)
-	}
+	p.Tags, p.References, p.Controls = texted(d.Tags), texted(d.References), texted(d.Controls)
+	p.Concern, p.cases = d.Concern.value, d.Tests
 	problem := func(line int, remedy, format string, args ...any) (loaded, error) {
 		return loaded{}, &LoadError{File: file, Line: line, Policy: p.ID, Problem: fmt.Sprintf(format, args...), Remedy: remedy}
 	}

@@ -67,7 +67,7 @@ func TestOnePolicyForEachIncident(t *testing.T) {
 	scan := call("scan", at(3), "Scan")
 	scan.Principal, scan.Attributes[fleet.AttrSourceIP] = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", "198.51.100.23"
 
-	got := found(t, catalogue(t), []fleet.Record{root, group, scan})
+	got := found(t, written(t), []fleet.Record{root, group, scan})
 	if diff := cmp.Diff(map[string]int{"root-console-login": 1, "security-group-open": 1, "role-used-outside-fleet": 1}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -108,6 +108,7 @@ func healthy(requests int) []fleet.Record {
 		l := line(trace+"/line", trace, at(from+0.05), "payment taken")
 		l.Service = "payments"
 		put := call(trace+"/put", at(from+0.02), "PutItem")
+		put.Raw = []byte("{}")
 		put.Principal, put.Keys = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", keys
 		put.Attributes[fleet.AttrSourceIP] = "10.0.1.12"
 		out = append(out, l, put)
@@ -117,6 +118,7 @@ func healthy(requests int) []fleet.Record {
 			{"arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", "10.0.1.12", "ReceiveMessage"},
 		} {
 			c := call(fmt.Sprint(trace, "/call", n), at(from), who[2])
+			c.Raw = []byte("{}")
 			c.Principal, c.Attributes[fleet.AttrSourceIP] = who[0], who[1]
 			out = append(out, c)
 		}

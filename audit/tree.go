@@ -151,7 +151,7 @@ func (t *tree) breaks(calls []*dependency) []*gap {
 	var out []*gap
 	for _, r := range roots {
 		from := t.unanswered(r, calls)
-		if from == nil {
+		if from == nil && r.Service != roots[0].Service { // that is where clients ask
 			from = t.waits(r, begins)
 		}
 		if from != nil {
@@ -174,12 +174,13 @@ func (t *tree) unanswered(r *record, calls []*dependency) *record {
 }
 
 // waits is the shortest span of another trace and service that lasted for as
-// long as a request, and that did nothing else meanwhile; nil for none. A client
-// that sends two requests at once begins both at one service.
+// long as a request, and that did nothing else meanwhile; nil for none. A call of
+// an AWS API asks no service, and a client that sends two requests at once begins
+// both at one service.
 func (t *tree) waits(r *record, begins map[string]string) *record {
 	var best *record
 	for _, s := range t.spans {
-		if s.TraceID == r.TraceID || s.Service == r.Service || begins[s.TraceID] == r.Service ||
+		if s.TraceID == r.TraceID || s.Service == r.Service || depends(s) || begins[s.TraceID] == r.Service ||
 			s.Time.After(r.Time) || s.src.End().Before(r.src.End()) {
 			continue
 		}

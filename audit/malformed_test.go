@@ -1,0 +1,96 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestMalformedPoliciesSayWhereAndWhy breaks shipped policies in a hundred ways:
+// each gives errors with file, line and cause, and none a panic.
+func TestMalformedPoliciesSayWhereAndWhy(t *testing.T) {
+	const broken = 100
+	random := rand.New(rand.NewPCG(7, 7))
+	files, err := fs.Glob(Shipped(), "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways := []func(string) string{
+		func(s string) string { return strings.Replace(s, "\nseverity:", "\nseverety:", 1) },
+		func(s string) string { return strings.Replace(s, "severity: ", "severity: very ", 1) },
+		func(s string) string { return strings.Replace(s, "\non: ", "\non: x", 1) },
+		func(s string) string { return strings.Replace(s, "\nid: ", "\nid: A B", 1) + "id: A B\n" },
+		func(s string) string { return strings.Replace(s, "\nmessage: ", "\nmessage: \"{it\"\n# ", 1) },
+		func(s string) string { return strings.Replace(s, "\nwhen: ", "\nwhen: (r.tyme + \n# ", 1) },
+		func(s string) string { return strings.Replace(s, "\nwhen: ", "\nwhen: \"'text'\"\n# ", 1) },
+		func(s string) string { return strings.Replace(s, "\ntitle: ", "\ntitle: [", 1) },
+		func(s string) string { return strings.Replace(s, "\ntests:", "\n\ttests:", 1) },
+		func(s string) string { return strings.Replace(s, "finds: ", "finds: many", 1) },
+		func(s string) string { return s + "\nabsence: [nowhere]\nwait: soon\n" },
+		func(s string) string { return s[:len(s)/3] + "\x00" + s[len(s)/3:] },
+		func(s string) string { return s + "when: {a: b}\nwhen: again\n" },
+	}
+	for n := range broken {
+		name := files[random.IntN(len(files))]
+		raw, err := fs.ReadFile(Shipped(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The first line has no line break before it that the ways could find.
+		text := ways[n%len(ways)]("\n" + string(raw))
+		t.Run(fmt.Sprintf("%d %s", n, name), func(t *testing.T) {
+			_, err := Load(fstest.MapFS{name: {Data: []byte(text)}})
+			if err == nil {
+				if strings.TrimSpace(text) == strings.TrimSpace(string(raw)) {
+					t.Skip("this policy has nothing that this way could break")
+				}
+				t.Fatalf("no error for:\n%s", text)
+			}
+			for _, e := range unjoined(err) {
+				l, ok := errors.AsType[*LoadError](e)
+				if !ok || l.File != name || l.Problem == "" {
+					t.Errorf("%v: says not where and why", e)
+				} else if l.Line == 0 && !strings.Contains(text, "\x00") {
+					t.Errorf("%v: says not on which line", e)
+				}
+			}
+		})
+	}
+}
+
+func unjoined(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range many.Unwrap() {
+		out = append(out, unjoined(e)...)
+	}
+	return out
+}
+
+// TestACostlyConditionIsEnded counts all triples of a large story's records.
+func TestACostlyConditionIsEnded(t *testing.T) {
+	p := load(t, `on: trace
+when: t.records.filter(a, t.records.exists(b, t.records.exists(c, a.id + b.id == c.id + "x"))).size() > 1
+evidence: t.records.map(r, r.id)
+`)
+	result := judge(t, p, Input{Reader: &memory{records: healthy(1)}})
+	for n := range 12 {
+		m := &memory{}
+		for i := range 1 << n {
+			m.records = append(m.records, line(fmt.Sprintf("%05d", i), "t", at(float64(i)), "x"))
+		}
+		if result = judge(t, p, Input{Reader: m}); len(result.Run.NotJudged) > 0 {
+			break
+		}
+	}
+	if why := result.Run.NotJudged["p"]; !strings.Contains(why, "cost limit exceeded") {
+		t.Errorf("not judged: %q, want the cost limit", why)
+	}
+}
