@@ -37,8 +37,23 @@ type service struct {
 	CallIDs     []string  `cel:"call_ids" doc:"of the latest calls to it"`
 	FaultIDs    []string  `cel:"fault_ids" doc:"of the latest requests that failed by its own fault"`
 	First       time.Time `cel:"first" doc:"when it was first seen"`
+	Hours       []*hour   `cel:"hours" doc:"the same by hours of the clock: what was wrong for an hour is not seen in a day's sums"`
 
 	durations histogram
+}
+
+// hour is a service in one hour of the clock.
+type hour struct {
+	Service     string    `cel:"service" doc:"its name"`
+	Start       time.Time `cel:"start" doc:"when the hour began"`
+	Spans       int64     `cel:"spans" doc:"the number of its spans"`
+	Lines       int64     `cel:"lines" doc:"the number of its log lines"`
+	Requests    int64     `cel:"requests" doc:"what it was asked"`
+	Faults      int64     `cel:"faults" doc:"the requests that failed by its own fault"`
+	CacheHits   int64     `cel:"cache_hits" doc:"spans with the annotation cache: hit"`
+	CacheMisses int64     `cel:"cache_misses" doc:"spans with the annotation cache: miss"`
+	IDs         []string  `cel:"ids" doc:"of its first spans"`
+	MissIDs     []string  `cel:"miss_ids" doc:"of the latest spans with a miss"`
 }
 
 // edge is the calls of one service to another.

@@ -12,7 +12,7 @@ import (
 func objects() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[record](), reflect.TypeFor[story](), reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
-		reflect.TypeFor[fan](), reflect.TypeFor[gap](), reflect.TypeFor[fleetView](), reflect.TypeFor[service](),
+		reflect.TypeFor[fan](), reflect.TypeFor[gap](), reflect.TypeFor[fleetView](), reflect.TypeFor[service](), reflect.TypeFor[hour](),
 		reflect.TypeFor[edge](), reflect.TypeFor[use](), reflect.TypeFor[change](), reflect.TypeFor[traffic](),
 		reflect.TypeFor[session](), reflect.TypeFor[firstCall](),
 	}

@@ -109,6 +109,16 @@ func (s *survey) service(name string, at time.Time) *service {
 	return v
 }
 
+// hour is the hour of a time. They are few: a window is a day, or a week.
+func (v *service) hour(t time.Time) *hour {
+	start := t.Truncate(time.Hour)
+	i, found := slices.BinarySearchFunc(v.Hours, start, func(h *hour, t time.Time) int { return h.Start.Compare(t) })
+	if !found {
+		v.Hours = slices.Insert(v.Hours, i, &hour{Service: v.Name, Start: start})
+	}
+	return v.Hours[i]
+}
+
 // record takes a record of the window.
 func (s *survey) record(r *fleet.Record) {
 	if s.view.Start.IsZero() || r.Time.Before(s.view.Start) {
@@ -121,6 +131,7 @@ func (s *survey) record(r *fleet.Record) {
 	case fleet.KindLog:
 		if v := s.service(r.Service, r.Time); r.Service != "" && v != nil {
 			v.Lines++
+			v.hour(r.Time).Lines++
 			s.first(&v.LineIDs, r)
 		}
 	case fleet.KindSpan, fleet.KindChange, fleet.KindVerdict: // stories have the spans
@@ -161,21 +172,29 @@ func (s *survey) span(v, parent *record, explained bool) {
 	}
 	w.Spans++
 	s.first(&w.IDs, v.src)
+	h := w.hour(v.Time)
+	h.Spans++
+	s.first(&h.IDs, v.src)
 	switch v.attr("annotation.cache") {
 	case "hit":
 		w.CacheHits++
+		h.CacheHits++
 	case "miss":
 		w.CacheMisses++
 		s.latest(&w.MissIDs, v.src)
+		h.CacheMisses++
+		s.latest(&h.MissIDs, v.src)
 	}
 	if parent != nil && parent.Service == v.Service || parent == nil && v.ParentID != "" && v.attr(fleet.AttrSpanType) != "segment" {
 		return // a part of a request
 	}
 	w.Requests++
+	h.Requests++
 	w.durations.add(v.Seconds)
 	switch v.Error {
 	case "fault":
 		w.Faults++
+		h.Faults++
 		s.latest(&w.FaultIDs, v.src)
 	case "throttle":
 		w.Throttles++

@@ -57,8 +57,32 @@ func (a *app) policiesCommand() *cobra.Command {
 				return a.testPolicies(ps)
 			},
 		},
+		&cobra.Command{
+			Use: "schema", Short: "Say what the expressions of a policy can name", Args: cobra.NoArgs,
+			Example: "  muster policies schema",
+			RunE:    func(*cobra.Command, []string) error { return a.showSchema() },
+		},
 	)
 	return cmd
+}
+
+// showSchema prints the variables by subject, and the fields of their types.
+func (a *app) showSchema() error {
+	variables, objects := audit.Schema()
+	t := newTable([]string{"ON", "VARIABLE", "TYPE"})
+	for _, v := range variables {
+		t.add([]string{string(v.On), v.Name, v.Type})
+	}
+	if err := t.print(a.stdout, a.width()); err != nil {
+		return err
+	}
+	for _, o := range objects {
+		fmt.Fprintf(a.stdout, "\n%s\n", o.Name)
+		for _, f := range o.Fields {
+			fmt.Fprintf(a.stdout, "  %-16s %-20s %s\n", f.Name, f.Type, f.Doc)
+		}
+	}
+	return nil
 }
 
 func (a *app) testPolicies(ps []audit.Policy) error {
@@ -96,6 +120,8 @@ func (a *app) showPolicy(ps []audit.Policy, name string) error {
 		{"license", p.License},
 		{"tags", strings.Join(p.Tags, ", ")},
 		{"references", strings.Join(p.References, " ")},
+		{"concern", p.Concern},
+		{"controls", strings.Join(p.Controls, ", ")},
 		{"rationale", p.Rationale},
 		{"remedy", p.Remedy},
 		{"not judged", p.Unjudged()},
