@@ -58,9 +58,13 @@ func (w *Week) planIncidents() {
 				l.Kind, l.Name, l.Time = truth.LabelIncident, kind.name, clock(at)
 				w.truth.small.Label(l)
 				if kind.policy != "" {
-					w.truth.small.Expect(kind.policy, truth.Expected{
+					place := truth.Expected{
 						Requests: l.Requests, Resources: l.Resources, Anywhere: len(l.Requests) == 0,
-					})
+					}
+					w.truth.small.Expect(kind.policy, place)
+					if kind.name == string(samples.RuleViolated) {
+						w.truth.small.Expect("config-rule-violated", place)
+					}
 				}
 				if !slices.Contains(w.incidents, kind.name) {
 					w.incidents = append(w.incidents, kind.name)
