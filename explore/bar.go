@@ -10,33 +10,14 @@ import (
 // bar draws a record in time on w cells that stand for from to to. A span is a
 // line with ends to half a cell, never shorter than that; anything else is its
 // sign at the moment, or an arrow at the edge when that is out of sight.
-func bar(r *fleet.Record, moment, from, to time.Time, w int) line {
+func bar(n *node, from, to time.Time, w int) line {
 	if w <= 0 {
 		return nil
 	}
-	if r.Kind != fleet.KindSpan {
-		return point(r, moment, from, to, w)
+	if n.rec.Kind != fleet.KindSpan {
+		return point(n.rec, n.moment(), from, to, w)
 	}
-	how := service
-	if r.Error != "" {
-		how = bad
-	}
-	full := "━"
-	a, b := halves(r.Time, from, to, w), halves(r.End(), from, to, w)
-	if r.Attributes[fleet.AttrInProgress] == "true" {
-		full, b = "┅", 2*w
-	}
-	a = min(a, 2*w-1)
-	b = max(b, a+1)
-	var s strings.Builder
-	if a%2 == 1 {
-		s.WriteString("╺")
-	}
-	s.WriteString(strings.Repeat(full, max(b/2-(a+1)/2, 0)))
-	if b%2 == 1 && b/2 >= (a+1)/2 {
-		s.WriteString("╸")
-	}
-	return line{own(plain, blanks(a/2)), own(how, s.String())}.fit(w)
+	return spanBar(n, from, to, w)
 }
 
 // halves is a moment in half cells from the left edge, within 0 and 2*w.

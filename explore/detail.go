@@ -100,6 +100,7 @@ func (s *sheet) what(n *node) {
 	if r.Kind == fleet.KindSpan {
 		s.field("took", plain, took(r.Duration))
 	}
+	s.pathField(n)
 	s.field("service", service, r.Service)
 	s.field("id", plain, r.ID)
 	if r.Revision > 0 {

@@ -27,6 +27,7 @@ type dossier struct {
 	folded map[string]bool
 	hidden map[fleet.Kind]bool
 	look   string // what was searched for
+	step   int    // the part of the critical path that was gone to last
 	rows   []row
 	at     scroll
 	detail pane
@@ -39,7 +40,7 @@ type dossier struct {
 type dossierKeys struct {
 	open, fold, unfold, foldAll, unfoldAll, look, again key.Binding
 	kinds, before, after, journey, request              key.Binding
-	copyID, copyTrace                                   key.Binding
+	copyID, copyTrace, along, back                      key.Binding
 }
 
 func newDossier(e *env, id, record string) *dossier {
@@ -61,6 +62,8 @@ func newDossier(e *env, id, record string) *dossier {
 			request:   bind("R", "request", "R"),
 			copyID:    bind("y", "copy id", "y"),
 			copyTrace: bind("Y", "copy trace id", "Y"),
+			along:     bind("c C", "critical path", "c"),
+			back:      bind("", "", "C"),
 		},
 	}
 }
@@ -69,7 +72,7 @@ func (d *dossier) keys() []group {
 	k := d.keymap
 	return []group{
 		{"dossier", []key.Binding{
-			k.open, k.fold, k.kinds, k.look, k.before, k.journey, k.request, k.copyID, k.again,
+			k.open, k.fold, k.along, k.kinds, k.look, k.before, k.journey, k.request, k.copyID, k.again,
 			k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
 		}},
 		d.env.move.group(),

@@ -42,6 +42,10 @@ func (d *dossier) act(msg tea.KeyPressMsg) tea.Cmd {
 		}})
 	case key.Matches(msg, k.again):
 		return d.search()
+	case key.Matches(msg, k.along):
+		return d.along(1)
+	case key.Matches(msg, k.back):
+		return d.along(-1)
 	default:
 		return d.leave(msg)
 	}

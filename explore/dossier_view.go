@@ -97,8 +97,8 @@ func (d *dossier) rowSheet(r *row, w int) []line {
 	return []line{foreign(strong, " "+r.node.heading).line()}
 }
 
-// dossierHead is what is above the waterfall: which trace, how it went, how it
-// was joined, and what there is.
+// dossierHead is what is above the waterfall: which trace, how it went, what it
+// waited for, how it was joined, and what there is.
 func dossierHead(d *dossier, w int) []line {
 	if d.trace == nil {
 		return nil
@@ -108,6 +108,7 @@ func dossierHead(d *dossier, w int) []line {
 	out := []line{
 		headName(t, root, d.isJourney()).spread(headResult(t, root, d.trees), w),
 		headJourney(t, d.isJourney(), w),
+		headPath(d.trees, w),
 		headJoins(t, d.trees.from, w),
 		append(line{own(faint, " evidence ")}, headKinds(t.Records, d.hidden)...),
 	}

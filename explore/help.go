@@ -57,6 +57,7 @@ func signLines() []line {
 		{"≈", "joined by inference, not proven"},
 		{"‹ ›", "outside the time of the bars"},
 		{"┅", "a span that has not finished"},
+		{"▄ ─", "the end waited for it, or not"},
 	} {
 		out = append(out, line{own(plain, "   "), own(plain, fit(s[0], 4)), own(plain, s[1])})
 	}

@@ -19,8 +19,9 @@ const (
 	logKind
 	callKind
 	changeKind
-	chosen // the line under the cursor
-	roles  // how many there are
+	critical // what the end of a request waited for
+	chosen   // the line under the cursor
+	roles    // how many there are
 )
 
 // piece is cleaned text in one role.

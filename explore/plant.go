@@ -31,6 +31,10 @@ type node struct {
 	// ends[i] is the latest end of kids[:i+1], so that the search for the span
 	// that holds a moment can stop early.
 	ends []time.Time
+	// Of spans: how long it ran while no child did, and what of that the end of
+	// the request waited for, in parts that are in the order of time.
+	self, waited time.Duration
+	parts        []stretch
 }
 
 // forest is a dossier laid out: spans as trees, and everything else under the
@@ -41,6 +45,10 @@ type forest struct {
 	// records when there is no span.
 	from, to time.Time
 	traces   int
+	path     []stretch     // what the end of each request waited for, from its start
+	longest  []*node       // the spans that were waited for longest, that first
+	waited   time.Duration // all of the path
+	apart    int           // spans of which nobody knows whether they were waited for
 }
 
 type spanKey struct{ trace, span string }
@@ -69,6 +77,7 @@ func plant(t *fleet.Trace) *forest {
 	f := &forest{roots: p.headings(t)}
 	f.from, f.to = extent(t.Records)
 	f.traces = len(p.order)
+	f.follow(t.Records, nodes)
 	return f
 }
 

@@ -18,8 +18,8 @@ func TestPrintWritesTheScreensToAPipe(t *testing.T) {
 	}{
 		{"list", "", 0, 44, []string{"TIME UTC", "11-24 11:59:56", "ord-0900"}},
 		{"wide list", "", 160, 44, []string{"1-67432b5e-9f3a41d7c05be0a1862f44d1", "ord-7f3a-1042"}},
-		{"dossier", refusedTrace, 100, 26, []string{"✗ fault", "outside every span", "request, exact"}},
-		{"journey", "ord-7f3a-1042", 80, 32, []string{"trace 1-67432b5e", "trace 1-67432b5f"}},
+		{"dossier", refusedTrace, 100, 27, []string{"waited   payments dynamodb:GetItem 612ms 75%", "SELF", "✗ fault", "outside every span", "request, exact"}},
+		{"journey", "ord-7f3a-1042", 80, 33, []string{"trace 1-67432b5e", "trace 1-67432b5f"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer

@@ -27,6 +27,7 @@ func newTheme() *theme {
 		logKind:    s().Foreground(lipgloss.Blue),
 		callKind:   s().Foreground(lipgloss.Magenta),
 		changeKind: s().Foreground(lipgloss.Yellow),
+		critical:   s().Foreground(lipgloss.Yellow).Bold(true),
 		chosen:     s().Reverse(true),
 	}
 }

@@ -9,27 +9,27 @@ import (
 
 // columns are the widths of the waterfall's columns.
 type columns struct {
-	label, note, bar, join int
-	short                  bool // the join in short form
+	label, note, self, bar, join int
+	short                        bool // the join in short form
 }
 
-// waterColumns divides w cells: a quarter for the bars, as much for the joins
+// waterColumns divides w cells: a fifth for the bars, as much for the joins
 // and the notes as they need, the rest for the tree.
 func waterColumns(w int) columns {
-	c := columns{note: 8, join: 9, short: true}
+	c := columns{note: 8, self: 7, join: 9, short: true}
 	// "request, inferred" has 17 cells; from 90 on there is room for it.
 	if w >= 90 {
 		c.join, c.short = 17, false
 	}
-	c.bar = max(10, min(60, w/4))
-	c.label = max(w-1-c.note-c.bar-c.join-4, 1)
+	c.bar = max(10, min(60, w/5))
+	c.label = max(w-1-c.note-c.self-c.bar-c.join-5, 1)
 	return c
 }
 
 // waterHead is the line of titles above the waterfall.
 func waterHead(f *forest, w int) line {
 	c := waterColumns(w)
-	l := line{own(faint, fit(" EVENT", c.label+1)), own(faint, " "+fitRight("TOOK", c.note)+" ")}
+	l := line{own(faint, fit(" EVENT", c.label+1)), own(faint, " "+fitRight("TOOK", c.note)+" "+fitRight("SELF", c.self)+" ")}
 	l = append(l, axis(f.from, f.to, c.bar)...)
 	return append(l, own(faint, " JOINED"))
 }
@@ -47,8 +47,8 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 		rec := r.node.rec
 		l = line{mark(on)}
 		l = append(l, label(r, c.label).fit(c.label)...)
-		l = append(l, own(plain, " "), note(rec, c.note), own(plain, " "))
-		l = append(l, bar(rec, r.node.moment(), f.from, f.to, c.bar)...)
+		l = append(l, own(plain, " "), note(rec, c.note), own(plain, " "), selfNote(r.node, c.self), own(plain, " "))
+		l = append(l, bar(r.node, f.from, f.to, c.bar)...)
 		l = append(l, own(plain, " "), joined(rec, c.short))
 	}
 	if on {

@@ -217,11 +217,17 @@ func (a *app) traceCommand() *cobra.Command {
 correlation id, a message id, a CloudTrail event id or any other record id. A
 correlation id opens the whole journey.
 
+The waterfall shows what the end of the request waited for as blocks, the rest of
+each span as a line; SELF is how long a span ran while none of its children did.
+With --json, critical_path has the parts of spans that were waited for, in order,
+and self_us the microseconds by record id.
+
 A trace id of X-Ray is looked for on the day that it names and the next, then and
 everything else in the last 30 days; after that in all that a folder holds, and on
 S3, where looking costs money, since --since.`,
 		Example: `  muster trace 1-5759e988-bd862e3fe1be46a994272793
-  muster trace order-4711 --json | jq '.records[].kind'`,
+  muster trace order-4711 --json | jq '.records[].kind'
+  muster trace order-4711 --json | jq -r '.critical_path[] | [.duration_us, .service, .name] | @tsv'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
@@ -240,7 +246,7 @@ S3, where looking costs money, since --since.`,
 				if err != nil {
 					return err
 				}
-				return json.NewEncoder(a.stdout).Encode(t)
+				return json.NewEncoder(a.stdout).Encode(newTraceAnswer(t))
 			})
 		},
 	}
