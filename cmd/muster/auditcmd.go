@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"muster/audit"
@@ -35,6 +36,7 @@ type auditFlags struct {
 	waivers  []string
 	baseline string
 	newBase  string
+	notify   notifyFlags
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -72,8 +74,10 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 	fs.StringArrayVar(&f.waivers, "waivers", nil, "YAML `file` that says which findings are accepted, by whom and until when; repeatable")
 	fs.StringVar(&f.baseline, "baseline", "", "`file` with findings that were there before: only others are reported, and fail")
 	fs.StringVar(&f.newBase, "write-baseline", "", "`file` to write the findings that stand into, for --baseline")
+	f.notify.register(fs)
 	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
 	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
+	cmd.AddCommand(a.noiseCommand())
 	return cmd
 }
 
@@ -101,6 +105,10 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
+	tells, err := a.notifier(&f.notify, func() (aws.Config, error) { return (&awsFlags{}).config(ctx) })
+	if err != nil {
+		return err
+	}
 	store, err := a.openExisting(ctx, false)
 	if err != nil {
 		return err
@@ -112,6 +120,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
+	_, untold := tells.tell(ctx, store, ps, r) // the report comes all the same
 	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved })
 	if f.newBase != "" {
 		if err := replaceFile(f.newBase, func(w io.Writer) error { return report.JSON(w, r.Findings) }); err != nil {
@@ -121,6 +130,9 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return before.Has(&f) })
 	if err := a.report(ctx, f, store, ps, r); err != nil {
 		return err
+	}
+	if untold != nil {
+		return untold
 	}
 	return verdict(r.Result, least, f.strict)
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -16,9 +17,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"muster/audit"
+	"muster/audit/waiver"
 	"muster/fleet"
 	"muster/internal/heap"
 	"muster/internal/pipeline"
+	"muster/internal/schedule"
 	"muster/stores/lake"
 	"muster/stores/opensearch"
 )
@@ -33,6 +36,10 @@ type runFlags struct {
 	window     *windowFlags
 	every      time.Duration
 	auditEvery time.Duration
+	auditCron  string
+	jitter     time.Duration
+	waivers    []string
+	notify     notifyFlags
 	judge      time.Duration
 	sweepAfter time.Duration
 	listen     string
@@ -52,6 +59,7 @@ has been read to its end once. Days that are over are compacted, and those older
 --keep dropped, once a day. Stop it with SIGTERM: what was committed stays.`,
 		Example: `  muster run --trail-bucket my-trail --listen 127.0.0.1:9464
   muster run --audit-every 15m --audit-window 24h
+  muster run --audit-cron "15 2 * * *" --audit-jitter 10m --audit-window 26h --waivers waivers.yaml
   muster run --keep 90d --keep-kind log=30d`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.daemon(cmd.Context(), &f) },
@@ -62,6 +70,10 @@ has been read to its end once. Days that are over are compacted, and those older
 	atLeast(fs, &f.every, "every", leastEvery, 30*time.Second, "time between passes")
 	sweepFlag(fs, &f.sweepAfter)
 	atLeast(fs, &f.auditEvery, "audit-every", 0, 5*time.Minute, "time between audits")
+	fs.StringVar(&f.auditCron, "audit-cron", "", "audit at these times (UTC) instead of --audit-every: minute hour day month weekday, or @hourly, @daily, @weekly")
+	atLeast(fs, &f.jitter, "audit-jitter", 0, 0, "begin an audit of --audit-cron up to this much later, the same for each time")
+	fs.StringArrayVar(&f.waivers, "waivers", nil, "YAML `file` that says which findings are accepted, by whom and until when; repeatable")
+	f.notify.register(fs)
 	atLeast(fs, &f.judge, "audit-window", time.Second, 24*time.Hour, "how far back each audit judges")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
@@ -77,11 +89,23 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 	if err != nil {
 		return err
 	}
+	accepted, err := loadWaivers(f.waivers)
+	if err != nil {
+		return err
+	}
 	retention, err := f.upkeep.retention.retention()
 	if err != nil {
 		return err
 	}
 	cfg, err := f.aws.config(ctx)
+	if err != nil {
+		return err
+	}
+	tells, err := a.notifier(&f.notify, func() (aws.Config, error) { return cfg, nil })
+	if err != nil {
+		return err
+	}
+	plan, err := f.schedule()
 	if err != nil {
 		return err
 	}
@@ -101,7 +125,7 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d := &daemon{
 		app: a, store: store, sink: sink, line: a.line(store, reg), policies: ps,
-		auditEvery: f.auditEvery, judge: f.judge,
+		auditEvery: f.auditEvery, judge: f.judge, schedule: plan, began: time.Now(), waivers: accepted, tells: tells,
 		upkeep: upkeep{app: a, store: store, retention: retention, every: f.upkeep.every, delay: upkeepDelay},
 	}
 	d.line.Metrics.Audits(d.auditEvery, time.Now())
@@ -119,6 +143,10 @@ type daemon struct {
 	policies   []audit.Policy
 	auditEvery time.Duration
 	judge      time.Duration
+	schedule   *pipeline.Schedule // nil: every auditEvery
+	began      time.Time
+	waivers    []waiver.Waiver
+	tells      *notifier
 	upkeep     upkeep
 
 	ready   atomic.Bool
@@ -176,15 +204,46 @@ func (d *daemon) after(ctx context.Context, t pipeline.Totals) error {
 		return err
 	}
 	d.line.Metrics.Watermarks(pipeline.Watermarks(marks))
-	now := time.Now()
-	if now.Sub(d.audited) < d.auditEvery {
-		return nil
+	return d.audit(ctx)
+}
+
+// schedule is that of --audit-cron; nil without it.
+func (f *runFlags) schedule() (*pipeline.Schedule, error) {
+	if f.auditCron == "" {
+		return nil, nil
 	}
-	d.audited = now
-	r, err := pipeline.Audit(ctx, d.store, d.policies, fleet.Window{Start: now.Add(-d.judge)}, now, false)
+	c, err := schedule.Parse(f.auditCron)
 	if err != nil {
+		return nil, fmt.Errorf("--audit-cron: %w", err)
+	}
+	return &pipeline.Schedule{Name: "audit", Cron: c, Jitter: f.jitter, Back: f.judge, Now: time.Now}, nil
+}
+
+// audit judges when it is time, and tells of it. It is between two passes, so it
+// never overlaps itself; other programs on the store are kept away by the run
+// that it records.
+func (d *daemon) audit(ctx context.Context) error {
+	now := time.Now()
+	job := pipeline.Job{Policies: d.policies, Window: fleet.Window{Start: now.Add(-d.judge)}, Now: now, Waivers: d.waivers, Ended: time.Now}
+	var (
+		o   pipeline.Outcome
+		ran bool
+		err error
+	)
+	switch {
+	case d.schedule != nil:
+		o, ran, err = d.schedule.Run(ctx, d.store, job, d.began)
+	case now.Sub(d.audited) >= d.auditEvery:
+		d.audited, ran = now, true
+		o, err = job.Run(ctx, d.store)
+	}
+	if err != nil || !ran {
 		return err
 	}
-	d.line.Metrics.Audited(now, r.Findings, len(r.Run.NotJudged))
+	d.line.Metrics.Audited(now, o.Findings, len(o.Run.NotJudged))
+	if _, err := d.tells.tell(ctx, d.store, d.policies, o); err != nil {
+		// The findings are kept, and the next audit tells what this one could not.
+		d.app.logger().WarnContext(ctx, "findings were not told", "error", err)
+	}
 	return nil
 }
