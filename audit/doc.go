@@ -16,9 +16,17 @@
 //	severity   info, low, medium, high or critical
 //	rationale  why it matters
 //	remedy     what to do about it
-//	on         what is judged, one at a time: api_call, change, trace, journey,
-//	           request, which is the spans that show one request id of an AWS
-//	           service, or message, which is the spans that sent one message
+//	concern    the part of the field that it covers, as in docs/concerns.md
+//	controls   the controls of benchmarks that it covers, a list
+//	tags       such as attack.t1530, a list
+//	references addresses of what to read, a list
+//	on         what is judged, one at a time: api_call, change, verdict, trace,
+//	           journey, request, which is the spans that show one request id of
+//	           an AWS service, message, which is the spans that sent one
+//	           message, delivery, which is the spans and lines that show one
+//	           message, group, or fleet, which is all of the window
+//	by         on group only, where it is needed: a text of a log line; lines
+//	           with the same text are a group, those with none belong to none
 //	select     on api_call only: event_source and event_name, lists of which an
 //	           event must match one each; all others cost nothing
 //	define     names for expressions, usable in everything that follows
@@ -30,6 +38,7 @@
 //	service    whom it concerns; may be empty
 //	resource   what it concerns; when empty, the first canonical resource of the
 //	           first record of the evidence
+//	count      how often it happened, a whole number; once where it is empty
 //	key        what else tells one finding from another; may be empty
 //	absence    see below
 //	wait       see below
@@ -47,11 +56,13 @@
 //
 // # What expressions see
 //
-// On api_call and change, r is the record. On trace, journey, request and
-// message, t, j, q and m are the story: its id, trace_ids, correlation_ids, start, seconds, rooted (a finished root span is
+// On api_call, change and verdict, r is the record; on verdict call and change
+// are the records that led to it, empty ones where none is known. On fleet, f is
+// the fleet. On trace, journey, request, message, delivery and group, t, j, q, m,
+// d and g are the story: its id, trace_ids, correlation_ids, start, seconds, rooted (a finished root span is
 // there), service and name of the root, services, and the lists records, spans,
 // logs, calls, changes and errors of records, dependencies, and repeated. The
-// structs record, story, dependency and repeat name all fields. Names are
+// types that Schema lists name all fields. Names are
 // checked when a policy is loaded.
 //
 // Records have three functions:
