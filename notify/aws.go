@@ -150,7 +150,7 @@ func (h Hub) Send(ctx context.Context, m Message) error {
 		}
 		if n := aws.ToInt32(out.FailedCount); n > 0 && len(out.FailedFindings) > 0 {
 			f := out.FailedFindings[0]
-			return fmt.Errorf("Security Hub refused %d findings, the first %s: %s: %s", n, aws.ToString(f.Id), aws.ToString(f.ErrorCode), aws.ToString(f.ErrorMessage)) //nolint:revive // a name
+			return fmt.Errorf("%d findings were refused, the first %s: %s: %s", n, aws.ToString(f.Id), aws.ToString(f.ErrorCode), aws.ToString(f.ErrorMessage))
 		}
 	}
 	return nil

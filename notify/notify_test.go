@@ -130,8 +130,11 @@ func TestFindingThatCameBackIsToldAfterTheWindow(t *testing.T) {
 		after  time.Duration
 		want   int
 	}{
-		{fleet.StatusNew, 0, 1}, {fleet.StatusResolved, time.Minute, 1}, {fleet.StatusReopened, 30 * time.Minute, 1},
-		{fleet.StatusOpen, 61 * time.Minute, 2}, {fleet.StatusOpen, 300 * time.Minute, 2},
+		{fleet.StatusNew, 0, 1},
+		{fleet.StatusResolved, time.Minute, 1},
+		{fleet.StatusReopened, 30 * time.Minute, 1},
+		{fleet.StatusOpen, 61 * time.Minute, 2},
+		{fleet.StatusOpen, 300 * time.Minute, 2},
 	} {
 		if _, err := Tell(t.Context(), []Channel{c}, []fleet.Finding{finding("a", "a", step.status)}, log, options(noon.Add(step.after))); err != nil {
 			t.Fatal(err)
