@@ -146,7 +146,7 @@ func (d *doctor) xray(ctx context.Context) {
 	to, err := call(ctx, &d.source, "xray:GetTraceSegmentDestination", client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
 	if d.asked("xray:GetTraceSegmentDestination", forTraces, err) {
 		if to.Destination == xraytypes.TraceSegmentDestinationCloudWatchLogs {
-			d.missing("xray", forTraces, "import the log group aws/spans, or set the destination back to XRay",
+			d.missing("xray", forTraces, "set the destination back to XRay: muster does not read aws/spans yet",
 				"segments go to CloudWatch Logs (Transaction Search), where BatchGetTraces finds none")
 		} else {
 			d.ok("xray", "segments are kept by X-Ray itself, for 30 days")
@@ -247,7 +247,10 @@ func (d *doctor) bucket(ctx context.Context) {
 		if err != nil || len(files) == 0 {
 			continue
 		}
-		_, err = call(ctx, &t.source, "s3:GetObject", t.client.GetObject, getObject(t.TrailBucket, aws.ToString(files[0].Key)))
+		object, err := call(ctx, &t.source, "s3:GetObject", t.client.GetObject, getObject(t.TrailBucket, aws.ToString(files[0].Key)))
+		if err == nil {
+			err = object.Body.Close()
+		}
 		d.asked("s3:GetObject", forCalls, err)
 		d.ok("trail", "%d files came into s3://%s/%s today", len(files), t.TrailBucket, t.folder)
 		return
@@ -293,7 +296,7 @@ func (d *doctor) trail(ctx context.Context, client *cloudtrail.Client, t *trailt
 	case d.TrailBucket != bucket:
 		d.missing("trail", forData, "give --trail-bucket "+bucket, "trail %s has data events (%s), in a bucket that is not read", name, strings.Join(kinds, ", "))
 	default:
-		d.ok("trail", "%s delivers to s3://%s with data events of %s", name, bucket, strings.Join(kinds, ", "))
+		d.ok("trail", "trail %s delivers to s3://%s with data events of %s", name, bucket, strings.Join(kinds, ", "))
 	}
 }
 

@@ -160,22 +160,23 @@ func (e *estimator) logs(ctx context.Context) (Estimate, error) {
 	}
 }
 
-// lookup tells the rate of events by how long the newest page took to happen.
+// lookup tells the rate of events by how long the newest page took to happen,
+// unless that page has all of them.
 func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
 	one := Estimate{Streams: 1}
-	in := &cloudtrail.LookupEventsInput{EndTime: &e.window.End}
+	in := &cloudtrail.LookupEventsInput{StartTime: &e.window.Start, EndTime: &e.window.End}
 	page, err := call(ctx, &e.source, "cloudtrail:LookupEvents", cloudtrail.NewFromConfig(e.AWS).LookupEvents, in)
 	if err != nil {
 		return one, err
 	}
-	perSecond := 0.0
-	if n := len(page.Events); n > 1 {
+	seconds := e.window.End.Sub(e.window.Start).Seconds()
+	perSecond := float64(len(page.Events)) / max(seconds, 1)
+	if n := len(page.Events); n > 1 && page.NextToken != nil {
 		took := aws.ToTime(page.Events[0].EventTime).Sub(aws.ToTime(page.Events[n-1].EventTime))
 		perSecond = float64(n) / max(took, time.Second).Seconds()
 	}
-	seconds := e.window.End.Sub(e.window.Start).Seconds()
 	one.Calls = int64(perSecond*seconds/lookupPage) + slicesOf(e.window, lookupMostSlice)
-	one.Basis = fmt.Sprintf("the newest %d management events came at %.1f a second", len(page.Events), perSecond)
+	one.Basis = fmt.Sprintf("the newest %d management events came at %.3g a second", len(page.Events), perSecond)
 	one = e.timed(one, "cloudtrail:LookupEvents")
 	if canRead := one.Rate * e.share * lookupPage; e.share > 0 && perSecond > canRead {
 		one.Advice = fmt.Sprintf("LookupEvents cannot keep up: it gives %.0f events a second at this share, and %.0f happen; use the trail's bucket (--source trail --trail-bucket NAME)", canRead, perSecond)
@@ -185,7 +186,7 @@ func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
 	return one, nil
 }
 
-// trail takes every day to be as the first one of the window.
+// trail takes every day to be as the last whole one of the window.
 func (e *estimator) trail(ctx context.Context) (Estimate, error) {
 	streams, err := discoverTrail(ctx, e.Options)
 	if err != nil {
@@ -193,10 +194,14 @@ func (e *estimator) trail(ctx context.Context) (Estimate, error) {
 	}
 	one := Estimate{Streams: len(streams)}
 	days := int64(e.part(day)) + 1
+	sampled := e.window.End.Add(-day)
+	if sampled.Before(e.window.Start) {
+		sampled = e.window.End
+	}
 	files, bytes := int64(0), int64(0)
 	for _, c := range streams {
 		t := c.(*trail)
-		objects, err := t.list(ctx, t.folder+e.window.Start.UTC().Format("2006/01/02/"))
+		objects, err := t.list(ctx, t.folder+sampled.UTC().Format("2006/01/02/"))
 		if err != nil {
 			return one, err
 		}
@@ -210,7 +215,7 @@ func (e *estimator) trail(ctx context.Context) (Estimate, error) {
 	lists := int64(len(streams)) * (days + trailDays)
 	one.Calls, one.Bytes = gets+lists, int64(float64(bytes)*part)
 	one.Dollars = float64(gets)*dollarsPerGet + float64(lists)*dollarsPerList
-	one.Basis = fmt.Sprintf("%d files of the window's first day, compressed", files)
+	one.Basis = fmt.Sprintf("%d files of %s, compressed", files, sampled.UTC().Format(time.DateOnly))
 	return e.timed(one, "s3:GetObject"), nil
 }
 

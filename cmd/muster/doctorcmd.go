@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"muster/collectors"
+	"muster/fleet"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var f awsFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "What a configured account lacks, and for which join or policy",
+		Long: `Check the account that the flags name: permissions, the trail and its data events,
+X-Ray's storage mode and sampling, AWS Config's recorder, how long log groups keep
+their lines, and the clock. Each line says what is missing, and what for. It reads
+only, in some thirty calls.
+
+Exit code 0: nothing is missing; 1: something is; 2: it could not be checked at all.`,
+		Example: `  muster doctor --trail-bucket my-trail
+  muster doctor --json | jq 'select(.state != "ok")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), &f, asJSON) },
+	}
+	f.register(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one object a line")
+	return cmd
+}
+
+func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
+	cfg, err := f.config(ctx)
+	if err != nil {
+		return err
+	}
+	checks, err := collectors.Examine(ctx, a.collectOptions(cfg, f, prometheus.NewRegistry()))
+	if err != nil {
+		return err
+	}
+	missing, unknown := 0, 0
+	e := json.NewEncoder(a.stdout)
+	for i := range checks {
+		c := &checks[i]
+		switch c.State {
+		case collectors.StateMissing:
+			missing++
+		case collectors.StateUnknown:
+			unknown++
+		}
+		if asJSON {
+			if err := e.Encode(c); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(a.stdout, "%-8s %-11s %s\n", c.State, c.Subject, fleet.Printable(c.Found))
+		if c.For != "" {
+			fmt.Fprintf(a.stdout, "%-8s %-11s for: %s\n%-8s %-11s do:  %s\n", "", "", c.For, "", "", c.Remedy)
+		}
+	}
+	if missing > 0 {
+		return &exitError{code: exitFindings, reason: fmt.Sprintf("%d of %d checks found something missing, %d could not be made", missing, len(checks), unknown)}
+	}
+	return nil
+}
