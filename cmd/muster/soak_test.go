@@ -213,10 +213,7 @@ func newWorld(t *testing.T, seed uint64) (*world, func() error, error) {
 	if w.aws, err = localaws.Start(t.Context(), o); err != nil {
 		return nil, nil, err
 	}
-	w.folder, err = os.MkdirTemp("", "muster-soak-")
-	if err != nil {
-		return nil, nil, errors.Join(err, w.aws.Close())
-	}
+	w.folder = t.TempDir()
 	transport := &http.Transport{}
 	w.cfg = localConfig(w.aws.Endpoint(), &http.Client{Transport: transport})
 	w.begin = w.now().Truncate(time.Second)
