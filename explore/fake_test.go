@@ -131,7 +131,8 @@ func (f *fake) Records(_ context.Context, q fleet.Query) iter.Seq2[fleet.Record,
 			return
 		}
 		for _, r := range f.records {
-			if slices.Contains(q.IDs, r.ID) && !yield(r, nil) {
+			asked := (len(q.IDs) == 0 || slices.Contains(q.IDs, r.ID)) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, r.Kind))
+			if asked && !yield(r, nil) {
 				return
 			}
 		}

@@ -35,21 +35,22 @@ func (k moveKeys) group() group {
 
 // globalKeys work on every screen.
 type globalKeys struct {
-	tab, open, back, reload, help, quit, suspend key.Binding
+	tab, open, services, back, reload, help, quit, suspend key.Binding
 }
 
 func newGlobalKeys() globalKeys {
 	return globalKeys{
-		tab:     bind("tab", "traces / findings", "tab", "shift+tab"),
-		open:    bind(": g", "open any id", ":", "g"),
-		back:    bind("esc", "back", "esc"),
-		reload:  bind("r", "read again", "r", "ctrl+l"),
-		help:    bind("?", "help", "?"),
-		quit:    bind("q", "quit", "q", "ctrl+c"),
-		suspend: bind("ctrl+z", "to the shell", "ctrl+z"),
+		tab:      bind("tab", "traces / findings", "tab", "shift+tab"),
+		open:     bind(": g", "open any id", ":", "g"),
+		services: bind("S", "service map", "S"),
+		back:     bind("esc", "back", "esc"),
+		reload:   bind("r", "read again", "r", "ctrl+l"),
+		help:     bind("?", "help", "?"),
+		quit:     bind("q", "quit", "q", "ctrl+c"),
+		suspend:  bind("ctrl+z", "to the shell", "ctrl+z"),
 	}
 }
 
 func (k globalKeys) group() group {
-	return group{"everywhere", []key.Binding{k.tab, k.open, k.back, k.reload, k.help, k.quit, k.suspend}}
+	return group{"everywhere", []key.Binding{k.tab, k.open, k.services, k.back, k.reload, k.help, k.quit, k.suspend}}
 }

@@ -153,6 +153,8 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		return m.top().load()
 	case key.Matches(msg, m.keys.open):
 		return say(askMsg{label: "open id", then: openTyped})
+	case key.Matches(msg, m.keys.services):
+		return m.openServices()
 	case key.Matches(msg, m.keys.reload):
 		return tea.Batch(m.top().load(), m.askStatus())
 	case key.Matches(msg, m.keys.back):
@@ -161,6 +163,14 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		return m.top().press(msg)
 	}
 	return nil
+}
+
+// openServices shows the service map, once.
+func (m *model) openServices() tea.Cmd {
+	if _, already := m.top().(*services); already {
+		return nil
+	}
+	return say(pushMsg{newServices(m.env)})
 }
 
 // openTyped opens the id that a person typed, if any.

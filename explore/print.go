@@ -24,6 +24,11 @@ func Print(ctx context.Context, w io.Writer, r fleet.Reader, width int, id strin
 	if err != nil {
 		return err
 	}
+	return printBlock(w, block, width)
+}
+
+// printBlock writes lines with the colours that w takes.
+func printBlock(w io.Writer, block []line, width int) error {
 	out := colorprofile.NewWriter(w, os.Environ())
 	t := newTheme()
 	for _, l := range block {

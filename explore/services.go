@@ -1,0 +1,203 @@
+package explore
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"muster/fleet"
+)
+
+// mostMapSpans is how many of the newest spans the view's map is made from: some
+// seconds of reading from a folder, and enough for quantiles.
+const mostMapSpans = 200_000
+
+// services is the screen of the service map.
+type services struct {
+	env    *env
+	keymap servicesKeys
+
+	asked int
+	busy  bool
+	err   error
+	all   *ServiceMap // nil until there is an answer
+	shown *ServiceMap // all, or what is around focus
+	focus string
+	look  string
+	rows  []mapRow
+	at    scroll
+	w, h  int
+}
+
+type servicesKeys struct{ focus, look, again key.Binding }
+
+func newServices(e *env) *services {
+	return &services{env: e, keymap: servicesKeys{
+		focus: bind("↵", "only what is around it", "enter"),
+		look:  bind("/", "search", "/"),
+		again: bind("n", "next match", "n"),
+	}}
+}
+
+func (s *services) keys() []group {
+	k := s.keymap
+	return []group{{"service map", []key.Binding{k.focus, k.look, k.again}}, s.env.move.group()}
+}
+
+type servicesAnswer struct {
+	to    *services
+	asked int
+	found *ServiceMap
+	err   error
+}
+
+func (a servicesAnswer) deliver() { a.to.take(a) }
+
+func (s *services) load() tea.Cmd {
+	s.asked++
+	s.busy = true
+	asked := s.asked
+	return s.env.run(func(ctx context.Context) tea.Msg {
+		m, err := Services(ctx, s.env.reader, fleet.Query{Limit: mostMapSpans})
+		return servicesAnswer{s, asked, m, err}
+	})
+}
+
+func (s *services) take(a servicesAnswer) {
+	if a.asked != s.asked {
+		return
+	}
+	s.busy, s.err = false, a.err
+	if a.err != nil {
+		return
+	}
+	s.all = a.found
+	s.lay()
+}
+
+// lay lays out the rows anew around the row under the cursor.
+func (s *services) lay() {
+	was := ""
+	if s.at.cursor < len(s.rows) {
+		was = s.rows[s.at.cursor].key()
+	}
+	s.shown = s.all
+	if s.focus != "" {
+		if s.shown = s.all.Around(s.focus); s.shown == nil { // gone since
+			s.focus, s.shown = "", s.all
+		}
+	}
+	s.rows = mapRows(s.shown, s.w)
+	s.at.resize(len(s.rows), s.h-2)
+	s.selectKey(was)
+}
+
+func (s *services) selectKey(k string) {
+	if i := slices.IndexFunc(s.rows, func(r mapRow) bool { return r.key() == k }); i >= 0 {
+		s.at.set(i)
+	}
+}
+
+func (s *services) press(msg tea.KeyPressMsg) tea.Cmd {
+	k := s.keymap
+	switch {
+	case s.all == nil:
+	case s.at.press(msg, s.env.move):
+	case key.Matches(msg, k.focus):
+		if s.at.cursor < len(s.rows) && s.rows[s.at.cursor].says() != "" {
+			s.focus = s.rows[s.at.cursor].says()
+			s.lay()
+			s.selectKey("node/" + s.focus)
+		}
+	case key.Matches(msg, k.look):
+		return say(askMsg{label: "search", value: s.look, then: func(t string) tea.Cmd {
+			s.look = t
+			return s.search()
+		}})
+	case key.Matches(msg, k.again):
+		return s.search()
+	}
+	return nil
+}
+
+// search goes to the next node after the cursor whose name has the text.
+func (s *services) search() tea.Cmd {
+	if s.look == "" || s.all == nil {
+		return nil
+	}
+	for i := 1; i <= len(s.rows); i++ {
+		at := (s.at.cursor + i) % len(s.rows)
+		n := s.rows[at].node
+		if n != nil && strings.Contains(strings.ToLower(n.Name), strings.ToLower(s.look)) {
+			s.at.set(at)
+			return nil
+		}
+	}
+	return say(flashMsg{"no node is named like " + s.look})
+}
+
+func (s *services) resize(w, h int) {
+	s.w, s.h = w, h
+	if s.all != nil {
+		s.lay()
+	}
+}
+
+func (s *services) view(w, h int) []line {
+	switch {
+	case s.err != nil && s.all == nil:
+		return trouble("The service map could not be read.", s.err, w, h)
+	case s.all == nil:
+		return centred([]line{text(faint, "reading spans for the service map…")}, w, h)
+	case len(s.rows) == 0:
+		return centred([]line{text(faint, "there are no spans yet")}, w, h)
+	}
+	out := []line{mapTitle(s.shown, s.focus).fit(w), mapHead(w)}
+	from, to := s.at.shown()
+	for i := from; i < to; i++ {
+		out = append(out, mapLine(s.shown, &s.rows[i], w, i == s.at.cursor))
+	}
+	return out
+}
+
+func (s *services) loading() bool { return s.busy }
+
+// escape leaves the neighbourhood.
+func (s *services) escape() bool {
+	if s.focus == "" {
+		return false
+	}
+	s.focus = ""
+	s.lay()
+	return true
+}
+
+func (s *services) title() string { return "service map" }
+
+func (s *services) status() string {
+	if s.err != nil && s.all != nil {
+		return "could not read again: " + s.err.Error()
+	}
+	if len(s.rows) == 0 {
+		return ""
+	}
+	return "line " + ordinal(s.at.cursor+1, len(s.rows))
+}
+
+// PrintServices writes the service map to a pipe as Print does its screens; focus
+// is the node that it is around, if any.
+func PrintServices(w io.Writer, m *ServiceMap, width int, focus string) error {
+	if width <= 0 {
+		width = 80
+	}
+	block := []line{mapTitle(m, focus).fit(width), mapHead(width)}
+	rows := mapRows(m, width)
+	for i := range rows {
+		block = append(block, mapLine(m, &rows[i], width, false))
+	}
+	return printBlock(w, block, width)
+}
