@@ -62,6 +62,8 @@ type spanKey struct{ trace, id string }
 //   - A child's time before its parent's start is another clock's and is cut off.
 //   - A span that has not finished lasts until the last moment of its trace.
 //   - Of several records of one span, the highest revision counts, then the longest.
+//   - A call's own step that only waits for the callee (X-Ray's "response") counts
+//     as if the callee were below it.
 //   - Links between traces, and messages, are no parents: nobody waits for them.
 func Of(records []fleet.Record) Path {
 	p := Path{Self: make([]time.Duration, len(records)), Waited: make([]time.Duration, len(records))}

@@ -18,6 +18,12 @@ func inProgress(r fleet.Record) fleet.Record {
 	return r
 }
 
+// httpCall makes a span the call of another service.
+func httpCall(r fleet.Record) fleet.Record {
+	r.Attributes = map[string]string{fleet.AttrSpanType: "subsegment", fleet.AttrNamespace: "remote"}
+	return r
+}
+
 func revised(r fleet.Record) fleet.Record {
 	r.Revision++
 	return r
@@ -54,6 +60,8 @@ func TestPath(t *testing.T) {
 		{"not finished", []fleet.Record{inProgress(spanOf("A", "", "a", 0, 0)), spanOf("B", "A", "b", 10, 40), inProgress(spanOf("C", "A", "c", 50, 50)), spanOf("D", "C", "d", 55, 70)}, "A 0-10, B 10-40, A 40-50, C 50-55, D 55-70", 0},
 		{"no time at all", []fleet.Record{spanOf("A", "", "a", 5, 5), spanOf("B", "A", "b", 5, 5)}, "", 0},
 		{"a negative duration is none", []fleet.Record{spanOf("A", "", "a", 5, 1)}, "", 0},
+		{"the SDK's steps of a call beside its callee", []fleet.Record{entry, httpCall(spanOf("B", "A", "web", 10, 90)), spanOf("req", "B", "web", 11, 14), spanOf("resp", "B", "web", 14, 88), spanOf("C", "B", "orders", 13, 80)}, "A 0-10, B 10-11, req 11-14, C 14-80, resp 80-88, B 88-90, A 90-100", 0},
+		{"a step of a call that is over before its callee begins", []fleet.Record{entry, httpCall(spanOf("B", "A", "web", 10, 90)), spanOf("dial", "B", "web", 11, 30), spanOf("C", "B", "orders", 31, 80)}, "A 0-10, B 10-11, dial 11-30, B 30-31, C 31-80, B 80-90, A 90-100", 0},
 		{"two traces, of which one links to the other", []fleet.Record{entry, inTrace("u", spanOf("M", "", "mail", 20, 60)), spanOf("B", "A", "b", 90, 100)}, "A 0-90, B 90-100, M 20-60", 0},
 	}
 	for _, tt := range tests {
@@ -133,26 +141,43 @@ func FuzzPath(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 100, 0, 1, 0, 2, 10, 50, 0, 2})
 	f.Add([]byte{0, 1, 2, 10, 9, 1, 0, 2, 1, 5, 90, 0, 7, 3, 3, 3, 3, 3})
 	f.Add([]byte{1, 9, 9, 1, 200, 4, 0, 9, 1, 7, 200, 1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var records []fleet.Record
-		seen := map[string]bool{}
-		for ; len(b) >= 6; b = b[6:] {
-			id := strconv.Itoa(int(b[0]%16) + 1)
-			parent := ""
-			if b[1]%17 > 0 {
-				parent = strconv.Itoa(int(b[1] % 17))
-			}
-			r := spanOf(id, parent, fmt.Sprint("s", b[2]%3), int64(b[3]), int64(b[3])+int64(b[4])-20)
-			if b[5]&1 > 0 {
-				r = inProgress(r)
-			}
-			if r = inTrace(fmt.Sprint("t", b[5]>>1&1), r); !seen[r.ID] {
-				seen[r.ID] = true
-				records = append(records, r)
-			}
+	f.Fuzz(func(t *testing.T, b []byte) { check(t, spansFrom(b)) })
+}
+
+func TestPathOfRandomSpans(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 5_000 {
+		b := make([]byte, 6*random.IntN(30))
+		for i := range b {
+			b[i] = byte(random.IntN(256))
 		}
-		check(t, records)
-	})
+		check(t, spansFrom(b))
+	}
+}
+
+// spansFrom makes a few spans of any bytes, six for each.
+func spansFrom(b []byte) []fleet.Record {
+	var records []fleet.Record
+	seen := map[string]bool{}
+	for ; len(b) >= 6; b = b[6:] {
+		id := strconv.Itoa(int(b[0]%16) + 1)
+		parent := ""
+		if b[1]%17 > 0 {
+			parent = strconv.Itoa(int(b[1] % 17))
+		}
+		r := spanOf(id, parent, fmt.Sprint("s", b[2]%3), int64(b[3]), int64(b[3])+int64(b[4])-20)
+		if b[5]&4 > 0 {
+			r = httpCall(r)
+		}
+		if b[5]&1 > 0 {
+			r = inProgress(r)
+		}
+		if r = inTrace(fmt.Sprint("t", b[5]>>1&1), r); !seen[r.ID] {
+			seen[r.ID] = true
+			records = append(records, r)
+		}
+	}
+	return records
 }
 
 // large is a trace of n spans of a shape: how far above is the parent.

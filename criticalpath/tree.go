@@ -2,6 +2,7 @@ package criticalpath
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"muster/fleet"
@@ -100,6 +101,40 @@ func (t *tree) plant(records []fleet.Record, byID map[spanKey]*span) {
 			parent.kids = append(parent.kids, s)
 		}
 	}
+	for _, s := range t.all {
+		if fleet.IsCall(&records[s.index]) {
+			s.answer(records)
+		}
+	}
+}
+
+// answer hangs what other services did for a call under the caller's own longest
+// step of it, where that lasts for the larger part of it: X-Ray's SDKs note
+// "connect", "request" and "response" beside the callee's segment, and the
+// response is nothing but the wait for it.
+func (s *span) answer(records []fleet.Record) {
+	service := records[s.index].Service
+	var step *span
+	for _, k := range s.kids {
+		longer := step == nil || cmp.Or(
+			cmp.Compare(k.end-k.start, step.end-step.start),
+			cmp.Compare(records[step.index].ID, records[k.index].ID),
+		) > 0
+		if longer && len(k.kids) == 0 && records[k.index].Service == service {
+			step = k
+		}
+	}
+	if step == nil {
+		return
+	}
+	s.kids = slices.DeleteFunc(s.kids, func(k *span) bool {
+		both := min(k.end, step.end) - max(k.start, step.start)
+		if records[k.index].Service == service || 2*both <= k.end-k.start {
+			return false
+		}
+		step.kids = append(step.kids, k)
+		return true
+	})
 }
 
 // before reports whether a is rather the entry than b.
