@@ -12,63 +12,75 @@ import (
 type tree struct {
 	entry *span
 	all   []*span
+	last  int64 // the last end of a span that has finished
 	apart int
 }
 
 // grow makes the trees of all traces, in the order of their first spans.
 func grow(records []fleet.Record) []*tree {
-	chosen := distinct(records)
-	horizon := map[string]int64{}
-	for _, i := range chosen {
-		r := &records[i]
-		horizon[r.Keys.Trace] = max(horizon[r.Keys.Trace], r.TimeUS()+length(r))
-	}
-	byID := make(map[spanKey]*span, len(chosen))
+	chosen, at := distinct(records)
+	spans := make([]span, len(chosen))
 	byTrace := map[string]*tree{}
 	var trees []*tree
-	for _, i := range chosen {
+	var t *tree
+	for n, i := range chosen {
 		r := &records[i]
-		s := &span{index: i, start: r.TimeUS(), end: r.TimeUS() + length(r)}
-		if r.Attributes[fleet.AttrInProgress] == "true" {
-			s.end = max(s.end, horizon[r.Keys.Trace])
+		// Records of one trace mostly follow each other.
+		if n == 0 || r.Keys.Trace != records[chosen[n-1]].Keys.Trace {
+			t = byTrace[r.Keys.Trace]
 		}
-		t := byTrace[r.Keys.Trace]
 		if t == nil {
 			t = &tree{}
 			byTrace[r.Keys.Trace] = t
 			trees = append(trees, t)
 		}
+		s := &spans[n]
+		*s = span{index: i, start: r.TimeUS(), end: r.TimeUS() + length(r)}
 		t.all = append(t.all, s)
-		if r.Keys.Span != "" {
-			byID[spanKey{r.Keys.Trace, r.Keys.Span}] = s
+		if len(t.all) == 1 || s.end > t.last {
+			t.last = s.end
 		}
 	}
+	parent := func(k *fleet.Keys) *span {
+		if k.Parent == "" {
+			return nil
+		}
+		if n, ok := at[spanKey{k.Trace, k.Parent}]; ok {
+			return &spans[n]
+		}
+		return nil
+	}
 	for _, t := range trees {
-		t.plant(records, byID)
+		t.plant(records, parent)
 	}
 	return trees
 }
 
-// distinct are the indices of the spans, one for each span id.
-func distinct(records []fleet.Record) []int {
-	at := map[spanKey]int{}
-	var out []int
+// distinct are the indices of the spans, one for each span id, and the places of
+// the ids among them.
+func distinct(records []fleet.Record) ([]int, map[spanKey]int) {
+	at := make(map[spanKey]int, len(records))
+	out := make([]int, 0, len(records))
 	for i := range records {
 		r := &records[i]
 		if r.Kind != fleet.KindSpan {
 			continue
 		}
 		k := spanKey{r.Keys.Trace, r.Keys.Span}
+		if k.id == "" { // nobody's parent
+			out = append(out, i)
+			continue
+		}
 		had, again := at[k]
 		switch {
-		case k.id == "" || !again:
+		case !again:
 			at[k] = len(out)
 			out = append(out, i)
 		case better(r, &records[out[had]]):
 			out[had] = i
 		}
 	}
-	return out
+	return out, at
 }
 
 // better reports whether a tells more of a span than b.
@@ -80,19 +92,24 @@ func better(a, b *fleet.Record) bool {
 func length(r *fleet.Record) int64 { return max(int64(r.Duration/time.Microsecond), 0) }
 
 // plant hangs each span under its parent and finds the entry, whose own parent,
-// if it has one among its descendants, does not count.
-func (t *tree) plant(records []fleet.Record, byID map[spanKey]*span) {
+// if it has one among its descendants, does not count. What has not finished
+// lasts until the last moment.
+func (t *tree) plant(records []fleet.Record, parentOf func(*fleet.Keys) *span) {
+	for _, s := range t.all {
+		if records[s.index].Attributes[fleet.AttrInProgress] == "true" {
+			s.end = max(s.end, t.last)
+		}
+	}
 	for _, s := range t.all {
 		if t.entry == nil || before(records, s, t.entry) {
 			t.entry = s
 		}
 	}
 	for _, s := range t.all {
-		k := &records[s.index].Keys
-		parent := byID[spanKey{k.Trace, k.Parent}]
+		parent := parentOf(&records[s.index].Keys)
 		switch {
 		case s == t.entry:
-		case k.Parent == "" || parent == nil || parent == s:
+		case parent == nil || parent == s:
 			t.apart++
 		default:
 			if s.end <= parent.start && s.start < parent.start {
