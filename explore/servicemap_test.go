@@ -2,6 +2,7 @@ package explore
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
@@ -203,6 +205,22 @@ func TestTheServiceMapFillsTheTerminalExactlyAndSafely(t *testing.T) {
 		if got := s.frame(); name == "broken" && !strings.Contains(got, "The service map could not be read.") {
 			t.Errorf("the frame is:\n%s", got)
 		}
+	}
+}
+
+func TestTheServiceMapRestsBetweenReadings(t *testing.T) {
+	now := noon
+	e := &env{reader: sample(), now: func() time.Time { return now }, run: func(f func(context.Context) tea.Msg) tea.Cmd {
+		return func() tea.Msg { return f(t.Context()) }
+	}}
+	s := newServices(e)
+	s.load()().(answer).deliver()
+	if s.all == nil || s.load() != nil {
+		t.Error("the map is read again at once")
+	}
+	now = now.Add(mapRest)
+	if s.load() == nil {
+		t.Error("the map is not read again after its rest")
 	}
 }
 

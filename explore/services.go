@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -16,6 +17,10 @@ import (
 // seconds of reading from a folder, and enough for quantiles.
 const mostMapSpans = 200_000
 
+// mapRest is how long a map is shown at least before all those spans are read
+// again: it is of minutes and hours, and reading may take seconds.
+const mapRest = 10 * time.Second
+
 // services is the screen of the service map.
 type services struct {
 	env    *env
@@ -24,6 +29,7 @@ type services struct {
 	asked int
 	busy  bool
 	err   error
+	since time.Time   // when all was asked for
 	all   *ServiceMap // nil until there is an answer
 	shown *ServiceMap // all, or what is around focus
 	focus string
@@ -58,6 +64,10 @@ type servicesAnswer struct {
 func (a servicesAnswer) deliver() { a.to.take(a) }
 
 func (s *services) load() tea.Cmd {
+	if s.all != nil && s.err == nil && s.env.now().Sub(s.since) < mapRest {
+		return nil
+	}
+	s.since = s.env.now()
 	s.asked++
 	s.busy = true
 	asked := s.asked
