@@ -98,6 +98,9 @@ func (h *hit) flag(field string) bool {
 type searchAnswer struct {
 	PIT  string `json:"pit_id"`
 	Hits struct {
+		Total struct {
+			Value int `json:"value"`
+		} `json:"total"`
 		Hits []hit `json:"hits"`
 	} `json:"hits"`
 	Aggregations json.RawMessage `json:"aggregations"`
@@ -134,7 +137,9 @@ func (s *Store) ask(ctx context.Context, indices []string, body map[string]any) 
 	if indices != nil {
 		path = "/" + strings.Join(indices, ",") + path + "&ignore_unavailable=true"
 	}
-	body["track_total_hits"] = false
+	if _, asked := body["track_total_hits"]; !asked {
+		body["track_total_hits"] = false
+	}
 	var a searchAnswer
 	if err := s.doJSON(ctx, http.MethodPost, path, body, &a); err != nil {
 		return nil, err

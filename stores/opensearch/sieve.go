@@ -3,6 +3,7 @@ package opensearch
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"muster/fleet"
 )
@@ -19,6 +20,11 @@ const (
 	maxCandidates = 10_000
 )
 
+// manySpans is how many spans that a filter asks for are so many that a list of
+// the newest traces is tried without the candidates first: to name these, all of
+// the spans are read. Tests lower it.
+var manySpans = 200_000
+
 // sieve tells the traces that meet a query's filter. What a filter says of a
 // whole trace is beyond one search, so that the traces that come into question
 // are found first, by a span that each of them must have, and then judged by all
@@ -33,9 +39,22 @@ type sieve struct {
 	only filter
 	// none: no trace at all comes into question.
 	none bool
+	// spans are those of which each trace has one that meets the filter; nil means
+	// that the index does not tell.
+	spans    filter
+	narrowed bool // only is known, or there are too many
 }
 
 func (s *Store) newSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
+	v, err := s.wideSieve(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return v, v.narrow(ctx)
+}
+
+// wideSieve is a sieve whose candidates are not looked for yet.
+func (s *Store) wideSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
 	v := &sieve{store: s, filter: q.Filter, window: wholeDays(q.Window), met: map[string]bool{}}
 	if q.Filter == nil {
 		return v, nil
@@ -48,16 +67,36 @@ func (s *Store) newSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
 	if span == nil {
 		return v, nil
 	}
-	spans := append(filter{}.within("muster.time_us", v.window).set("muster.trace_id", traceID(q.Trace)), span)
-	candidates, err := s.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), spans, maxCandidates+1)
-	if err != nil {
-		return nil, err
+	v.spans = append(filter{}.within("muster.time_us", v.window).set("muster.trace_id", traceID(q.Trace)), span)
+	return v, nil
+}
+
+// isMany reports whether many spans are those that the filter asks for, if that
+// is not known otherwise.
+func (v *sieve) isMany(ctx context.Context) (bool, error) {
+	if v.spans == nil {
+		return false, nil
 	}
-	v.none = len(candidates) == 0
+	a, err := v.store.ask(ctx, patterns([]fleet.Kind{fleet.KindSpan}), map[string]any{
+		"size": 0, "query": v.spans.json(), "track_total_hits": manySpans,
+	})
+	return err == nil && a.Hits.Total.Value >= manySpans, err
+}
+
+// narrow looks for the candidates, if that was not done.
+func (v *sieve) narrow(ctx context.Context) error {
+	if v.spans == nil || v.narrowed {
+		return nil
+	}
+	candidates, err := v.store.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), v.spans, maxCandidates+1)
+	if err != nil {
+		return err
+	}
+	v.narrowed, v.none = true, len(candidates) == 0
 	if len(candidates) <= maxCandidates {
 		v.only = filter{}.oneOf("muster.trace_id", candidates)
 	}
-	return v, nil
+	return nil
 }
 
 // keep are the traces that meet the filter, in their order.
@@ -65,20 +104,18 @@ func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {
 	if v.filter == nil {
 		return traces, nil
 	}
-	var chunk []string
+	var fresh []string
 	for _, t := range traces {
 		if _, judged := v.met[t]; !judged {
 			v.met[t] = false // until its spans say otherwise; the empty id has none
-			chunk = append(chunk, t)
-		}
-		if len(chunk) == judgedTraces {
-			if err := v.ask(ctx, chunk); err != nil {
-				return nil, err
-			}
-			chunk = chunk[:0]
+			fresh = append(fresh, t)
 		}
 	}
-	if len(chunk) > 0 {
+	possible, err := v.possible(ctx, fresh)
+	if err != nil {
+		return nil, err
+	}
+	for chunk := range slices.Chunk(possible, judgedTraces) {
 		if err := v.ask(ctx, chunk); err != nil {
 			return nil, err
 		}
@@ -88,6 +125,23 @@ func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {
 		if v.met[t] {
 			out = append(out, t)
 		}
+	}
+	return out, nil
+}
+
+// possible are those of some traces that have a span that the filter asks for:
+// to judge a trace all of its spans are read.
+func (v *sieve) possible(ctx context.Context, traces []string) ([]string, error) {
+	if v.spans == nil || v.only != nil {
+		return traces, nil
+	}
+	var out []string
+	for chunk := range slices.Chunk(traces, maxCandidates) {
+		some, err := v.store.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), slices.Clone(v.spans).oneOf("muster.trace_id", chunk), 0)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
 	}
 	return out, nil
 }

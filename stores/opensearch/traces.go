@@ -27,6 +27,9 @@ const (
 	usualRecords = 40
 	// compositePage is the most traces that one page of all of them holds.
 	compositePage = 5_000
+	// wideTraces is how many of the newest traces are judged before the candidates
+	// of a filter are looked for, when these may be many.
+	wideTraces = 1_000
 )
 
 // Traces yields the traces that have a record that meets the query, newest
@@ -49,12 +52,28 @@ func (s *Store) Traces(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Summa
 }
 
 func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, error) {
-	v, err := s.newSieve(ctx, q)
-	if err != nil || v.none {
+	v, err := s.wideSieve(ctx, q)
+	if err != nil {
 		return nil, err
 	}
+	indices, records := patterns(q.Kinds), conditions(q)
+	alone := v.spans != nil && len(records) == 0 // nothing is asked but by the filter
+	if alone {
+		indices, records = patterns([]fleet.Kind{fleet.KindSpan}), v.spans
+	}
+	wide := alone
+	if !alone && q.Limit > 0 {
+		if wide, err = v.isMany(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for n := q.Limit + spareTraces; q.Limit > 0 && q.Text == "" && n <= maxNewest; n *= traceGrowth {
-		ids, oldest, err := s.newestTraces(ctx, q, v.only, n)
+		if !wide || !alone && n > wideTraces {
+			if err := v.narrow(ctx); err != nil || v.none {
+				return nil, err
+			}
+		}
+		ids, oldest, err := s.newestTraces(ctx, indices, append(slices.Clone(records), v.only...), n)
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +90,9 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 			return sums[:min(len(sums), q.Limit)], nil
 		}
 	}
+	if err := v.narrow(ctx); err != nil || v.none {
+		return nil, err
+	}
 	ids, err := s.allTraces(ctx, q, v.only)
 	if err != nil {
 		return nil, err
@@ -86,24 +108,24 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 }
 
 // newestTraces are the n traces with the newest records that meet a query, and
-// the time in microseconds of the oldest of these records. More narrows them.
-// OpenSearch groups everything that it finds, however few groups are asked for,
-// so that it is asked for those of the newest records first.
-func (s *Store) newestTraces(ctx context.Context, q *fleet.Query, more filter, n int) (ids []string, oldest int64, err error) {
-	query := append(conditions(q).exists("muster.trace_id"), more...)
+// the time in microseconds of the oldest of these records. OpenSearch groups
+// everything that it finds, however few groups are asked for, so that it is asked
+// for those of the newest records first.
+func (s *Store) newestTraces(ctx context.Context, indices []string, query filter, n int) (ids []string, oldest int64, err error) {
+	query = query.exists("muster.trace_id")
 	if n*fewRecords <= maxNewest {
-		since, err := s.timeOfNewest(ctx, q, query, maxNewest)
+		since, err := s.timeOfNewest(ctx, indices, query, maxNewest)
 		if err != nil {
 			return nil, 0, err
 		}
 		if since != 0 {
-			ids, oldest, err = s.groupedTraces(ctx, q, append(slices.Clone(query), atLeast("muster.time_us", since)), n)
+			ids, oldest, err = s.groupedTraces(ctx, indices, append(slices.Clone(query), atLeast("muster.time_us", since)), n)
 			if err != nil || len(ids) == n {
 				return ids, oldest, err
 			}
 		}
 	}
-	return s.groupedTraces(ctx, q, query, n)
+	return s.groupedTraces(ctx, indices, query, n)
 }
 
 // fewRecords is how many records a trace has at least, more often than not.
@@ -111,11 +133,11 @@ const fewRecords = 4
 
 // timeOfNewest is the time in microseconds of the n-th newest record that meets
 // a query; 0 when there are fewer.
-func (s *Store) timeOfNewest(ctx context.Context, q *fleet.Query, query filter, n int) (int64, error) {
+func (s *Store) timeOfNewest(ctx context.Context, indices []string, query filter, n int) (int64, error) {
 	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.time_us"}}
 	body := newest.body(1)
 	body["from"] = n - 1
-	a, err := s.ask(ctx, patterns(q.Kinds), body)
+	a, err := s.ask(ctx, indices, body)
 	if err != nil || len(a.Hits.Hits) == 0 {
 		return 0, err
 	}
@@ -124,11 +146,11 @@ func (s *Store) timeOfNewest(ctx context.Context, q *fleet.Query, query filter, 
 
 // groupedTraces are the traces of the n newest records that meet a query, one
 // record for each, and the time in microseconds of the oldest of them.
-func (s *Store) groupedTraces(ctx context.Context, q *fleet.Query, query filter, n int) (ids []string, oldest int64, err error) {
+func (s *Store) groupedTraces(ctx context.Context, indices []string, query filter, n int) (ids []string, oldest int64, err error) {
 	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.trace_id", "muster.time_us"}}
 	body := newest.body(n)
 	body["collapse"] = map[string]any{"field": "muster.trace_id"}
-	a, err := s.ask(ctx, patterns(q.Kinds), body)
+	a, err := s.ask(ctx, indices, body)
 	if err != nil {
 		return nil, 0, err
 	}
