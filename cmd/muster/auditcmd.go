@@ -120,7 +120,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	_, untold := tells.tell(ctx, store, ps, r) // the report comes all the same
+	untold := tells.tell(ctx, store, ps, r) // the report comes all the same
 	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved })
 	if f.newBase != "" {
 		if err := replaceFile(f.newBase, func(w io.Writer) error { return report.JSON(w, r.Findings) }); err != nil {

@@ -135,29 +135,30 @@ func (n *notifier) asff(fs []fleet.Finding) ([]json.RawMessage, error) {
 }
 
 // tell tells what an audit found. A nil notifier tells nobody.
-func (n *notifier) tell(ctx context.Context, store fleet.Reader, ps []audit.Policy, o pipeline.Outcome) (notify.Tally, error) {
+func (n *notifier) tell(ctx context.Context, store fleet.Reader, ps []audit.Policy, o pipeline.Outcome) error {
 	if n == nil {
-		return notify.Tally{}, nil
+		return nil
 	}
 	told, err := n.told()
 	if err != nil {
-		return notify.Tally{}, err
+		return err
 	}
 	// What is standing from earlier runs may not have been told yet.
 	all := []fleet.Finding{}
 	for f, err := range store.Findings(ctx, fleet.Query{}) {
 		if err != nil {
-			return notify.Tally{}, fmt.Errorf("read the findings to tell of: %w", err)
+			return fmt.Errorf("read the findings to tell of: %w", err)
 		}
 		all = append(all, f)
 	}
 	n.report.Run, n.report.Policies, n.report.Waived = o.Run, ps, o.Waived
 	if n.report.Evidence, err = pipeline.Evidence(ctx, store, all); err != nil {
-		return notify.Tally{}, err
+		return err
 	}
 	options := n.options
 	options.Now = time.Now()
-	return notify.Tell(ctx, n.channels, all, told, options)
+	_, err = notify.Tell(ctx, n.channels, all, told, options)
+	return err
 }
 
 // told is what was told before. A file that cannot be read is an error: to begin

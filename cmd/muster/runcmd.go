@@ -241,7 +241,7 @@ func (d *daemon) audit(ctx context.Context) error {
 		return err
 	}
 	d.line.Metrics.Audited(now, o.Findings, len(o.Run.NotJudged))
-	if _, err := d.tells.tell(ctx, d.store, d.policies, o); err != nil {
+	if err := d.tells.tell(ctx, d.store, d.policies, o); err != nil {
 		// The findings are kept, and the next audit tells what this one could not.
 		d.app.logger().WarnContext(ctx, "findings were not told", "error", err)
 	}
