@@ -43,10 +43,11 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB (about 3 minutes)
+bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, memory, latency, OpenSearch (about 10 minutes)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
 	$(GO) run ./bench memory # of 2 million records; -records 20000000 is the target's
+	$(GO) run ./bench latency # of 300,000 spans; -spans 12000000 is the target's
 	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then $(GO) run ./bench opensearch; \
 	else echo "NOTE: no mvn or unzip, so that there is no OpenSearch to measure"; fi
 

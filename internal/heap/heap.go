@@ -12,9 +12,9 @@ const (
 	// than growing. What muster remembers for joining is bounded below it and has
 	// few pointers, so that collecting is cheap. DuckDB has a limit of its own.
 	softLimit = 900 << 20
-	// growth is by how many per cent of what is in use a heap grows until garbage is collected.
-	// With the runtime's own 100 an import takes an eighth more CPU time, and a
-	// search of a large lake a fifth.
+	// growth is by how many per cent of what is in use a heap grows until garbage
+	// is collected. With the runtime's own 100 a search of a large lake takes a
+	// fifth more CPU time, and an import up to an eighth.
 	growth = 400
 	// sharedGrowth is the runtime's own.
 	sharedGrowth = 100
