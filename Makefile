@@ -43,7 +43,7 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, memory, latency, OpenSearch (about 10 minutes)
+bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, memory, latency, OpenSearch (takes a while)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
 	$(GO) run ./bench memory # of 2 million records; -records 20000000 is the target's
