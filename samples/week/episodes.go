@@ -99,7 +99,7 @@ func (w *Week) strike(at int64) faults.Fault {
 func (w *Week) struck(f faults.Fault, at int64, l truth.Label) {
 	info := faults.Of(f)
 	for _, p := range info.Policies {
-		place := truth.Expected{Traces: l.Traces}
+		place := truth.Expected{Traces: l.Traces, Requests: l.Requests, Anywhere: len(l.Traces)+len(l.Requests) == 0}
 		if p.Journey {
 			place.Journeys = l.Journeys
 		}
@@ -115,6 +115,14 @@ func (w *Week) struck(f faults.Fault, at int64, l truth.Label) {
 	e.label.Kind, e.label.Name = truth.LabelFault, string(f)
 	e.label.Time, e.label.Until = clock(e.start), clock(e.end)
 	e.label.Subject = l.Services[len(l.Services)-1]
+}
+
+// near reports whether a fault is on within an hour of a time: policies that
+// judge by the hour see both.
+func (w *Week) near(f faults.Fault, at int64) bool {
+	return slices.ContainsFunc(w.episodes, func(e *episode) bool {
+		return e.fault == f && e.start-hour <= at && at <= e.end+hour
+	})
 }
 
 // latest is the episode that something belongs to which happens at a time or a

@@ -62,7 +62,8 @@ func (w *Week) planIncidents() {
 						Requests: l.Requests, Resources: l.Resources, Anywhere: len(l.Requests) == 0,
 					}
 					w.truth.small.Expect(kind.policy, place)
-					if kind.name == string(samples.RuleViolated) {
+					ruled := kind.name == string(samples.RuleViolated) || kind.name == string(samples.SecurityGroupOpen) && w.ruled > 0
+					if ruled {
 						w.truth.small.Expect("config-rule-violated", place)
 					}
 				}

@@ -160,7 +160,8 @@ func (w *Week) abandon(at int64) {
 	full := resource("AWS::ServiceDiscovery::Service", arn("servicediscovery", "service/"+id))
 	w.record(&entry{
 		service: "servicediscovery", name: "CreateService", at: at, by: by, management: true, resources: full,
-		params: `{"creatorRequestId":"` + w.random.uuid() + `","name":"` + pricing + `","namespaceId":"` + namespace + `"}`,
+		params:   `{"creatorRequestId":"` + w.random.uuid() + `","name":"` + pricing + `","namespaceId":"` + namespace + `"}`,
+		response: `{"service":{"id":"` + id + `","arn":"` + arn("servicediscovery", "service/"+id) + `","name":"` + pricing + `"}}`,
 	}, "ServiceDiscovery")
 	request := w.record(&entry{
 		service: "servicediscovery", name: "RegisterInstance", at: at + second/3, by: by, management: true, resources: full,
