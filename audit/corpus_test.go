@@ -116,10 +116,25 @@ func found(t *testing.T, ps []Policy, rs []fleet.Record) map[string]int {
 func TestRecordedAttacksAreFoundAndNothingElse(t *testing.T) {
 	ps := written(t)
 	want := map[string]map[string]int{
+		"aws.credential-access.ec2-get-password-data.json":              {"windows-password-read": 30, "write-outside-change-window": 2},
+		"aws.defense-evasion.dns-delete-logs.json":                      {"dns-log-deleted": 1},
+		"aws.discovery.ec2-download-user-data.json":                     {"user-data-read": 15},
+		"aws.execution.ec2-launch-unusual-instances.json":               {"unusual-instance-launched": 1},
+		"aws.execution.ec2-user-data.json":                              {"user-data-changed": 1},
 		"aws.exfiltration.ec2-security-group-open-port-22-ingress.json": {"security-group-open": 1},
+		"aws.exfiltration.ec2-share-ami.json":                           {"image-shared": 1},
+		"aws.exfiltration.ec2-share-ebs-snapshot.json":                  {"snapshot-shared": 1},
 		"aws.initial-access.console-login-without-mfa.json":             {"console-login-without-mfa": 1},
-		"aws.persistence.iam-create-admin-user.json":                    {"admin-policy-attached": 1},
+		"aws.lateral-movement.ec2-instance-connect.json":                {"ssh-key-sent": 3},
+		"aws.persistence.iam-backdoor-role.json":                        {"role-trusts-other-account": 1},
+		"aws.persistence.iam-backdoor-user.json":                        {"access-key-for-another": 1, "write-outside-change-window": 1},
+		"aws.persistence.iam-create-admin-user.json":                    {"access-key-for-another": 1, "admin-policy-attached": 1},
 		"aws.persistence.iam-create-backdoor-role.json":                 {"admin-policy-attached": 1},
+		"aws.persistence.iam-create-user-login-profile.json":            {"console-password-given": 1},
+		"aws.persistence.lambda-layer-extension.json":                   {"function-layer-changed": 1, "write-outside-change-window": 1},
+		"aws.persistence.lambda-overwrite-code.json":                    {"deployer-not-allowed": 1, "function-code-changed": 1},
+		"aws.persistence.rolesanywhere-create-trust-anchor.json":        {"trust-anchor-created": 1},
+		"aws.privilege-escalation.iam-update-user-login-profile.json":   {"console-password-given": 1},
 	}
 	files := trailFiles(t, corpus(t, "cloudtrail-stratus"))
 	if len(files) != 19 {
@@ -137,7 +152,8 @@ func TestRecordedAttacksAreFoundAndNothingElse(t *testing.T) {
 }
 
 // In this account's half hour of attacks one trail was deleted and four attempts
-// on trails failed; its two bucket policies let CloudTrail in, nobody else.
+// on trails failed; its two bucket policies let CloudTrail in, nobody else. It read
+// what instances are given at their start and the passwords of Windows.
 func TestARecordedAttackedAccount(t *testing.T) {
 	var all []fleet.Record
 	for _, rs := range trailFiles(t, corpus(t, "cloudtrail-invictus")) {
@@ -146,7 +162,8 @@ func TestARecordedAttackedAccount(t *testing.T) {
 	if len(all) != 1448 {
 		t.Errorf("%d events, want 1448", len(all))
 	}
-	if diff := cmp.Diff(map[string]int{"trail-stopped": 1}, found(t, written(t), all)); diff != "" {
+	want := map[string]int{"trail-stopped": 1, "unusual-instance-launched": 1, "user-data-read": 18, "windows-password-read": 29}
+	if diff := cmp.Diff(want, found(t, written(t), all)); diff != "" {
 		t.Error(diff)
 	}
 }

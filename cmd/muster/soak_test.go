@@ -365,7 +365,8 @@ func (w *world) collect(ctx context.Context, at *moment) (killed bool, err error
 		"--commit-records", "40", "--commit-every", "50ms", "--quota-share", "0", "--sweep-after", *soakSweep)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
-	if at != nil {
+	err = cmd.Start()
+	if err == nil && at != nil {
 		var once sync.Once
 		kill := func(n int64) {
 			if n >= int64(at.requests) {
@@ -378,7 +379,9 @@ func (w *world) collect(ctx context.Context, at *moment) (killed bool, err error
 		w.reached.Store(&kill)
 		defer w.reached.Store(nil)
 	}
-	err = cmd.Run()
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if err != nil && at != nil && cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == -1 {
 		return true, nil
 	}

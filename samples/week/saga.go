@@ -122,7 +122,7 @@ func (w *Week) reserveStock(f *flow, o *order) answer {
 		case forgets:
 			w.hit(f, faults.LowCacheHitRatio, truth.Label{})
 		case w.near(faults.LowCacheHitRatio, f.at): // a miss of its own, that counts with the others
-			w.truth.small.Allow("cache-hit-ratio-low", f.trace)
+			w.truth.small.Expect("cache-hit-ratio-low", truth.Expected{Traces: []string{f.trace}})
 		}
 		w.stock = f.at + stockFor
 	}
