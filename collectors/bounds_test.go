@@ -195,8 +195,10 @@ func TestBackfillsTakeTheLeastCallsAndLittleMemory(t *testing.T) {
 			if got != c.records {
 				t.Errorf("got %d records, want %d", got, c.records)
 			}
-			if allowed := c.least + max(c.least/20, 8); calls > allowed { // a small backfill has its few listings
-				t.Errorf("took %d calls, %d are 5 %% more than the least", calls, allowed)
+			// A small backfill has its few listings, and some thirty slices with a half
+			// page at their ends; a large one has no more of them.
+			if allowed := c.least + max(c.least/20, 35); calls > allowed {
+				t.Errorf("took %d calls, want at most %d", calls, allowed)
 			}
 			if most > boundBytes {
 				t.Errorf("held %d MB", most>>20)
