@@ -135,6 +135,7 @@ func (d *demo) start(ctx context.Context) error {
 	if d.aws, err = d.startAWS(ctx); err != nil {
 		return err
 	}
+	d.policies = d.aws.judges(d.policies)
 	d.started = time.Now()
 	if d.flags.headless { // it grows with the load, and nobody asks for it in the explorer
 		d.recorder = truth.NewRecorder(d.flags.seed, time.Now)

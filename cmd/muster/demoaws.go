@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
+	"muster/audit"
 	"muster/collectors"
 	"muster/fleet"
 	"muster/internal/engines"
@@ -94,8 +96,20 @@ func (a *demoAWS) options(o samples.Options) samples.Options {
 	}
 	o.Endpoint, o.Credentials, o.Workflows = a.ministack.URL(), ministackCredentials(), true
 	// It records every call, and answers AssumeRole without saying so.
-	o.Truth.Trail(truth.Trail{Anonymous: true})
+	o.Truth.Trail(truth.Trail{Anonymous: true, Unseen: unseenOnMinistack})
 	return o
+}
+
+// unseenOnMinistack are the policies that judge by what ministack's CloudTrail
+// does not record: who called, and what was answered.
+var unseenOnMinistack = []string{"deployer-not-allowed", "registered-without-traffic", "shared-data-store"}
+
+// judges are those of some policies that can judge what the fleet runs on.
+func (a *demoAWS) judges(ps []audit.Policy) []audit.Policy {
+	if a.ministack == nil {
+		return ps
+	}
+	return slices.DeleteFunc(ps, func(p audit.Policy) bool { return slices.Contains(unseenOnMinistack, p.ID) })
 }
 
 // ministackCredentials are those of the stand-in's account: a key of twelve
