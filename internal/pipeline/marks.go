@@ -111,7 +111,8 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time, aft
 		})
 	}
 	end := earlier(aged.Truncate(sweepStep), mark)
-	if sweeps && end.Sub(swept.End) >= sweepStep {
+	// After a pause all that was read is of age, the last part of an hour, too.
+	if sweeps && (end.Sub(swept.End) >= sweepStep || end.Equal(mark) && end.After(swept.End)) {
 		ss = append(ss, stretch{
 			window: fleet.Window{Start: swept.End, End: end}, again: true, swept: swept,
 			progress: func(time.Time) map[string]time.Time { return nil },
