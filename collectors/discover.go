@@ -23,23 +23,10 @@ import (
 // denied becomes a collector that puts that into the ledger, and one whose listing
 // fails a collector that fails: the others are read.
 func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
-	o = o.withDefaults()
-	wanted, err := o.wanted()
+	o, wanted, err := o.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if o.AWS.Region == "" {
-		return nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
-	}
-	if o.AWS.Retryer == nil {
-		o.AWS = withRetries(o.AWS)
-	}
-	if o.Account == "" {
-		if o.Account, err = account(ctx, o); err != nil {
-			return nil, err
-		}
-	}
-	o.AWS = o.Limiter.limit(o.AWS, o.Account)
 	var found []fleet.Collector
 	for _, name := range wanted {
 		cs, err := discover(ctx, o, name)
@@ -163,4 +150,27 @@ func (d *deniedSource) Collect(_ context.Context, w fleet.Window) iter.Seq2[flee
 		out := &output{s: &d.source, yield: yield, window: read}
 		out.end(d.why)
 	}
+}
+
+// ready is o with its defaults, its account, and clients that retry and keep to
+// the quotas, and the sources that are wanted.
+func (o Options) ready(ctx context.Context) (Options, []string, error) {
+	o = o.withDefaults()
+	wanted, err := o.wanted()
+	if err != nil {
+		return o, nil, err
+	}
+	if o.AWS.Region == "" {
+		return o, nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
+	}
+	if o.AWS.Retryer == nil {
+		o.AWS = withRetries(o.AWS)
+	}
+	if o.Account == "" {
+		if o.Account, err = account(ctx, o); err != nil {
+			return o, nil, err
+		}
+	}
+	o.AWS = o.Limiter.limit(o.AWS, o.Account)
+	return o, wanted, nil
 }

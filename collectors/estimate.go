@@ -50,23 +50,10 @@ const (
 // is there by some thirty calls in all and reads nothing. A source that may not be
 // looked at has its denial as basis.
 func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([]Estimate, error) {
-	o = o.withDefaults()
-	wanted, err := o.wanted()
+	o, wanted, err := o.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if o.AWS.Region == "" {
-		return nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
-	}
-	if o.AWS.Retryer == nil {
-		o.AWS = withRetries(o.AWS)
-	}
-	if o.Account == "" {
-		if o.Account, err = account(ctx, o); err != nil {
-			return nil, err
-		}
-	}
-	o.AWS = o.Limiter.limit(o.AWS, o.Account)
 	if w.End.IsZero() {
 		w.End = o.Now()
 	}

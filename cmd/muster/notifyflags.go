@@ -106,6 +106,7 @@ func (n *notifier) hooks(file string) error {
 	if err != nil {
 		return fmt.Errorf("webhooks: %w", err)
 	}
+	before := len(n.channels)
 	for i, line := range strings.Split(string(text), "\n") {
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -115,6 +116,9 @@ func (n *notifier) hooks(file string) error {
 			return fmt.Errorf("%s:%d: %w", file, i+1, err)
 		}
 		n.channels = append(n.channels, w)
+	}
+	if len(n.channels) == before {
+		return fmt.Errorf("webhooks: %s names none: give one address a line", file)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ const (
 
 func TestSoak(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short")
+		t.Skip("SKIPPED: -short leaves the soak out; make soak runs it")
 	}
 	var total soakResult
 	var mu sync.Mutex
