@@ -75,7 +75,7 @@ func checkMinistackCalls(t *testing.T, store string, file *truth.File) {
 		t.Fatal(err)
 	}
 	defer lake.Close()
-	joined, hidden := 0, 0
+	joined, hidden, dark := 0, 0, 0
 	for r, err := range lake.Records(t.Context(), fleet.Query{Kinds: []fleet.Kind{fleet.KindAPICall}}) {
 		if err != nil {
 			t.Fatal(err)
@@ -92,6 +92,11 @@ func checkMinistackCalls(t *testing.T, store string, file *truth.File) {
 			if r.Service != "s3" || r.Keys.Trace != "" {
 				t.Errorf("%s is joined to %q", r.Name, r.Keys.Trace)
 			}
+		case c.Trace != "" && c.Span == "" && !c.Retried: // its request is not sampled, so that no span shows it
+			dark++
+			if r.Keys.Trace != "" {
+				t.Errorf("%s, of which no span was sent, is joined to %q", r.Name, r.Keys.Trace)
+			}
 		case c.Trace != "" && !c.Retried:
 			joined++
 			if r.Keys.Trace != c.Trace || r.Keys.TraceLink.Via != fleet.RungRequest {
@@ -104,8 +109,8 @@ func checkMinistackCalls(t *testing.T, store string, file *truth.File) {
 			t.Errorf("%s:%s %s was recorded %d times", c.Service, c.Operation, id, times[id])
 		}
 	}
-	if joined == 0 || hidden == 0 {
-		t.Errorf("%d calls joined, %d hidden", joined, hidden)
+	if joined == 0 || hidden == 0 || dark == 0 {
+		t.Errorf("%d calls joined, %d hidden, %d not sampled", joined, hidden, dark)
 	}
 }
 
