@@ -128,6 +128,7 @@ func TestVerbsAnswerFromS3AsFromAFolder(t *testing.T) {
 // what it reads through Athena, and Trino joins its records as Go did.
 func TestDemoOnS3(t *testing.T) {
 	s3 := atAthena(t)
+	t.Chdir(t.TempDir()) // where the demo leaves the truth about a store on S3
 	if out := mustMuster(t, append([]string{"demo", "--headless", "--for", "8s", "--seed", "7"}, s3...)...); !strings.Contains(out, "s3://evidence/fleet") {
 		t.Errorf("the demo says nothing of its store:\n%s", out)
 	}
