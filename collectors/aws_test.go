@@ -209,7 +209,7 @@ func TestLogsReadToTheEndOfTheirPages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{answers: map[string][]answer{"FilterLogEvents": c.pages}}
-			l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"/muster/orders"}, Overlap: time.Minute})
+			l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"/muster/orders"}}, Overlap: time.Minute})
 			w := lastHour
 			w.Start = w.Start.Add(time.Minute) // with the overlap, one slice
 			got := collect(t.Context(), l, w)
@@ -222,7 +222,7 @@ func TestLogsReadToTheEndOfTheirPages(t *testing.T) {
 
 func TestLogsAskForTheirOverlapAndAnInclusiveEnd(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
-	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"/muster/orders"}})
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"/muster/orders"}}})
 	if want := "logs/111122223333/us-east-1//muster/orders"; l.Stream() != want {
 		t.Errorf("got stream %q, want %q", l.Stream(), want)
 	}
@@ -238,7 +238,7 @@ func TestLogsAskForTheirOverlapAndAnInclusiveEnd(t *testing.T) {
 
 func TestLogsMarkWhatIsReadOfALongWindow(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
-	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}, Overlap: time.Hour})
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}, Overlap: time.Hour})
 	got := collect(t.Context(), l, fleet.Window{Start: noon.Add(-6 * time.Hour), End: noon})
 	// Quiet slices grow: one hour, two, four.
 	if want := "through 06:00, through 08:00, through 12:00, complete"; got.summary() != want {
@@ -248,7 +248,7 @@ func TestLogsMarkWhatIsReadOfALongWindow(t *testing.T) {
 
 func TestDeniedGroupNamesTheMissingPermission(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {denied()}}}
-	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}})
 	got := collect(t.Context(), l, lastHour)
 	if len(got.ledger) != 1 || !strings.Contains(got.ledger[0].Detail, "allow logs:FilterLogEvents") || got.ledger[0].Stream != l.Stream() {
 		t.Errorf("got ledger %+v", got.ledger)
@@ -266,7 +266,7 @@ func TestDeniedListingOfGroupsIsInTheLedger(t *testing.T) {
 
 func TestCollectEndsPromptlyWhenCancelled(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {throttled()}}}
-	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}})
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -278,7 +278,7 @@ func TestCollectEndsPromptlyWhenCancelled(t *testing.T) {
 
 func TestCollectStopsWhenTold(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("1", "a"), logPage("2", "b"), logPage("", "c")}}}
-	l := scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}})
+	l := scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}})
 	for _, err := range l.Collect(t.Context(), lastHour) {
 		must(t, err)
 		break
@@ -372,7 +372,7 @@ func TestThrottlingIsWaitedOutForAsLongAsItTakes(t *testing.T) {
 	answers := slices.Repeat([]answer{throttled()}, refusals)
 	s := &script{answers: map[string][]answer{"FilterLogEvents": append(answers, logPage("", "a"))}}
 	l := scripted(t, s, Options{
-		Sources: []string{SourceLogs}, LogGroups: []string{"g"}, Overlap: time.Nanosecond,
+		Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}, Overlap: time.Nanosecond,
 		AWS: aws.Config{Retryer: func() aws.Retryer { return aws.NopRetryer{} }},
 	})
 	var waits []time.Duration
@@ -484,7 +484,7 @@ func TestAWindowThatAWSForgotIsLostAndNotComplete(t *testing.T) {
 func TestAStartBeforeTheUsualReachIsKept(t *testing.T) {
 	s := &script{answers: map[string][]answer{"FilterLogEvents": {logPage("")}}}
 	w := fleet.Window{Start: noon.AddDate(-1, 0, 0), End: noon}
-	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}}), w)
+	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}}), w)
 	if first := int64(s.calls("FilterLogEvents")[0]["startTime"].(float64)); first != w.Start.Add(-logsOverlap).UnixMilli() {
 		t.Errorf("asked from %d, %v", first, got.err)
 	}

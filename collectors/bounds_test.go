@@ -176,7 +176,7 @@ func TestBackfillsTakeTheLeastCallsAndLittleMemory(t *testing.T) {
 	} {
 		t.Run(c.source, func(t *testing.T) {
 			cs, err := Discover(t.Context(), Options{
-				AWS: awsAt(t, server.URL), Account: testAccount, Sources: []string{c.source}, LogGroups: []string{"g"}, TrailBucket: "b",
+				AWS: awsAt(t, server.URL), Account: testAccount, Sources: []string{c.source}, Groups: GroupChoice{Names: []string{"g"}}, TrailBucket: "b",
 				Overlap: time.Nanosecond, Now: func() time.Time { return p.day.Add(25 * time.Hour) },
 			})
 			must(t, err)

@@ -36,10 +36,10 @@ type Options struct {
 	// Sources chooses sources; empty means all of them ("trail" only with a
 	// TrailBucket).
 	Sources []string
-	// LogGroups names the groups to read; empty means all that LogGroupPrefix
-	// leaves.
-	LogGroups      []string
-	LogGroupPrefix string
+	// Groups chooses log groups; the zero value means all of the account.
+	Groups GroupChoice
+	// GroupTags remembers what tags groups have; nil means anew for each Discover.
+	GroupTags *GroupTags
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string
@@ -63,6 +63,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.GroupTags == nil {
+		o.GroupTags = &GroupTags{}
 	}
 	if o.Limiter == nil {
 		o.Limiter = NewLimiter(0, nil)

@@ -54,6 +54,9 @@ func (o *Options) wanted() ([]string, error) {
 			return nil, errors.New("source trail needs the name of the bucket that the trail delivers to")
 		}
 	}
+	if err := o.Groups.check(); err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(Sources(), func(name string) bool {
 		if len(o.Sources) == 0 {
 			return name == SourceTrail && o.TrailBucket == ""
@@ -91,13 +94,13 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 func discoverLogs(ctx context.Context, o Options) ([]fleet.Collector, error) {
 	client := cloudwatchlogs.NewFromConfig(o.AWS)
 	s := newSource(o, SourceLogs, "")
-	names, err := groups(ctx, &s, client)
+	all, err := groups(ctx, &s, client, false)
 	if err != nil {
 		return nil, err
 	}
-	cs := make([]fleet.Collector, 0, len(names))
-	for _, group := range names {
-		cs = append(cs, newLogs(o, client, group))
+	cs := make([]fleet.Collector, 0, len(all))
+	for i := range all {
+		cs = append(cs, newLogs(o, client, &all[i]))
 	}
 	return cs, nil
 }

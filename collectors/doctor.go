@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/configservice"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
@@ -185,40 +187,35 @@ const forLogs = "log lines in a trace, and the joins by request ids in them"
 
 func (d *doctor) logs(ctx context.Context) {
 	client := cloudwatchlogs.NewFromConfig(d.AWS)
-	in := &cloudwatchlogs.DescribeLogGroupsInput{}
-	if d.LogGroupPrefix != "" {
-		in.LogGroupNamePrefix = &d.LogGroupPrefix
+	all, err := groups(ctx, &d.source, client, false)
+	action := "logs:DescribeLogGroups"
+	if denied, ok := errors.AsType[*deniedError](err); ok {
+		action = denied.action
 	}
-	var short, all []string
-	if len(d.LogGroups) > 0 {
-		all = d.LogGroups
-	} else {
-		var p pager
-		for more := true; more; {
-			page, err := call(ctx, &d.source, "logs:DescribeLogGroups", client.DescribeLogGroups, in)
-			if err == nil {
-				for _, g := range page.LogGroups {
-					all = append(all, aws.ToString(g.LogGroupName))
-					if days := aws.ToInt32(g.RetentionInDays); days > 0 && days < leastRetention {
-						short = append(short, fmt.Sprintf("%s (%d days)", aws.ToString(g.LogGroupName), days))
-					}
-				}
-				more, err = p.next(page.NextToken)
-				in.NextToken = page.NextToken
-			}
-			if err != nil || !more {
-				d.asked("logs:DescribeLogGroups", forLogs, err)
-				break
-			}
+	if (err != nil || d.Groups.lists()) && !d.asked(action, forLogs, err) {
+		return
+	}
+	var short, unread []string
+	for i := range all {
+		if days := all[i].kept; days > 0 && days < leastRetention {
+			short = append(short, fmt.Sprintf("%s (%d days)", all[i].name, days))
+		}
+		if c := all[i].class; c != "" && c != types.LogGroupClassStandard {
+			unread = append(unread, fmt.Sprintf("%s (%s)", all[i].name, c))
 		}
 	}
+	if len(unread) > 0 {
+		d.missing("logs", forLogs, "leave them out with --log-group-class STANDARD, or query them with Logs Insights",
+			"%d of %d log groups are of a class that AWS lets nobody read line by line or tail: %s", len(unread), len(all), strings.Join(unread, ", "))
+	}
 	if len(all) == 0 {
-		d.missing("logs", forLogs, "give --log-group, or a --log-group-prefix that groups have", "there is no log group to read")
+		d.missing("logs", forLogs, "give --log-group, or a --log-group-prefix, --log-group-pattern or --log-group-tag that groups have", "there is no log group to read")
 		return
 	}
 	now := d.Now()
-	_, err := call(ctx, &d.source, "logs:FilterLogEvents", client.FilterLogEvents, &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: &all[0], StartTime: aws.Int64(now.Add(-time.Minute).UnixMilli()), EndTime: aws.Int64(now.UnixMilli()), Limit: aws.Int32(1),
+	first := newLogs(d.Options, client, &all[0])
+	_, err = call(ctx, &d.source, "logs:FilterLogEvents", client.FilterLogEvents, &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupIdentifier: aws.String(cmp.Or(first.arn, first.group)), StartTime: aws.Int64(now.Add(-time.Minute).UnixMilli()), EndTime: aws.Int64(now.UnixMilli()), Limit: aws.Int32(1),
 	})
 	d.asked("logs:FilterLogEvents", forLogs, err)
 	if len(short) > 0 {

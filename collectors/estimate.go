@@ -107,44 +107,29 @@ func (e *estimator) part(of time.Duration) float64 {
 // logs takes a group's bytes to be spread evenly over the time that it keeps.
 func (e *estimator) logs(ctx context.Context) (Estimate, error) {
 	one := Estimate{Basis: "stored bytes of the groups, spread evenly over the time they keep"}
-	client := cloudwatchlogs.NewFromConfig(e.AWS)
-	named := map[string]bool{}
-	for _, g := range e.LogGroups {
-		named[g] = true
+	all, err := groups(ctx, &e.source, cloudwatchlogs.NewFromConfig(e.AWS), true)
+	if err != nil {
+		return one, err
 	}
-	in := &cloudwatchlogs.DescribeLogGroupsInput{}
-	if e.LogGroupPrefix != "" {
-		in.LogGroupNamePrefix = &e.LogGroupPrefix
+	for i := range all {
+		g := &all[i]
+		kept := e.window.End.Sub(g.created)
+		if g.kept > 0 {
+			kept = min(kept, time.Duration(g.kept)*day)
+		}
+		bytes := int64(float64(g.bytes) * min(1, e.part(kept)))
+		one.Streams++
+		one.Bytes += bytes
+		one.Calls += max(bytes/filterPage, slicesOf(e.window, logsMostSlice), 1)
 	}
-	var p pager
-	for {
-		page, err := call(ctx, &e.source, "logs:DescribeLogGroups", client.DescribeLogGroups, in)
-		if err != nil {
-			return one, err
-		}
-		for _, g := range page.LogGroups {
-			if len(named) > 0 && !named[aws.ToString(g.LogGroupName)] {
-				continue
-			}
-			kept := e.window.End.Sub(time.UnixMilli(aws.ToInt64(g.CreationTime)))
-			if days := aws.ToInt32(g.RetentionInDays); days > 0 {
-				kept = min(kept, time.Duration(days)*day)
-			}
-			bytes := int64(float64(aws.ToInt64(g.StoredBytes)) * min(1, e.part(kept)))
-			one.Streams++
-			one.Bytes += bytes
-			one.Calls += max(bytes/filterPage, slicesOf(e.window, logsMostSlice), 1)
-		}
-		more, err := p.next(page.NextToken)
-		if err != nil || !more {
-			one = e.timed(one, "logs:FilterLogEvents")
-			if one.Time > day {
-				one.Advice = "subscribe the groups to Firehose or export them to S3, and import the files"
-			}
-			return one, err
-		}
-		in.NextToken = page.NextToken
+	if e.Groups.Filter != "" {
+		one.Basis += "; a filter pattern makes the pages fewer, AWS does not say by how much"
 	}
+	one = e.timed(one, "logs:FilterLogEvents")
+	if one.Time > day {
+		one.Advice = "subscribe the groups to Firehose or export them to S3, and import the files"
+	}
+	return one, nil
 }
 
 // lookup tells the rate of events by how long the newest page took to happen,

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
 
 	"muster/fleet"
 )
@@ -33,18 +35,36 @@ type logs struct {
 	source
 	client *cloudwatchlogs.Client
 	group  string
+	arn    string // of a group of another account; else ""
+	class  types.LogGroupClass
 }
 
-func newLogs(o Options, client *cloudwatchlogs.Client, group string) *logs {
-	return &logs{source: newSource(o, SourceLogs, group), client: client, group: group}
+// newLogs reads one group. What a filter leaves is another stream than the whole:
+// its checkpoints say nothing of what it leaves out.
+func newLogs(o Options, client *cloudwatchlogs.Client, g *logGroup) *logs {
+	l := &logs{client: client, group: g.name, class: g.class}
+	if g.account != o.Account {
+		l.arn = g.arn
+		o.Account = g.account
+	}
+	name := g.name
+	if o.Groups.Filter != "" {
+		name += "?filter=" + hashID("", o.Groups.Filter)
+	}
+	l.source = newSource(o, SourceLogs, name)
+	return l
 }
 
 // Collect yields the group's lines, page by page.
 func (l *logs) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
 		read := l.bounds(w, logsOverlap, logsReach)
-		out := &output{s: &l.source, yield: yield, window: read}
+		out := &output{s: &l.source, yield: yield, window: read, filter: l.Groups.Filter}
 		if err := l.collect(ctx, read, out); err != nil {
+			if l.refusesClass(err) {
+				_ = out.missing(read, "class", fmt.Sprintf("AWS does not let groups of class %s be read by FilterLogEvents: leave %s out with --log-group-class STANDARD, or read it with Logs Insights: %v", l.class, l.group, err)) // the last word either way
+				return
+			}
 			out.end(fmt.Errorf("read log group %s: %w", l.group, err))
 		}
 	}
@@ -57,7 +77,7 @@ func (l *logs) collect(ctx context.Context, read fleet.Window, out *output) erro
 			pages, err = l.slice(ctx, s.slice(), out)
 			return err
 		})
-		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && len(l.LogGroups) == 0 {
+		if _, gone := errors.AsType[*types.ResourceNotFoundException](err); gone && !slices.Contains(l.Groups.Names, l.group) {
 			return nil // deleted between listing and reading: nothing to collect
 		}
 		if err != nil {
@@ -78,9 +98,16 @@ func (l *logs) collect(ctx context.Context, read fleet.Window, out *output) erro
 // ends it: a page may be empty and still carry one.
 func (l *logs) slice(ctx context.Context, w fleet.Window, out *output) (pages int, err error) {
 	in := &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: &l.group,
-		StartTime:    aws.Int64(w.Start.UnixMilli()),
-		EndTime:      aws.Int64(lastMilli(w.End)),
+		StartTime: aws.Int64(w.Start.UnixMilli()),
+		EndTime:   aws.Int64(lastMilli(w.End)),
+	}
+	if l.arn != "" {
+		in.LogGroupIdentifier = &l.arn
+	} else {
+		in.LogGroupName = &l.group
+	}
+	if l.Groups.Filter != "" {
+		in.FilterPattern = &l.Groups.Filter
 	}
 	var p pager
 	for {
@@ -106,6 +133,20 @@ func (l *logs) slice(ctx context.Context, w fleet.Window, out *output) (pages in
 	}
 }
 
+// refusesClass reports whether AWS would read the group if it were of the class
+// STANDARD.
+func (l *logs) refusesClass(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || l.class == "" || l.class == types.LogGroupClassStandard {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "InvalidOperationException", "InvalidParameterException", "UnsupportedOperationException", "ValidationException":
+		return true
+	}
+	return false
+}
+
 // lastMilli is the last millisecond before t; endTime is inclusive here.
 func lastMilli(t time.Time) int64 {
 	ms := t.UnixMilli()
@@ -121,39 +162,4 @@ func (l *logs) records(e *types.FilteredLogEvent) []fleet.Record {
 		Timestamp: aws.ToInt64(e.Timestamp), Message: aws.ToString(e.Message),
 	}
 	return line.records(l.origin)
-}
-
-// groups lists the log groups to read.
-func groups(ctx context.Context, s *source, client *cloudwatchlogs.Client) (names []string, err error) {
-	if len(s.LogGroups) > 0 {
-		return s.LogGroups, nil
-	}
-	err = s.afresh(ctx, func() error {
-		names, err = listGroups(ctx, s, client)
-		return err
-	})
-	return names, err
-}
-
-func listGroups(ctx context.Context, s *source, client *cloudwatchlogs.Client) ([]string, error) {
-	in := &cloudwatchlogs.DescribeLogGroupsInput{}
-	if s.LogGroupPrefix != "" {
-		in.LogGroupNamePrefix = &s.LogGroupPrefix
-	}
-	var names []string
-	var p pager
-	for {
-		page, err := call(ctx, s, "logs:DescribeLogGroups", client.DescribeLogGroups, in)
-		if err != nil {
-			return nil, fmt.Errorf("list log groups: %w", err)
-		}
-		for _, g := range page.LogGroups {
-			names = append(names, aws.ToString(g.LogGroupName))
-		}
-		more, err := p.next(page.NextToken)
-		if err != nil || !more {
-			return names, err
-		}
-		in.NextToken = page.NextToken
-	}
 }

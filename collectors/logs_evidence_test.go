@@ -43,7 +43,7 @@ func TestALineCanBeOtherEvidence(t *testing.T) {
 			must(t, os.WriteFile(path, []byte(event), 0o600))
 			filed, _ := readFile(t, path)
 			s := &script{answers: map[string][]answer{"FilterLogEvents": {{body: `{"events":[` + event + `]}`}}}}
-			called := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceLogs}, LogGroups: []string{"g"}}), lastHour)
+			called := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceLogs}, Groups: GroupChoice{Names: []string{"g"}}}), lastHour)
 			sent, err := parseSubscription([]byte(fmt.Sprintf(`{"messageType":"DATA_MESSAGE","owner":"111122223333","logGroup":"g","logStream":"s","logEvents":[{"id":"l","timestamp":%d,"message":%s}]}`,
 				noon.UnixMilli()-1000, text)), origin{testAccount, testRegion})
 			must(t, err)

@@ -26,8 +26,13 @@ const lambdaGroups = "/aws/lambda/"
 type lineScan struct {
 	keyScan
 	level, message, service, when string
+	fault                         string // of a request or an invocation that went wrong
 	attributes                    map[string]string
 	texts                         []string // strings in which ids may hide
+	sent                          []string // those of them that a client sent
+	inner                         string   // of an envelope
+	hasInner                      bool
+	depth                         int // in envelopes
 }
 
 // record turns a line into a record. Its evidence is the message itself.
@@ -62,6 +67,7 @@ func (e *logEvent) recordWith(s *lineScan, raw []byte, o origin) fleet.Record {
 	at, ok := timeOfMillis(e.Timestamp)
 	set(s.attributes, fleet.AttrLogGroup, e.Group)
 	set(s.attributes, "log_stream", e.Stream)
+	s.streamPlace(e.Stream)
 	if !ok {
 		s.attributes[fleet.AttrUnreadable] = "timestamp is no time"
 		at = unknownTime()
@@ -76,7 +82,7 @@ func (e *logEvent) recordWith(s *lineScan, raw []byte, o origin) fleet.Record {
 	if r.ID == "" { // of the line as it was: what is masked may change, ids may not
 		r.ID = hashID("log-", e.Group, e.Stream, at.Format(time.RFC3339Nano), e.Message)
 	}
-	if slices.Contains([]string{"ERROR", "FATAL"}, s.level) {
+	if r.Error = s.fault; r.Error == "" && slices.Contains([]string{"ERROR", "FATAL"}, s.level) {
 		r.Error = "error"
 	}
 	return r
@@ -100,13 +106,31 @@ func (s *lineScan) json(raw []byte) bool {
 		return false
 	}
 	eachScalar(raw, s.scalar)
-	s.rest(raw)
+	s.rest(raw, nil)
 	return true
 }
 
-// rest reads what can be told once a line's fields are known.
-func (s *lineScan) rest(raw []byte) {
+// rest reads what can be told once a line's fields are known. q is room for a
+// quick reading, nil where there is none.
+func (s *lineScan) rest(raw []byte, q *scanner) {
+	if s.unwrap(q) {
+		return
+	}
+	if s.hasInner { // no envelope: a field like any other
+		s.texts = append(s.texts, s.inner)
+		if s.message != "" {
+			s.set("log", s.inner)
+		} else {
+			s.message = s.inner
+		}
+	}
 	for _, t := range s.texts {
+		s.text([]byte(t))
+	}
+	if s.accessJSON() || s.reportJSON() {
+		return
+	}
+	for _, t := range s.sent {
 		s.text([]byte(t))
 	}
 	if s.message == "" {
@@ -126,7 +150,11 @@ func (s *lineScan) scalar(path, key []byte, v scalar) {
 		return
 	}
 	if v.kind == 's' && strings.ContainsAny(value, ":=") {
-		s.texts = append(s.texts, value)
+		if isClientField(key) {
+			s.sent = append(s.sent, value)
+		} else {
+			s.texts = append(s.texts, value)
+		}
 	}
 	if len(s.attributes) < maxAttributes {
 		s.attributes[attributeName(path, value)] = clip(value, maxAttributeBytes)
@@ -139,7 +167,13 @@ func (s *lineScan) known(path []byte, v scalar, value string) bool {
 	switch string(path) {
 	case "level", "severity", "lvl", "levelname", "log.level", "log_level", "loglevel":
 		value, into = normalLevel(value), &s.level
-	case "msg", "message", "log":
+	case "log":
+		if v.kind != 's' || s.hasInner {
+			return false
+		}
+		s.inner, s.hasInner = value, true
+		return true
+	case "msg", "message":
 		into = &s.message
 		s.texts = append(s.texts, value)
 	case "service", "service.name", "service_name", "serviceName":
@@ -172,7 +206,11 @@ func attributeName(path []byte, value string) string {
 
 // plain reads a line of text.
 func (s *lineScan) plain(raw []byte) {
+	if s.access(raw) {
+		return
+	}
 	s.text(raw)
+	s.report(raw)
 	if s.lambda {
 		s.invocation(raw)
 	}

@@ -60,11 +60,14 @@ func (o *Options) statements(source string) []statement {
 	all := permissions[source]
 	switch source {
 	case SourceLogs:
-		groups := o.groupARNs()
-		if len(o.LogGroups) > 0 {
-			return []statement{allow(name, all[1:], groups...)}
+		var ss []statement
+		if o.Groups.lists() {
+			ss = append(ss, allow(name+"List", all[:1], "*"))
 		}
-		return []statement{allow(name+"List", all[:1], "*"), allow(name, all[1:], groups...)}
+		if len(o.Groups.Tags) > 0 {
+			ss = append(ss, allow(name+"Tags", []string{"logs:ListTagsForResource"}, o.groupARNs("")...))
+		}
+		return append(ss, allow(name, all[1:], o.groupARNs(":*")...))
 	case SourceTrail:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.TrailBucket
 		prefix := o.TrailPrefix
@@ -76,14 +79,26 @@ func (o *Options) statements(source string) []statement {
 	return []statement{allow(name, all, "*")}
 }
 
-// groupARNs are those of the log groups to read.
-func (o *Options) groupARNs() []string {
-	names := slices.Clone(o.LogGroups)
+// groupARNs are those of the log groups to read, each with an ending.
+func (o *Options) groupARNs(ending string) []string {
+	account := orAny(o.Account)
+	if o.Groups.linked() {
+		account = "*"
+	}
+	names := slices.Clone(o.Groups.Names)
+	for _, p := range o.Groups.Prefixes {
+		names = append(names, p+"*")
+	}
+	names = append(names, o.Groups.Patterns...)
 	if len(names) == 0 {
-		names = []string{o.LogGroupPrefix + "*"}
+		names = []string{"*"}
 	}
 	for i, n := range names {
-		names[i] = fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:*", o.partition(), orAny(o.AWS.Region), orAny(o.Account), n)
+		if g := named(n, ""); g.arn != "" {
+			names[i] = g.arn + ending
+			continue
+		}
+		names[i] = fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s%s", o.partition(), orAny(o.AWS.Region), account, n, ending)
 	}
 	return names
 }

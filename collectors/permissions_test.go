@@ -61,7 +61,7 @@ func TestPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
 func TestPolicyNamesWhatIsConfigured(t *testing.T) {
 	o := Options{
 		AWS: aws.Config{Region: "cn-north-1"}, Account: "1", Sources: []string{SourceLogs, SourceTrail},
-		LogGroups: []string{"/a", "/b"}, TrailBucket: "audit", TrailPrefix: "org",
+		Groups: GroupChoice{Names: []string{"/a", "/b"}}, TrailBucket: "audit", TrailPrefix: "org",
 	}
 	doc, err := Policy(o)
 	must(t, err)

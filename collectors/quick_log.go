@@ -160,7 +160,7 @@ func (s *lineScan) quick(message []byte, q *scanner) (raw []byte, ok bool) {
 		ok = s.scan(raw, q)
 	}
 	if ok {
-		s.rest(raw)
+		s.rest(raw, q)
 	}
 	return raw, ok
 }
@@ -178,5 +178,5 @@ func (s *lineScan) scan(raw []byte, q *scanner) bool {
 
 // reset forgets what was read, but for where the line is from.
 func (s *lineScan) reset() {
-	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: map[string]string{}}
+	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: map[string]string{}, depth: s.depth}
 }

@@ -74,7 +74,8 @@ type output struct {
 	yield   func(fleet.Batch, error) bool
 	window  fleet.Window
 	records int
-	partial bool // something in the window could not be read
+	partial bool   // something in the window could not be read
+	filter  string // by which AWS was asked for less than there is; "" for none
 }
 
 // send hands over a batch, with a ledger entry for every document that was
@@ -113,6 +114,12 @@ func (o *output) missing(w fleet.Window, reason, detail string) error {
 // finish ends a window that was read to its end.
 func (o *output) finish() error {
 	b := fleet.Batch{Through: o.window.End}
+	if o.filter != "" && !o.partial {
+		b.Ledger = []fleet.LedgerEntry{{
+			Window: o.window, Coverage: fleet.Partial, Reason: "filtered", Detail: "read by the filter pattern " + o.filter, Records: o.records,
+		}}
+		return o.send(b)
+	}
 	if !o.partial && o.window.Start.Before(o.window.End) {
 		b.Ledger = []fleet.LedgerEntry{{Window: o.window, Coverage: fleet.Complete, Records: o.records}}
 	}

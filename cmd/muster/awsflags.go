@@ -23,8 +23,8 @@ import (
 // awsFlags say which account to read and what of it.
 type awsFlags struct {
 	endpoint, region, profile, account string
-	sources, groups                    []string
-	groupPrefix                        string
+	sources                            []string
+	groups                             collectors.GroupChoice
 	trailBucket, trailPrefix           string
 	overlap                            time.Duration
 	quotaShare                         float64
@@ -36,13 +36,26 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fs.StringVar(&f.account, "account", "", "account id; default asks STS")
 	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: logs, xray, cloudtrail, trail, config, verdicts")
-	fs.StringSliceVar(&f.groups, "log-group", nil, "only these log groups; default all")
-	fs.StringVar(&f.groupPrefix, "log-group-prefix", "", "only log groups that begin so")
+	f.registerGroups(fs)
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
 	atLeast(fs, &f.overlap, "overlap", 0, 0, "how much is read again before each checkpoint; default each source's own")
 	fs.Var(shareOf(&f.quotaShare, collectors.DefaultQuotaShare), "quota-share",
 		"how much of each of AWS's documented quotas to use, up to 1; 0 waits for none and adapts to throttling alone")
+}
+
+// registerGroups adds the flags that choose log groups.
+func (f *awsFlags) registerGroups(fs *pflag.FlagSet) {
+	g := &f.groups
+	fs.StringSliceVar(&g.Names, "log-group", nil, "only these log groups, by `name` or ARN; default all")
+	fs.StringSliceVar(&g.Prefixes, "log-group-prefix", nil, "only log groups that begin so; repeatable")
+	fs.StringSliceVar(&g.Patterns, "log-group-pattern", nil, "only log groups like this `pattern`, with * and ?; repeatable")
+	fs.StringSliceVar(&g.Exclude, "log-group-exclude", nil, "no log groups like this `pattern`, with * and ?; repeatable")
+	fs.StringArrayVar(&g.Tags, "log-group-tag", nil, "only log groups with this `key=value`, or with this key; repeatable, all must be there")
+	fs.StringSliceVar(&g.Classes, "log-group-class", nil, "only log groups of this class: STANDARD, INFREQUENT_ACCESS, DELIVERY; AWS lets only STANDARD ones be read line by line")
+	fs.BoolVar(&g.Linked, "log-linked", false, "in a monitoring account: the log groups of all source accounts too")
+	fs.StringSliceVar(&g.LinkedAccounts, "log-linked-account", nil, "in a monitoring account: the log groups of these `accounts` only")
+	fs.StringVar(&g.Filter, "log-filter-pattern", "", "filter `pattern` of CloudWatch Logs: AWS hands over only lines that match, and the ledger says so")
 }
 
 // share is a flag from 0 to 1.
@@ -131,7 +144,7 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 		m.Called(c.Action, c.Throttled, c.Err, c.Bytes, c.Waited)
 	})
 	return collectors.Options{
-		AWS: cfg, Account: f.account, Sources: f.sources, LogGroups: f.groups, LogGroupPrefix: f.groupPrefix,
+		AWS: cfg, Account: f.account, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
 		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}

@@ -67,6 +67,31 @@ func (s *logStore) group(name, identifier string) (*logGroup, error) {
 	return g, nil
 }
 
+// of is the store of the account that an identifier names: the store's own, or
+// that of a source account that it sees.
+func (s *logStore) of(identifier string) *logStore {
+	const parts, accountAt = 6, 4
+	words := strings.SplitN(identifier, ":", parts)
+	if len(words) < parts || words[0] != "arn" || words[accountAt] == s.account {
+		return s
+	}
+	for _, l := range s.linked() {
+		if l.account == words[accountAt] {
+			return l
+		}
+	}
+	return s
+}
+
+// readable refuses what AWS lets nobody do with a group that is not of the class
+// STANDARD. The text is the stand-in's own.
+func (g *logGroup) readable() error {
+	if g.class != classStandard {
+		return failf("InvalidParameterException", "Log groups of the class %s do not support this operation.", g.class)
+	}
+	return nil
+}
+
 func noLogStream() *apiError {
 	return failf("ResourceNotFoundException", "The specified log stream does not exist.")
 }

@@ -18,11 +18,10 @@ type describeLogGroupsInput struct {
 	NextToken           string `json:"nextToken"`
 	Limit               *int   `json:"limit"`
 
-	// What selects by more than the name is refused.
 	AccountIdentifiers    []string `json:"accountIdentifiers"`
 	IncludeLinkedAccounts bool     `json:"includeLinkedAccounts"`
 	LogGroupClass         string   `json:"logGroupClass"`
-	LogGroupIdentifiers   []string `json:"logGroupIdentifiers"`
+	LogGroupIdentifiers   []string `json:"logGroupIdentifiers"` // refused
 }
 
 type describeLogGroupsOutput struct {
@@ -56,32 +55,64 @@ func (s *logStore) describeGroups(c *call, in describeLogGroupsInput) (describeL
 		return out, failf("InvalidParameterException",
 			"LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
 	}
-	if in.AccountIdentifiers != nil || in.IncludeLinkedAccounts || in.LogGroupClass != "" || in.LogGroupIdentifiers != nil {
-		return out, failf("InvalidParameterException", "This stand-in describes log groups by prefix or pattern only.")
+	if in.LogGroupIdentifiers != nil {
+		return out, failf("InvalidParameterException", "This stand-in describes log groups by prefix, pattern, class and account only.")
 	}
-	query := fingerprint("groups", in.LogGroupNamePrefix, in.LogGroupNamePattern)
+	if len(in.AccountIdentifiers) > maxDescribedAccounts {
+		return out, logsInvalid("Value at 'accountIdentifiers' failed to satisfy constraint: Member must have length less than or equal to %d", maxDescribedAccounts)
+	}
+	query := fingerprint("groups", in.LogGroupNamePrefix, in.LogGroupNamePattern, in.LogGroupClass, in.IncludeLinkedAccounts, in.AccountIdentifiers)
 	limit, from, err := s.described(c, in.Limit, in.NextToken, query)
 	if err != nil {
 		return out, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
-		if name <= from.Name || !strings.HasPrefix(name, in.LogGroupNamePrefix) ||
-			!strings.Contains(strings.ToLower(name), strings.ToLower(in.LogGroupNamePattern)) {
+	all := s.describedGroups(c, &in)
+	if in.IncludeLinkedAccounts {
+		for _, l := range s.linked() {
+			all = append(all, l.describedGroups(c, &in)...)
+		}
+	}
+	slices.SortFunc(all, func(a, b describedLogGroup) int { return strings.Compare(a.position(), b.position()) })
+	for i := range all {
+		if all[i].position() <= from.Name {
 			continue
 		}
 		if len(out.LogGroups) == limit {
-			out.NextToken = s.tokens.seal(c.Time, namePosition{Query: query, Name: out.LogGroups[limit-1].LogGroupName})
+			out.NextToken = s.tokens.seal(c.Time, namePosition{Query: query, Name: out.LogGroups[limit-1].position()})
 			break
 		}
-		g, arn := s.groups[name], c.arn("log-group:"+name)
-		out.LogGroups = append(out.LogGroups, describedLogGroup{
-			LogGroupName: name, CreationTime: g.created, ARN: arn + ":*", LogGroupARN: arn,
-			StoredBytes: g.storedBytes, RetentionInDays: g.retention, LogGroupClass: "STANDARD",
-		})
+		out.LogGroups = append(out.LogGroups, all[i])
 	}
 	return out, nil
+}
+
+// maxDescribedAccounts is how many accountIdentifiers DescribeLogGroups takes.
+const maxDescribedAccounts = 20
+
+// position orders groups by name, and those of one name by account.
+func (g *describedLogGroup) position() string { return g.LogGroupName + " " + g.LogGroupARN }
+
+// describedGroups are the groups of one account that a request asks for.
+func (s *logStore) describedGroups(c *call, in *describeLogGroupsInput) []describedLogGroup {
+	if in.IncludeLinkedAccounts && len(in.AccountIdentifiers) > 0 && !slices.Contains(in.AccountIdentifiers, s.account) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []describedLogGroup
+	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
+		g := s.groups[name]
+		if !strings.HasPrefix(name, in.LogGroupNamePrefix) || in.LogGroupClass != "" && g.class != in.LogGroupClass ||
+			!strings.Contains(strings.ToLower(name), strings.ToLower(in.LogGroupNamePattern)) {
+			continue
+		}
+		arn := "arn:aws:logs:" + c.Region + ":" + cmp.Or(s.account, c.Account) + ":log-group:" + name
+		all = append(all, describedLogGroup{
+			LogGroupName: name, CreationTime: g.created, ARN: arn + ":*", LogGroupARN: arn,
+			StoredBytes: g.storedBytes, RetentionInDays: g.retention, LogGroupClass: g.class,
+		})
+	}
+	return all
 }
 
 type describeLogStreamsInput struct {

@@ -66,6 +66,9 @@ type logPosition struct {
 // wants it; the token is missing only at the end of the window. An event that
 // becomes visible behind a page already read is seen by the next reading.
 func (s *logStore) filter(c *call, in filterLogEventsInput) (filterLogEventsOutput, error) {
+	if of := s.of(in.LogGroupIdentifier); of != s {
+		return of.filter(c, in)
+	}
 	q, err := s.logQuery(c, in)
 	if err != nil {
 		return filterLogEventsOutput{}, err
@@ -74,6 +77,9 @@ func (s *logStore) filter(c *call, in filterLogEventsInput) (filterLogEventsOutp
 	defer s.mu.Unlock()
 	g, err := s.group(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
+		return filterLogEventsOutput{}, err
+	}
+	if err := g.readable(); err != nil {
 		return filterLogEventsOutput{}, err
 	}
 	for _, name := range q.streams {

@@ -3,6 +3,7 @@ package localaws
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -24,9 +25,15 @@ var (
 )
 
 type createLogGroupInput struct {
-	LogGroupName string            `json:"logGroupName"`
-	Tags         map[string]string `json:"tags"`
+	LogGroupName  string            `json:"logGroupName"`
+	LogGroupClass string            `json:"logGroupClass"`
+	Tags          map[string]string `json:"tags"`
 }
+
+// Classes of log groups.
+const classStandard = "STANDARD"
+
+var logGroupClasses = []string{classStandard, "INFREQUENT_ACCESS", "DELIVERY"}
 
 // createGroup is CreateLogGroup.
 func (s *logStore) createGroup(c *call, in createLogGroupInput) (any, error) {
@@ -34,12 +41,18 @@ func (s *logStore) createGroup(c *call, in createLogGroupInput) (any, error) {
 	if err := checkLogName("logGroupName", in.LogGroupName, logGroupName); err != nil {
 		return nil, err
 	}
+	if in.LogGroupClass == "" {
+		in.LogGroupClass = classStandard
+	}
+	if !slices.Contains(logGroupClasses, in.LogGroupClass) {
+		return nil, logsInvalid("Value '%s' at 'logGroupClass' failed to satisfy constraint: Member must satisfy enum value set: %v", in.LogGroupClass, logGroupClasses)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.groups[in.LogGroupName] != nil {
 		return nil, failf("ResourceAlreadyExistsException", "The specified log group already exists")
 	}
-	g := &logGroup{name: in.LogGroupName, created: c.Time.UnixMilli(), streams: map[string]*logStream{}}
+	g := &logGroup{name: in.LogGroupName, class: in.LogGroupClass, created: c.Time.UnixMilli(), streams: map[string]*logStream{}}
 	if err := g.tag(in.Tags); err != nil {
 		return nil, err
 	}
@@ -210,7 +223,7 @@ func (s *logStore) deliver(account string, now time.Time, delay time.Duration, g
 	defer s.mu.Unlock()
 	g := s.groups[group]
 	if g == nil {
-		g = &logGroup{name: group, created: now.UnixMilli(), streams: map[string]*logStream{}}
+		g = &logGroup{name: group, class: classStandard, created: now.UnixMilli(), streams: map[string]*logStream{}}
 		s.groups[group] = g
 	}
 	st := g.streams[stream]

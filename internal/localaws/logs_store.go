@@ -29,6 +29,9 @@ type logStore struct {
 	tokens  *pageTokens
 	maxSize int64 // bytes; see maxLogBytes
 	now     func() time.Time
+	account string
+	// linked are the stores of the source accounts that a monitoring account sees.
+	linked func() []*logStore
 
 	mu      sync.Mutex
 	groups  map[string]*logGroup
@@ -47,7 +50,8 @@ type logGroup struct {
 	name        string
 	created     int64 // Unix milliseconds
 	storedBytes int64
-	retention   int // days; zero: for ever
+	retention   int    // days; zero: for ever
+	class       string // "STANDARD", ...
 	tags        map[string]string
 	streams     map[string]*logStream
 	events      []logEvent
@@ -82,6 +86,7 @@ type pendingEvent struct {
 func newLogStore(delay time.Duration, t *trouble, tokens *pageTokens) *logStore {
 	return &logStore{
 		delay: delay, trouble: t, tokens: tokens, maxSize: maxLogBytes, now: time.Now, held: new(atomic.Int64), tails: map[*liveTail]struct{}{},
+		linked:     func() []*logStore { return nil },
 		subscriber: func(string, string, []byte) bool { return false }, groups: map[string]*logGroup{},
 	}
 }

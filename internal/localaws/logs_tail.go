@@ -112,6 +112,9 @@ func (s *logStore) openTail(c *call, in liveTailInput) (*liveTail, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := g.readable(); err != nil {
+			return nil, err
+		}
 		t.groups[g] = c.Account + ":" + g.name
 	}
 	if len(s.tails) >= maxLiveTails {

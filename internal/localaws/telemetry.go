@@ -18,7 +18,10 @@ func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
 	var logBytes, traceBytes atomic.Int64
 	s.logs = newPlaced(func(where place) *logStore {
 		logs := newLogStore(s.delay.Logs, s.trouble, s.tokens)
-		logs.held, logs.now = &logBytes, s.now
+		logs.held, logs.now, logs.account = &logBytes, s.now, where.account
+		if where.account == s.account { // the management account monitors its members
+			logs.linked = func() []*logStore { return s.memberLogs(where.region) }
+		}
 		logs.subscriber = func(destination, partition string, record []byte) bool {
 			if strings.HasPrefix(destination, "arn:aws:firehose:") {
 				return s.deliveries.at(where).take(destination, record)
@@ -52,6 +55,17 @@ func (s *Server) mountTelemetry(ctx context.Context, o Options) error {
 	s.daemon = d
 	s.closers = append(s.closers, d.close)
 	return nil
+}
+
+// memberLogs are the log groups of the organization's members in a region.
+func (s *Server) memberLogs(region string) []*logStore {
+	var stores []*logStore
+	for _, m := range s.members {
+		if m.ID != s.account {
+			stores = append(stores, s.logs.at(place{m.ID, region}))
+		}
+	}
+	return stores
 }
 
 // DaemonAddr is the host and port of the X-Ray daemon, for UDP and TCP.

@@ -176,7 +176,7 @@ func lacking(b *fleet.Batch, through time.Time) extent {
 	got := all
 	for i := range b.Ledger {
 		switch e := &b.Ledger[i]; {
-		case e.Coverage == fleet.Complete || e.Reason == "sampled":
+		case e.Coverage == fleet.Complete || e.Reason == "sampled" || e.Reason == "filtered":
 		case e.Reason == "denied" && through.IsZero() && len(b.Records) == 0:
 			return nothing
 		default:
@@ -257,11 +257,11 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 
 // warn says once what is missing of which stream, so that a source that is
 // denied does not look like one in which nothing happened. A failed stream is an
-// error of the pass, and a sampled one is as its owner wants it.
+// error of the pass, and a sampled or filtered one is as its owner wants it.
 func (l *Line) warn(ctx context.Context, entries []fleet.LedgerEntry) {
 	for i := range entries {
 		e := &entries[i]
-		if e.Coverage == fleet.Complete || e.Reason == "failed" || e.Reason == "sampled" {
+		if e.Coverage == fleet.Complete || e.Reason == "failed" || e.Reason == "sampled" || e.Reason == "filtered" {
 			continue
 		}
 		what := e.Stream + " " + e.Reason
