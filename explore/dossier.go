@@ -40,7 +40,7 @@ type dossier struct {
 type dossierKeys struct {
 	open, fold, unfold, foldAll, unfoldAll, look, again key.Binding
 	kinds, before, after, journey, request              key.Binding
-	copyID, copyTrace, along, back                      key.Binding
+	copyID, copyTrace, along, back, mark, compare       key.Binding
 }
 
 func newDossier(e *env, id, record string) *dossier {
@@ -64,6 +64,8 @@ func newDossier(e *env, id, record string) *dossier {
 			copyTrace: bind("Y", "copy trace id", "Y"),
 			along:     bind("c C", "critical path", "c"),
 			back:      bind("", "", "C"),
+			mark:      bind("m", "mark", "m"),
+			compare:   bind("M", "compare", "M"),
 		},
 	}
 }
@@ -73,7 +75,7 @@ func (d *dossier) keys() []group {
 	return []group{
 		{"dossier", []key.Binding{
 			k.open, k.fold, k.along, k.kinds, k.look, k.before, k.journey, k.request, k.copyID, k.again,
-			k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
+			k.mark, k.compare, k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
 		}},
 		d.env.move.group(),
 	}

@@ -173,6 +173,10 @@ func (d *dossier) leave(msg tea.KeyPressMsg) tea.Cmd {
 		return say(flashMsg{"this line shows no request id"})
 	case key.Matches(msg, k.copyTrace) && d.trace.ID != "":
 		return say(copyMsg{fleet.FormatTraceID(d.trace.ID)})
+	case key.Matches(msg, k.mark):
+		return d.env.mark(d.trace.ID)
+	case key.Matches(msg, k.compare):
+		return d.env.compare(d.trace.ID)
 	case key.Matches(msg, k.copyID):
 		return d.copyID()
 	}

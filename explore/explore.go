@@ -125,6 +125,7 @@ type env struct {
 	run    runner
 	now    func() time.Time
 	move   moveKeys
+	marked string // the trace to compare others with; "" is none
 }
 
 // A screen is one view with its own state. The model routes to it; a screen

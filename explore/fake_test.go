@@ -131,12 +131,33 @@ func (f *fake) Records(_ context.Context, q fleet.Query) iter.Seq2[fleet.Record,
 			return
 		}
 		for _, r := range f.records {
-			asked := (len(q.IDs) == 0 || slices.Contains(q.IDs, r.ID)) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, r.Kind))
-			if asked && !yield(r, nil) {
+			asked := (len(q.IDs) == 0 || slices.Contains(q.IDs, r.ID)) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, r.Kind)) &&
+				(q.Service == "" || r.Service == q.Service) && (q.Request == "" || r.Keys.Request == q.Request) &&
+				(q.Resource == "" || slices.Contains(r.Resources, q.Resource)) &&
+				strings.Contains(strings.ToLower(r.Name+r.Message+r.Error+string(r.Raw)), strings.ToLower(q.Text))
+			if asked && f.meets(q, &r) && !yield(r, nil) {
 				return
 			}
 		}
 	}
+}
+
+// meets reports whether a record is in a query's window and its trace meets the
+// filter.
+func (f *fake) meets(q fleet.Query, r *fleet.Record) bool {
+	if !q.Window.Start.IsZero() && r.Time.Before(q.Window.Start) || !q.Window.End.IsZero() && !r.Time.Before(q.Window.End) {
+		return false
+	}
+	if q.Filter == nil {
+		return true
+	}
+	var trace []fleet.Record
+	for _, o := range f.records {
+		if o.Keys.Trace == r.Keys.Trace {
+			trace = append(trace, o)
+		}
+	}
+	return fleet.MatchTrace(q.Filter, trace)
 }
 
 func (f *fake) Findings(_ context.Context, q fleet.Query) iter.Seq2[fleet.Finding, error] {

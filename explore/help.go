@@ -58,6 +58,9 @@ func signLines() []line {
 		{"‹ ›", "outside the time of the bars"},
 		{"┅", "a span that has not finished"},
 		{"▄ ─", "the end waited for it, or not"},
+		{"▲ ▼", "slower, faster than before"},
+		{"+ -", "new, gone"},
+		{"~", "called by another step than before"},
 	} {
 		out = append(out, line{own(plain, "   "), own(plain, fit(s[0], 4)), own(plain, s[1])})
 	}

@@ -32,7 +32,7 @@ type list struct {
 	err   error
 }
 
-type listKeys struct{ open, filter, errors, copyID, journey key.Binding }
+type listKeys struct{ open, filter, errors, copyID, journey, mark, compare key.Binding }
 
 func newList(e *env) *list {
 	return &list{env: e, limit: firstPage, keymap: listKeys{
@@ -40,6 +40,8 @@ func newList(e *env) *list {
 		filter:  bind("/", "filter", "/"),
 		errors:  bind("e", "errors only", "e"),
 		journey: bind("J", "its journey", "J"),
+		mark:    bind("m", "mark", "m"),
+		compare: bind("M", "compare: marked, or route", "M"),
 		copyID:  bind("y", "copy id", "y"),
 	}}
 }
@@ -47,7 +49,7 @@ func newList(e *env) *list {
 func (l *list) keys() []group {
 	k := l.keymap
 	return []group{
-		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.copyID}},
+		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.copyID}},
 		l.env.move.group(),
 	}
 }
@@ -147,6 +149,10 @@ func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
 			return say(openMsg{id: c})
 		}
 		return say(flashMsg{"this trace belongs to no journey"})
+	case key.Matches(msg, k.mark):
+		return l.env.mark(l.rows[l.at.cursor].Trace)
+	case key.Matches(msg, k.compare):
+		return l.env.compare(l.rows[l.at.cursor].Trace)
 	case key.Matches(msg, k.copyID):
 		return say(copyMsg{fleet.FormatTraceID(summaryID(&l.rows[l.at.cursor]))})
 	}

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +43,9 @@ func (l *list) view(w, h int) []line {
 
 // trouble says what went wrong and what to do.
 func trouble(what string, err error, w, h int) []line {
+	if errors.Is(err, context.Canceled) {
+		return centred([]line{text(strong, "The reading was stopped."), nil, text(faint, "r reads again; esc goes back")}, w, h)
+	}
 	out := []line{text(bad, "✗ "+what), nil}
 	said := wrap(clean(err.Error()), max(w-8, 1))
 	room := 0

@@ -99,6 +99,10 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case dueMsg:
 		m.due = true
 		return m, m.next()
+	case tickMsg:
+		if !msg.of.over() {
+			return m, msg.of.tick()
+		}
 	case statusMsg:
 		m.fresh = msg.text
 	case openMsg:

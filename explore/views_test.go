@@ -1,0 +1,117 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+
+	"muster/fleet"
+)
+
+// viewSizes are the sizes that every view of these has to look well at.
+var viewSizes = [][2]int{{80, 24}, {120, 40}, {200, 60}}
+
+// view is a golden frame: what is shown after some keys.
+type view struct {
+	name   string
+	reader fleet.Reader
+	start  string
+	keys   string
+}
+
+func frames(t *testing.T, views []view) {
+	t.Helper()
+	for _, v := range views {
+		for _, size := range viewSizes {
+			name := fmt.Sprintf("%s-%dx%d", v.name, size[0], size[1])
+			t.Run(name, func(t *testing.T) {
+				s := newStage(t, v.reader, size[0], size[1], Options{Start: v.start})
+				s.press(v.keys)
+				s.golden(name)
+			})
+		}
+	}
+}
+
+func TestCompareFrames(t *testing.T) {
+	frames(t, []view{
+		{"compare", sample(), "", "down m down M"},
+		{"compare-differs", sample(), "", "down m down M d n"},
+		{"compare-route", sample(), "", "down down M"},
+		{"compare-lost", sample(), "", "home M"},
+		{"compare-error", &broken{sample()}, "", "down M"},
+	})
+}
+
+// broken lists traces, and fails to open one.
+type broken struct{ *fake }
+
+func (b *broken) Trace(context.Context, string) (fleet.Trace, error) { return fleet.Trace{}, errDown }
+
+// TestTheViewsAreSafe leads through the views with evil texts and without, at
+// every size.
+func TestTheViewsAreSafe(t *testing.T) {
+	keys := []string{"m", "down M", "d n N", "x", "enter", "esc", "esc", "end M", "b", "esc"}
+	for name, r := range map[string]fleet.Reader{"sample": sample(), "hostile": hostile(), "empty": &fake{}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, r, 80, 24, Options{})
+			for _, k := range keys {
+				s.press(k)
+				for _, size := range [][2]int{{60, 12}, {97, 17}, {160, 45}, {300, 90}, {30, 5}, {80, 24}} {
+					s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+					checkFrame(t, s.m.View().Content, size[0], size[1])
+				}
+			}
+		})
+	}
+}
+
+// waits answers nothing until it is told to stop.
+type waits struct{ *fake }
+
+func (w *waits) Trace(ctx context.Context, _ string) (fleet.Trace, error) {
+	<-ctx.Done()
+	return fleet.Trace{}, ctx.Err()
+}
+
+func TestEscStopsAReading(t *testing.T) {
+	run := func(f func(context.Context) tea.Msg) tea.Cmd {
+		return func() tea.Msg { return f(t.Context()) }
+	}
+	m := newModel(&waits{sample()}, Options{}, run)
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	c := newComparison(m.env, "a", "b")
+	m.push(c)
+	batch, is := c.load()().(tea.BatchMsg)
+	if !is || len(batch) != 2 {
+		t.Fatal("the reading is not a reading and a tick")
+	}
+	answered := make(chan tea.Msg)
+	go func() { answered <- batch[0]() }()
+	if !c.loading() || !strings.Contains(lines(c.view(80, 20)), "esc stops") {
+		t.Errorf("it does not say that it reads, and how to stop it:\n%s", lines(c.view(80, 20)))
+	}
+	m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+	m.Update(<-answered)
+	if c.loading() || c.err == nil {
+		t.Errorf("after esc it is loading: %v, error: %v", c.loading(), c.err)
+	}
+	if batch[1]() != nil {
+		t.Error("the tick goes on after the end")
+	}
+	if m.top() != screen(c) {
+		t.Error("esc stopped the reading and went back, too")
+	}
+}
+
+// lines is a block as text.
+func lines(b []line) string {
+	var out strings.Builder
+	for _, l := range b {
+		out.WriteString(l.String() + "\n")
+	}
+	return out.String()
+}
