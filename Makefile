@@ -26,8 +26,9 @@ test: ## All tests that need nothing but Go and a C compiler, with the race dete
 	$(GO) test -timeout 30m -count 1 -run '^TestSoak$$' ./cmd/muster -v -soak.schedules 40
 
 SOAK_SEED ?= 1
-soak: ## 500 seeded schedules of faults, a process killed in each; prints how many records are lost and doubled
+soak: ## 500 seeded schedules of faults, a process killed in each; prints what is lost and doubled; then a robot's 1,000,000 keys in the explorer
 	$(GO) test -timeout 6h -count 1 -run '^TestSoak$$' ./cmd/muster -v -soak.schedules 500 -soak.seed $(SOAK_SEED)
+	$(GO) test -race -timeout 6h -count 1 -run '^TestRobot$$' ./explore -v -robot.events 1000000 -robot.draw 1 -robot.seed $(SOAK_SEED)
 
 FUZZTIME ?= 10m
 fuzz: ## Each fuzz target of the parsers for FUZZTIME (10m)

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // tricky are texts whose bytes, runes and cells differ.
@@ -72,5 +74,20 @@ func TestClipCutsBetweenRunes(t *testing.T) {
 	}
 	if cellWidth(fit(clean(got), 10)) != 10 || !strings.HasSuffix(cut(clean(got), 10), "…") {
 		t.Errorf("what is clipped does not fill ten cells: %q", cut(clean(got), 10))
+	}
+}
+
+// TestNarrowTextIsMeasuredAsATerminalDoes holds the quick way to the thorough one.
+func TestNarrowTextIsMeasuredAsATerminalDoes(t *testing.T) {
+	for r := rune(0x20); r < 0x3000; r++ {
+		s := "a" + string(r) + "b"
+		if n, ok := narrow(s); ok && n != ansi.StringWidth(s) {
+			t.Errorf("%U takes %d cells, counted as %d", r, ansi.StringWidth(s)-2, n-2)
+		}
+	}
+	for _, s := range []string{"数量", "e\u0301", "❤\ufe0f", "👩\u200d🚀", "a\u200bb", "שלום"} {
+		if _, ok := narrow(s); ok {
+			t.Errorf("%q counts as narrow", s)
+		}
 	}
 }

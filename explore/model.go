@@ -52,7 +52,7 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 	e := &env{reader: r, run: run, now: now, move: newMoveKeys()}
 	found := newFindings(e)
 	return &model{
-		env: e, keys: newGlobalKeys(), theme: newTheme(),
+		env: e, keys: newGlobalKeys(), theme: newTheme(true),
 		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start,
 		stacks: [tabs][]screen{{newList(e)}, {found}}, findings: found,
 	}
@@ -66,7 +66,10 @@ type (
 
 // Init starts the first readings.
 func (m *model) Init() tea.Cmd {
-	cmds := []tea.Cmd{m.stacks[tabTraces][0].load(), m.stacks[tabFindings][0].load(), m.askStatus(), m.wait()}
+	cmds := []tea.Cmd{
+		tea.RequestBackgroundColor,
+		m.stacks[tabTraces][0].load(), m.stacks[tabFindings][0].load(), m.askStatus(), m.wait(),
+	}
 	if m.start != "" {
 		cmds = append(cmds, say(openMsg{id: m.start}))
 	}
@@ -85,6 +88,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		m.fit()
+	case tea.BackgroundColorMsg:
+		m.theme = newTheme(msg.IsDark())
 	case tea.KeyPressMsg:
 		return m, m.press(msg)
 	case tea.PasteMsg:

@@ -30,7 +30,7 @@ func Print(ctx context.Context, w io.Writer, r fleet.Reader, width int, id strin
 // printBlock writes lines with the colours that w takes.
 func printBlock(w io.Writer, block []line, width int) error {
 	out := colorprofile.NewWriter(w, os.Environ())
-	t := newTheme()
+	t := newTheme(true)
 	for _, l := range block {
 		if _, err := fmt.Fprintln(out, t.paint([]line{l}, width)); err != nil {
 			return fmt.Errorf("print: %w", err)
