@@ -14,6 +14,7 @@ import (
 // Sources by which Options.Sources chooses.
 const (
 	SourceLogs       = "logs"       // CloudWatch Logs, one stream per group
+	SourceLogBucket  = "log-bucket" // a bucket that logs are delivered to; its stream is one of the logs
 	SourceXRay       = "xray"       // traces
 	SourceCloudTrail = "cloudtrail" // LookupEvents: management events only
 	SourceTrail      = "trail"      // the bucket that a trail delivers to
@@ -24,7 +25,7 @@ const (
 // Sources lists every source in the order in which they are read. Spans come
 // first, since they are what most other records borrow their trace from.
 func Sources() []string {
-	return []string{SourceXRay, SourceLogs, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts}
+	return []string{SourceXRay, SourceLogs, SourceLogBucket, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts}
 }
 
 // Options says what to read. The zero value of every field but AWS is usable.
@@ -33,8 +34,8 @@ type Options struct {
 	AWS aws.Config
 	// Account is the account whose evidence this is; "" asks STS.
 	Account string
-	// Sources chooses sources; empty means all of them ("trail" only with a
-	// TrailBucket).
+	// Sources chooses sources; empty means all of them ("trail" and
+	// "log-bucket" only with their buckets).
 	Sources []string
 	// Groups chooses log groups; the zero value means all of the account.
 	Groups GroupChoice
@@ -43,6 +44,8 @@ type Options struct {
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string
+	// LogBucket is where logs are delivered to, below LogBucketPrefix.
+	LogBucket, LogBucketPrefix string
 	// Limiter paces the calls, of all that share it; nil means one that adapts to
 	// throttling alone, anew for each Discover.
 	Limiter *Limiter

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"muster/fleet"
@@ -53,13 +52,16 @@ func (o *Options) wanted() ([]string, error) {
 		if name == SourceTrail && o.TrailBucket == "" {
 			return nil, errors.New("source trail needs the name of the bucket that the trail delivers to")
 		}
+		if name == SourceLogBucket && o.LogBucket == "" {
+			return nil, errors.New("source log-bucket needs the name of the bucket that logs are delivered to")
+		}
 	}
 	if err := o.Groups.check(); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(Sources(), func(name string) bool {
 		if len(o.Sources) == 0 {
-			return name == SourceTrail && o.TrailBucket == ""
+			return name == SourceTrail && o.TrailBucket == "" || name == SourceLogBucket && o.LogBucket == ""
 		}
 		return !slices.Contains(o.Sources, name)
 	}), nil
@@ -87,6 +89,8 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 		return []fleet.Collector{newVerdicts(o)}, nil
 	case SourceLogs:
 		return discoverLogs(ctx, o)
+	case SourceLogBucket:
+		return discoverBucket(ctx, o)
 	}
 	return discoverTrail(ctx, o)
 }
@@ -106,9 +110,7 @@ func discoverLogs(ctx context.Context, o Options) ([]fleet.Collector, error) {
 }
 
 func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
-	client := s3.NewFromConfig(o.AWS, func(so *s3.Options) {
-		so.UsePathStyle = o.AWS.BaseEndpoint != nil // a stand-in has no host per bucket
-	})
+	client := bucketClient(o)
 	s := newSource(o, SourceTrail, "")
 	folders, err := trailFolders(ctx, &s, client)
 	if err != nil {
@@ -120,7 +122,7 @@ func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
 		if o.TrailPrefix != "" {
 			place += "/" + o.TrailPrefix
 		}
-		t := &trail{source: newSource(o, SourceTrail, place), client: client, folder: folders[region]}
+		t := &trail{source: newSource(o, SourceTrail, place), client: client, bucket: o.TrailBucket, folder: folders[region]}
 		t.region = region
 		t.stream = SourceTrail + "/" + o.Account + "/" + region + "/" + place
 		cs = append(cs, t)

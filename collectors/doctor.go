@@ -74,7 +74,7 @@ func Examine(ctx context.Context, o Options) ([]Check, error) {
 	o.Account, o.AWS = d.Account, o.Limiter.limit(o.AWS, d.Account)
 	d.source = newSource(o, "doctor", "")
 	examine := map[string]func(context.Context){
-		SourceXRay: d.xray, SourceLogs: d.logs, SourceCloudTrail: d.lookup, SourceTrail: d.bucket,
+		SourceXRay: d.xray, SourceLogs: d.logs, SourceLogBucket: d.logBucket, SourceCloudTrail: d.lookup, SourceTrail: d.bucket,
 		SourceConfig: d.recorder, SourceVerdicts: d.rules,
 	}
 	for _, name := range wanted {
@@ -224,6 +224,36 @@ func (d *doctor) logs(ctx context.Context) {
 		return
 	}
 	d.ok("logs", "%d log groups, none of which forgets within %d days", len(all), leastRetention)
+}
+
+// logBucket looks whether anything was delivered of late.
+func (d *doctor) logBucket(ctx context.Context) {
+	b := newBucket(d.Options)
+	objects, err := b.list(ctx, d.LogBucketPrefix)
+	if !d.asked("s3:ListBucket", forLogs, err) {
+		return
+	}
+	recent := 0
+	var newest string
+	var at time.Time
+	for _, o := range objects {
+		if m := aws.ToTime(o.LastModified); m.After(at) {
+			at, newest = m, aws.ToString(o.Key)
+		}
+		if d.Now().Sub(aws.ToTime(o.LastModified)) < day {
+			recent++
+		}
+	}
+	if recent == 0 {
+		d.missing("log-bucket", forLogs, "name the bucket and the prefix that logs are delivered to: --log-bucket, --log-bucket-prefix",
+			"no object came below s3://%s/%s in the last day", d.LogBucket, d.LogBucketPrefix)
+		return
+	}
+	object, err := call(ctx, &d.source, "s3:GetObject", b.client.GetObject, getObject(d.LogBucket, newest))
+	if d.asked("s3:GetObject", forLogs, err) {
+		_ = object.Body.Close() // only its head was asked for
+		d.ok("log-bucket", "%d objects came below s3://%s/%s in the last day", recent, d.LogBucket, d.LogBucketPrefix)
+	}
 }
 
 const forCalls = "API calls in a trace, and who changed what"

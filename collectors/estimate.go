@@ -43,6 +43,8 @@ const (
 	filterPage      = 1 << 20    // bytes; or 10,000 events
 	traceSample     = time.Hour  // of traces that are counted
 	samplePages     = 20         // of them at most
+	listPage        = 1000       // objects
+	manyLists       = 100        // a pass each half minute would list for $1 an hour and more
 	day             = 24 * time.Hour
 )
 
@@ -59,7 +61,7 @@ func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([
 	}
 	e := &estimator{newSource(o, "plan", ""), w, share}
 	ways := map[string]func(context.Context) (Estimate, error){
-		SourceXRay: e.traces, SourceLogs: e.logs, SourceCloudTrail: e.lookup, SourceTrail: e.trail,
+		SourceXRay: e.traces, SourceLogs: e.logs, SourceLogBucket: e.bucket, SourceCloudTrail: e.lookup, SourceTrail: e.trail,
 		SourceConfig: e.config, SourceVerdicts: e.verdicts,
 	}
 	var all []Estimate
@@ -188,6 +190,28 @@ func (e *estimator) trail(ctx context.Context) (Estimate, error) {
 	one.Calls, one.Bytes = gets+lists, int64(float64(bytes)*part)
 	one.Dollars = float64(gets)*dollarsPerGet + float64(lists)*dollarsPerList
 	one.Basis = fmt.Sprintf("%d files of %s, compressed", files, sampled.UTC().Format(time.DateOnly))
+	return e.timed(one, "s3:GetObject"), nil
+}
+
+// bucket lists what lies in the bucket, and counts what was delivered in the window.
+func (e *estimator) bucket(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1, Basis: "the objects delivered in the window; each pass lists all below the prefix"}
+	objects, err := newBucket(e.Options).list(ctx, e.LogBucketPrefix)
+	if err != nil {
+		return one, err
+	}
+	gets, lists := int64(0), int64(len(objects)/listPage)+1
+	for _, f := range objects {
+		if e.window.Contains(aws.ToTime(f.LastModified)) {
+			gets++
+			one.Bytes += aws.ToInt64(f.Size)
+		}
+	}
+	one.Calls = gets + lists
+	one.Dollars = float64(gets)*dollarsPerGet + float64(lists)*dollarsPerList
+	if lists > manyLists {
+		one.Advice = "give a --log-bucket-prefix that holds less, such as a year's folder: every pass lists it whole"
+	}
 	return e.timed(one, "s3:GetObject"), nil
 }
 

@@ -19,6 +19,7 @@ import (
 // FileOptions fills in what a file does not say.
 type FileOptions struct {
 	Account, Region string
+	LogGroup        string // of an export
 }
 
 // FileError says which file could not be read, and where in it.
@@ -62,8 +63,10 @@ const (
 // ReadFile yields the records of a file in any format of this package, told
 // apart by content: CloudTrail files, arrays, single records and EventBridge
 // events; X-Ray segment documents, daemon datagrams and answers of
-// BatchGetTraces; log events one a line and subscription payloads; Config
-// snapshots, histories and items. Any of them may be gzipped.
+// BatchGetTraces; log events one a line, subscription payloads, and the records of
+// Kinesis and Firehose that carry them; Config snapshots, histories and items;
+// exports of log groups and access logs of load balancers, which are text. Any of
+// them may be gzipped, in parts too, and twice.
 //
 // The whole file is checked before the first batch, so that a broken one yields
 // a *FileError and nothing else. A file of up to heldBytes of evidence is read
@@ -76,8 +79,8 @@ const (
 func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
 		var h holder
-		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path}
-		err := scanFile(path, b.origin, func(d document) error {
+		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path, group: o.LogGroup}
+		err := scanFile(path, b.reader(), func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -113,9 +116,14 @@ var errStopped = errors.New("the consumer stopped")
 type batcher struct {
 	origin
 	path  string
+	group string
 	yield func(fleet.Batch, error) bool
 	batch fleet.Batch
 	bytes int
+}
+
+func (b *batcher) reader() *quickReader {
+	return &quickReader{origin: b.origin, place: textPlace{b.path, b.group}}
 }
 
 func (b *batcher) add(d document) error {
@@ -181,13 +189,13 @@ func (b *batcher) flush() bool {
 // scanFile calls each for every document of a file, from which most come read
 // already. Its errors are FileErrors, but for those of each that are none of
 // the stream's.
-func scanFile(path string, o origin, each func(document) error) error {
+func scanFile(path string, quick *quickReader, each func(document) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return &FileError{Path: path, Err: err}
 	}
 	defer f.Close() // only read from
-	unpacked, err := scanStream(f, &quickReader{origin: o}, each)
+	unpacked, err := scanStream(f, quick, each)
 	if at, ok := errors.AsType[*positionError](err); ok {
 		return &FileError{Path: path, Offset: at.offset, Unpacked: unpacked, Item: at.item, Err: at.err}
 	}
@@ -204,15 +212,12 @@ func scanStream(r io.Reader, quick *quickReader, each func(document) error) (unp
 	}
 	r = io.MultiReader(bytes.NewReader(head[:n]), r)
 	if bytes.HasPrefix(head[:n], gzipMagic) {
-		return true, scanGzip(r, quick, each)
+		return true, scanGzip(r, false, quick, each)
 	}
-	if err := sniff(head[:n]); err != nil {
-		return false, &positionError{0, 0, err}
-	}
-	return false, eachDocument(r, quick, each)
+	return false, scanPlain(r, head[:n], quick, each)
 }
 
-func scanGzip(r io.Reader, quick *quickReader, each func(document) error) error {
+func scanGzip(r io.Reader, inner bool, quick *quickReader, each func(document) error) error {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return &positionError{0, 0, fmt.Errorf("corrupt gzip: %w", err)}
@@ -224,10 +229,23 @@ func scanGzip(r io.Reader, quick *quickReader, each func(document) error) error 
 	if err != nil && !short {
 		return &positionError{int64(n), 0, fmt.Errorf("corrupt gzip: %w", err)}
 	}
-	if err := sniff(head[:n]); err != nil {
+	rest := io.MultiReader(bytes.NewReader(head[:n]), gzipReader{z})
+	if bytes.HasPrefix(head[:n], gzipMagic) && !inner { // Firehose packs what a subscription packed
+		return scanGzip(rest, true, quick, each)
+	}
+	return scanPlain(rest, head[:n], quick, each)
+}
+
+// scanPlain calls each for every document of a stream that is not packed, of which
+// head is the beginning.
+func scanPlain(r io.Reader, head []byte, quick *quickReader, each func(document) error) error {
+	if kind := textOf(head); kind != noText && quick != nil {
+		return eachTextLine(r, kind, quick, each)
+	}
+	if err := sniff(head); err != nil {
 		return &positionError{0, 0, err}
 	}
-	return eachDocument(io.MultiReader(bytes.NewReader(head[:n]), gzipReader{z}), quick, each)
+	return eachDocument(r, quick, each)
 }
 
 // gzipReader says in its errors that it is the compression that is broken.
@@ -275,7 +293,7 @@ func sniff(head []byte) error {
 			kind = k.name
 		}
 	}
-	return fmt.Errorf("%s: muster reads CloudTrail, X-Ray, CloudWatch Logs and Config documents in JSON, gzipped or not", kind)
+	return fmt.Errorf("%s: muster reads CloudTrail, X-Ray, CloudWatch Logs and Config documents in JSON, exports of log groups and access logs of load balancers, gzipped or not", kind)
 }
 
 // fileKinds are files that people point at by mistake.

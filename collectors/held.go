@@ -8,7 +8,7 @@ import (
 
 // readRest reads a file that is known to be whole, but for its first documents.
 func readRest(ctx context.Context, skip int, b *batcher) error {
-	err := scanFile(b.path, b.origin, func(d document) error {
+	err := scanFile(b.path, b.reader(), func(d document) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

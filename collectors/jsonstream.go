@@ -147,9 +147,10 @@ func (s *jsonStream) array() error {
 }
 
 // wrappers are the members whose array is a stream of documents: CloudTrail's
-// files and LookupEvents, Config's files, BatchGetTraces, FilterLogEvents.
+// files and LookupEvents, Config's files, BatchGetTraces, FilterLogEvents; Firehose's to a Lambda function.
 var wrappers = map[string]bool{
 	"Records": true, "Events": true, "configurationItems": true, "Traces": true, "events": true,
+	"records": true,
 }
 
 // object reads the object whose brace is next and yields it; or, with

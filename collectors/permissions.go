@@ -12,6 +12,7 @@ var permissions = map[string][]string{
 	SourceXRay:       {"xray:GetTraceSegmentDestination", "xray:GetTraceSummaries", "xray:BatchGetTraces"},
 	SourceLogs:       {"logs:DescribeLogGroups", "logs:FilterLogEvents"},
 	SourceCloudTrail: {"cloudtrail:LookupEvents"},
+	SourceLogBucket:  {"s3:ListBucket", "s3:GetObject"},
 	SourceTrail:      {"s3:ListBucket", "s3:GetObject"},
 	SourceConfig:     {"config:ListDiscoveredResources", "config:GetResourceConfigHistory"},
 	SourceVerdicts: {
@@ -68,6 +69,9 @@ func (o *Options) statements(source string) []statement {
 			ss = append(ss, allow(name+"Tags", []string{"logs:ListTagsForResource"}, o.groupARNs("")...))
 		}
 		return append(ss, allow(name, all[1:], o.groupARNs(":*")...))
+	case SourceLogBucket:
+		bucket := "arn:" + o.partition() + ":s3:::" + o.LogBucket
+		return []statement{allow("LogBucketList", all[:1], bucket), allow("LogBucket", all[1:], bucket+"/"+o.LogBucketPrefix+"*")}
 	case SourceTrail:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.TrailBucket
 		prefix := o.TrailPrefix

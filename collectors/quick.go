@@ -7,6 +7,7 @@ import "muster/fleet"
 // refuses is read the careful way, and so is the first document.
 type quickReader struct {
 	origin
+	place  textPlace
 	shape  shape // of the document before
 	length int   // of what was read, in bytes
 

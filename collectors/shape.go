@@ -26,6 +26,7 @@ const (
 	shapeLambdaLogs         // the same in a Lambda event: {"awslogs":{"data":…}}
 	shapeItem               // a configuration item
 	shapeRuleEvent          // a Config rule's Lambda event, the item in a string
+	shapeStreamed           // a record of Kinesis or Firehose, what was sent packed in it
 	shapeDigest             // what CloudTrail puts beside its files to check them by; no evidence
 )
 
@@ -41,6 +42,7 @@ var memberBits = map[string]memberSet{
 	"resourceType": 1 << 18, "configurationItemCaptureTime": 1 << 19, "configurationItemStatus": 1 << 20,
 	"name": 1 << 21, "configurationItem": 1 << 22, "invokingEvent": 1 << 23,
 	"digestStartTime": 1 << 24, "logFiles": 1 << 25,
+	"kinesis": 1 << 26, "data": 1 << 27, "recordId": 1 << 28, "Data": 1 << 29, "SequenceNumber": 1 << 30,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -57,6 +59,8 @@ func (m memberSet) has(names ...string) bool {
 // shape tells the format by the members that only it has.
 func (m memberSet) shape() shape {
 	switch {
+	case m.has("kinesis"), m.has("recordId", "data"), m.has("Data", "SequenceNumber"):
+		return shapeStreamed
 	case m.has("detail", "detail-type"), m.has("configurationItem", "messageType"):
 		return shapeEventBridge
 	case m.has("eventSource", "eventName"), m.has("eventID", "eventName"):
@@ -114,6 +118,8 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 		return parseEventBridge(doc, o)
 	case shapeRuleEvent:
 		return parseRuleEvent(doc, o)
+	case shapeStreamed:
+		return parseStreamed(doc, o)
 	case shapeDaemonHeader, shapeDigest:
 		return nil, nil
 	case shapeUnknown:

@@ -20,8 +20,8 @@ func ReadStream(ctx context.Context, name string, r io.Reader, o FileOptions) it
 			giveRoom(batch.Records)
 			return more
 		}
-		b := batcher{yield: again, origin: origin{o.Account, o.Region}, path: name}
-		unpacked, err := scanStream(r, &quickReader{origin: b.origin}, func(d document) error {
+		b := batcher{yield: again, origin: origin{o.Account, o.Region}, path: name, group: o.LogGroup}
+		unpacked, err := scanStream(r, b.reader(), func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -44,7 +45,11 @@ const (
 type trail struct {
 	source
 	client *s3.Client
+	bucket string
 	folder string // "AWSLogs/111122223333/CloudTrail/us-east-1/"
+	// any says that it is no trail's: objects lie in any folders below, and hold
+	// evidence in any format that a file may have.
+	any bool
 }
 
 // Collect yields the events of every file delivered in the window. A file is
@@ -55,7 +60,7 @@ func (t *trail) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Bat
 		read := t.bounds(w, trailOverlap, trailReach)
 		out := &output{s: &t.source, yield: yield, window: read}
 		if err := t.collect(ctx, read, out); err != nil {
-			out.end(fmt.Errorf("read trail files in s3://%s/%s: %w", t.TrailBucket, t.folder, err))
+			out.end(fmt.Errorf("read files in s3://%s/%s: %w", t.bucket, t.folder, err))
 		}
 	}
 }
@@ -85,11 +90,15 @@ func (t *trail) collect(ctx context.Context, read fleet.Window, out *output) err
 // files lists what was delivered in the window, oldest delivery first.
 func (t *trail) files(ctx context.Context, w fleet.Window) ([]types.Object, error) {
 	until := w.End.Add(trailDelay) // now is the latest that anything was delivered
+	folders := []string{t.folder}
+	if !t.any {
+		folders = t.days(w.Start, until)
+	}
 	var files []types.Object
-	for day := w.Start.UTC().AddDate(0, 0, -trailDays).Truncate(24 * time.Hour); !day.After(until); day = day.AddDate(0, 0, 1) {
+	for _, folder := range folders {
 		var objects []types.Object
 		err := t.afresh(ctx, func() (err error) {
-			objects, err = t.list(ctx, t.folder+day.Format("2006/01/02/"))
+			objects, err = t.list(ctx, folder)
 			return err
 		})
 		if err != nil {
@@ -109,8 +118,17 @@ func (t *trail) files(ctx context.Context, w fleet.Window) ([]types.Object, erro
 	return files, nil
 }
 
+// days are the folders of the days in which files of a window may lie.
+func (t *trail) days(from, until time.Time) []string {
+	var folders []string
+	for day := from.UTC().AddDate(0, 0, -trailDays).Truncate(24 * time.Hour); !day.After(until); day = day.AddDate(0, 0, 1) {
+		folders = append(folders, t.folder+day.Format("2006/01/02/"))
+	}
+	return folders
+}
+
 func (t *trail) list(ctx context.Context, prefix string) ([]types.Object, error) {
-	in := &s3.ListObjectsV2Input{Bucket: &t.TrailBucket, Prefix: &prefix}
+	in := &s3.ListObjectsV2Input{Bucket: &t.bucket, Prefix: &prefix}
 	var objects []types.Object
 	var p pager
 	for {
@@ -119,7 +137,7 @@ func (t *trail) list(ctx context.Context, prefix string) ([]types.Object, error)
 			return nil, err
 		}
 		for _, o := range page.Contents {
-			if key := aws.ToString(o.Key); strings.HasSuffix(key, ".json.gz") || strings.HasSuffix(key, ".json") {
+			if t.wants(aws.ToString(o.Key)) {
 				objects = append(objects, o)
 			}
 		}
@@ -178,21 +196,22 @@ var errTransfer = errors.New("the transfer broke off")
 
 // read streams one file: download, gunzip, split, parse.
 func (t *trail) read(ctx context.Context, key string, send func(fleet.Batch) error) error {
-	object, err := call(ctx, &t.source, "s3:GetObject", t.client.GetObject, &s3.GetObjectInput{Bucket: &t.TrailBucket, Key: &key})
+	object, err := call(ctx, &t.source, "s3:GetObject", t.client.GetObject, &s3.GetObjectInput{Bucket: &t.bucket, Key: &key})
 	if err != nil {
 		return err
 	}
 	defer object.Body.Close() // only read from
 	body := &countingReader{r: object.Body}
 	var b fleet.Batch
-	_, err = scanStream(body, nil, func(d document) error {
+	_, err = scanStream(body, t.reader(key), func(d document) error {
 		if err := checkDocument(d); err != nil {
 			return err
 		}
-		if d.shape != shapeTrailEvent {
-			return &positionError{d.offset, d.item, errors.New("no CloudTrail record")}
+		rs, err := t.records(&d)
+		if err != nil {
+			return &positionError{d.offset, d.item, err}
 		}
-		b.Records = append(b.Records, parseTrailEvent(d.body, t.origin))
+		b.Records = append(b.Records, rs...)
 		if len(b.Records) < fileBatchRecords {
 			return nil
 		}
@@ -209,6 +228,27 @@ func (t *trail) read(ctx context.Context, key string, send func(fleet.Batch) err
 		}
 	}
 	return err
+}
+
+// reader reads files of any format; a trail's are read the careful way.
+func (t *trail) reader(key string) *quickReader {
+	if !t.any {
+		return nil
+	}
+	return &quickReader{origin: t.origin, place: textPlace{name: key}}
+}
+
+// records are those of one document.
+func (t *trail) records(d *document) ([]fleet.Record, error) {
+	switch {
+	case d.read:
+		return slices.Clone(d.records), nil
+	case t.any:
+		return parseDocument(bytes.Clone(d.body), d.shape, t.origin)
+	case d.shape != shapeTrailEvent:
+		return nil, errors.New("no CloudTrail record")
+	}
+	return []fleet.Record{parseTrailEvent(d.body, t.origin)}, nil
 }
 
 // countingReader counts what came, and keeps the error that ended it.

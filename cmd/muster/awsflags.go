@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,7 @@ type awsFlags struct {
 	sources                            []string
 	groups                             collectors.GroupChoice
 	trailBucket, trailPrefix           string
+	logBucket, logBucketPrefix         string
 	overlap                            time.Duration
 	quotaShare                         float64
 }
@@ -35,7 +37,7 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.region, "region", "", "AWS region; default from the AWS environment")
 	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fs.StringVar(&f.account, "account", "", "account id; default asks STS")
-	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: logs, xray, cloudtrail, trail, config, verdicts")
+	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: "+strings.Join(collectors.Sources(), ", "))
 	f.registerGroups(fs)
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
@@ -55,6 +57,8 @@ func (f *awsFlags) registerGroups(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&g.Classes, "log-group-class", nil, "only log groups of this class: STANDARD, INFREQUENT_ACCESS, DELIVERY; AWS lets only STANDARD ones be read line by line")
 	fs.BoolVar(&g.Linked, "log-linked", false, "in a monitoring account: the log groups of all source accounts too")
 	fs.StringSliceVar(&g.LinkedAccounts, "log-linked-account", nil, "in a monitoring account: the log groups of these `accounts` only")
+	fs.StringVar(&f.logBucket, "log-bucket", "", "S3 bucket that logs are delivered to: objects of Firehose, exports of log groups, access logs of load balancers")
+	fs.StringVar(&f.logBucketPrefix, "log-bucket-prefix", "", "prefix of the objects in that bucket; all below it is listed in each pass")
 	fs.StringVar(&g.Filter, "log-filter-pattern", "", "filter `pattern` of CloudWatch Logs: AWS hands over only lines that match, and the ledger says so")
 }
 
@@ -145,7 +149,8 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 	})
 	return collectors.Options{
 		AWS: cfg, Account: f.account, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
-		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, Overlap: f.overlap,
+		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix,
+		LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}
 }

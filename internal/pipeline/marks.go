@@ -122,10 +122,13 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time, aft
 	return ss
 }
 
-// isSwept reports whether hours of a stream are read again. A trail's bucket is
-// read by when its files were delivered, however old what is in them: reading it
-// again would fetch every file twice and find nothing.
-func isSwept(stream string) bool { return source(stream) != "trail" }
+// isSwept reports whether hours of a stream are read again. A trail's bucket, or
+// one that logs are delivered to, is read by when its files were delivered, however
+// old what is in them: reading it again would fetch every file twice and find
+// nothing.
+func isSwept(stream string) bool {
+	return source(stream) != "trail" && !strings.Contains(stream, "/s3://")
+}
 
 // sweptTo is up to where a stream was read at its full age. A lake from before
 // there were sweeps has no such mark, nor has what is not swept: there it is what
