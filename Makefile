@@ -44,9 +44,10 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, memory, latency, OpenSearch (takes a while)
+bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, rules beside sigma-go, memory, latency, OpenSearch (takes a while)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
+	$(GO) run ./bench rules # 1,000,000 CloudTrail events by Sigma rules, patterns and policies, beside sigma-go
 	$(GO) run ./bench memory # of 2 million records; -records 20000000 is the target's
 	$(GO) run ./bench latency # of 300,000 spans; -spans 12000000 is the target's
 	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then $(GO) run ./bench opensearch; \

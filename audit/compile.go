@@ -31,7 +31,7 @@ func compile(file string, doc *policyDocument) (Policy, error) {
 	c := &compiler{file: file, doc: doc}
 	p := Policy{
 		ID: doc.ID.value, Title: doc.Title.value, Severity: fleet.Severity(doc.Severity.value),
-		Rationale: doc.Rationale.value, Remedy: doc.Remedy.value, On: Subject(doc.On.value),
+		Rationale: doc.Rationale.value, Remedy: doc.Remedy.value, Remediate: doc.Remediate.value, On: Subject(doc.On.value),
 		Wait: defaultWait, File: file, cases: doc.Tests, Language: CEL,
 	}
 	c.facts(&p)
@@ -50,6 +50,9 @@ func (c *compiler) problem(line int, remedy, format string, args ...any) {
 
 // policyID keeps ids fit for command lines, file names and URLs.
 var policyID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// topicARN is the name of an SNS topic in any partition.
+var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 
 // sources are the first parts of the names of the streams.
 var sources = []string{"xray", "logs", "cloudtrail", "trail", "config", "verdicts"}
@@ -81,6 +84,9 @@ func (c *compiler) facts(p *Policy) {
 	}
 	if p.On != "" && !slices.Contains(Subjects(), p.On) {
 		c.problem(c.doc.On.line, "use one of "+commas(Subjects()), "policies cannot be on %q", p.On)
+	}
+	if t := c.doc.Remediate; t.value != "" && !topicARN.MatchString(t.value) {
+		c.problem(t.line, "name an SNS topic, such as arn:aws:sns:eu-central-1:111122223333:close-port", "remediate %q is no topic", t.value)
 	}
 	for _, s := range c.doc.Absence {
 		if !slices.Contains(sources, s.value) {
@@ -156,6 +162,9 @@ func (c *compiler) expressions(p *Policy) {
 	p.key = c.template("key", c.doc.Key)
 	if c.doc.Count.value != "" {
 		p.count = c.expression("count", c.doc.Count, isInt)
+	}
+	if len(c.problems) == 0 {
+		p.hasten()
 	}
 }
 

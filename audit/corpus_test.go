@@ -18,7 +18,7 @@ import (
 
 // corpus is a folder of real data beside the project. Without it the test is
 // skipped, and says so.
-func corpus(t *testing.T, folder string) string {
+func corpus(t testing.TB, folder string) string {
 	t.Helper()
 	root := os.Getenv("MUSTER_CORPUS")
 	if root == "" {
@@ -33,7 +33,7 @@ func corpus(t *testing.T, folder string) string {
 
 // trailRecord reads as much of a CloudTrail event as policies look at. The
 // program's own reader is the collectors', which the audit does not know.
-func trailRecord(t *testing.T, doc json.RawMessage) fleet.Record {
+func trailRecord(t testing.TB, doc json.RawMessage) fleet.Record {
 	t.Helper()
 	var e struct {
 		EventID, EventTime, EventSource, EventName, AWSRegion, SourceIPAddress, ErrorCode, RecipientAccountID string
@@ -58,7 +58,7 @@ func trailRecord(t *testing.T, doc json.RawMessage) fleet.Record {
 }
 
 // trailFiles reads the CloudTrail files of a folder: native ones, and arrays.
-func trailFiles(t *testing.T, dir string) map[string][]fleet.Record {
+func trailFiles(t testing.TB, dir string) map[string][]fleet.Record {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {

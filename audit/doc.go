@@ -16,6 +16,8 @@
 //	severity   info, low, medium, high or critical
 //	rationale  why it matters
 //	remedy     what to do about it
+//	remediate  the ARN of an SNS topic whose subscriber puts it right, once a person
+//	           has approved a finding; nothing is sent by itself
 //	concern    the part of the field that it covers, as in docs/concerns.md
 //	controls   the controls of benchmarks that it covers, a list
 //	tags       such as attack.t1530, a list

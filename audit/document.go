@@ -21,6 +21,7 @@ type policyDocument struct {
 	Severity  text       `yaml:"severity"`
 	Rationale text       `yaml:"rationale"`
 	Remedy    text       `yaml:"remedy"`
+	Remediate text       `yaml:"remediate"`
 	Concern   text       `yaml:"concern"`
 	Controls  []text     `yaml:"controls"`
 	Tags      []text     `yaml:"tags"`

@@ -18,6 +18,7 @@ const costLimit = 5_000_000
 type expression struct {
 	program cel.Program
 	typ     *cel.Type
+	ast     *cel.Ast
 }
 
 // eval evaluates over variables by name. It returns an error for what cannot be
@@ -66,7 +67,7 @@ func (c *compiler) expression(field string, src text, want wants) *expression {
 		c.problem(src.line, "", "%s: %v", field, err)
 		return nil
 	}
-	return &expression{program, ast.OutputType()}
+	return &expression{program, ast.OutputType(), ast}
 }
 
 var (

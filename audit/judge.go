@@ -71,6 +71,7 @@ type run struct {
 	cover      *coverage
 	judgements []*judgement
 	byRecord   index
+	shown      record     // what byRecord looks at
 	watch      *watch     // nil when all policies are in CEL
 	stories    []*grouper // of the subjects made of many records that a policy is on
 	survey     *survey    // nil when no policy is on the fleet
@@ -233,7 +234,8 @@ func (r *run) take(rec *fleet.Record) {
 		var v *record
 		r.byRecord.each(rec, func(j *judgement) {
 			if v == nil {
-				v = view(rec)
+				v = &r.shown
+				v.show(rec)
 			}
 			j.record(rec, v)
 		})

@@ -22,6 +22,7 @@ func TestLoadNamesPlaceProblemAndRemedy(t *testing.T) {
 		{"severity", policy("id: p\nseverity: worst\n"), []string{"x.yaml:2: policy p: ", `unknown severity "worst"`, "info, low, medium, high, critical"}},
 		{"subject", policy("on: everything\n"), []string{`policies cannot be on "everything"`, "api_call, change, trace, journey"}},
 		{"absence", policy("absence: [xrays]\n"), []string{`absence: unknown source "xrays"`, "xray, logs"}},
+		{"topic", policy("id: p\nremediate: close-port\n"), []string{`x.yaml:2: policy p: remediate "close-port" is no topic`, "arn:aws:sns:"}},
 		{"wait", policy("absence: [xray]\nwait: soon\n"), []string{"x.yaml:2: ", `wait "soon" is no duration`, `"90s"`}},
 		{"wait without absence", policy("wait: 5m\n"), []string{"wait is of no use", "absence"}},
 		{"select on a trace", policy("on: trace\nevidence: '[t.id]'\nselect:\n  event_name: [X]\n"), []string{"x.yaml:4: ", "select works on API calls only"}},

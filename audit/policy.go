@@ -52,6 +52,9 @@ type Policy struct {
 	Severity  fleet.Severity
 	Rationale string
 	Remedy    string
+	// Remediate is the ARN of the SNS topic that starts a program which puts
+	// things right; "" for none. Nothing is sent there unless a person approves.
+	Remediate string
 	On        Subject
 	// Absence lists the sources ("xray", "logs", "trail", "cloudtrail",
 	// "config") whose silence the policy believes. Empty for a policy of
@@ -77,6 +80,7 @@ type Policy struct {
 	define  []definition
 	each    *expression // nil: the subject itself is held against the condition
 	when    *expression
+	quick   quickTruth  // what closures know of when; nil: nothing
 	found   *expression // the ids of the evidence; nil: of the record itself
 	message template
 	service template

@@ -19,6 +19,8 @@ type template []part
 type part struct {
 	text string
 	expr *expression
+	// quick gives the same of a record; nil where only the expression can.
+	quick quickText
 }
 
 // template compiles a field of the document; an empty one gives nil.
@@ -108,10 +110,15 @@ func closing(s string) int {
 
 // text fills the template in. What it gives is valid UTF-8.
 func (t template) text(vars map[string]any) (string, error) {
+	r, _ := vars[recordVariable].(*record)
 	var b strings.Builder
 	for _, p := range t {
 		if p.expr == nil {
 			b.WriteString(p.text)
+			continue
+		}
+		if p.quick != nil && r != nil {
+			b.WriteString(p.quick(r))
 			continue
 		}
 		v, err := p.expr.eval(vars)

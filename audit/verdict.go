@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 )
@@ -20,13 +21,28 @@ type occurrence struct {
 
 // occurrences holds one subject against the policy.
 func (p *Policy) occurrences(subject any) ([]occurrence, error) {
+	sure := false
+	if r, ok := subject.(*record); ok && p.quick != nil {
+		switch p.quick(r) {
+		case no:
+			return nil, nil
+		case yes:
+			sure = true
+		}
+	}
 	vars := p.variables(subject)
 	for _, d := range p.define {
-		v, err := d.expr.eval(vars)
-		if err != nil {
-			return nil, fmt.Errorf("define %s: %w", d.name, err)
+		// Evaluated where it is used, once.
+		vars[d.name] = func() ref.Val {
+			v, err := d.expr.eval(vars)
+			if err != nil {
+				return types.WrapErr(fmt.Errorf("define %s: %w", d.name, err))
+			}
+			return v
 		}
-		vars[d.name] = v
+	}
+	if sure {
+		return p.seen(vars, nil)
 	}
 	if p.each == nil {
 		return p.occurrence(vars, nil)
@@ -58,7 +74,13 @@ func (p *Policy) occurrence(vars map[string]any, out []occurrence) ([]occurrence
 	if v.Value() != true {
 		return out, nil
 	}
+	return p.seen(vars, out)
+}
+
+// seen appends what there is to say of variables for which the condition holds.
+func (p *Policy) seen(vars map[string]any, out []occurrence) ([]occurrence, error) {
 	var o occurrence
+	var err error
 	for _, f := range []struct {
 		name string
 		from template

@@ -1,14 +1,13 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"muster/fleet"
+	"muster/internal/document"
 )
 
 // record is a fleet.Record as expressions see it. The names in the tags are
@@ -47,14 +46,22 @@ type record struct {
 
 	src *fleet.Record
 	// doc is the evidence once json was asked for it; parsed says whether it was.
-	doc    any
+	doc    *document.Document
 	parsed bool
 }
 
 func view(r *fleet.Record) *record {
+	v := &record{}
+	v.show(r)
+	return v
+}
+
+// show makes it the view of another record; the one before is forgotten, and
+// the memory of its evidence used again.
+func (v *record) show(r *fleet.Record) {
 	a := r.Attributes
 	status, _ := strconv.ParseInt(a[fleet.AttrHTTPStatus], 10, 64) // absent or odd: 0, as in the lake
-	return &record{
+	*v = record{
 		ID: r.ID, Kind: string(r.Kind), Time: r.Time, Seconds: r.Duration.Seconds(),
 		Account: r.Account, Region: r.Region, Service: r.Service, Name: r.Name,
 		Resources: r.Resources, Principal: r.Principal, Origin: r.Keys.Origin,
@@ -65,7 +72,7 @@ func view(r *fleet.Record) *record {
 		SourceIP: a[fleet.AttrSourceIP], UserAgent: a[fleet.AttrUserAgent],
 		ReadOnly:   a[fleet.AttrReadOnly] == "true",
 		HTTPMethod: a[fleet.AttrHTTPMethod], HTTPStatus: status, LogGroup: a[fleet.AttrLogGroup],
-		Attributes: a, src: r,
+		Attributes: a, src: r, doc: v.doc,
 	}
 }
 
@@ -80,71 +87,60 @@ const maxValues = 10_000
 // evidence. Paths are as in json.
 func (r *record) values(path string) []string {
 	var out []string
-	var walk func(any)
-	walk = func(at any) {
-		switch v := at.(type) {
-		case map[string]any:
-			for _, e := range v {
-				walk(e)
-			}
-		case []any:
-			for _, e := range v {
-				walk(e)
-			}
+	var walk func(document.Value) bool
+	walk = func(at document.Value) bool {
+		switch at.Kind() {
+		case document.Object, document.Array:
+			at.Some(walk)
 		default:
-			if s := scalar(v); s != "" && len(out) < maxValues {
+			if s, ok := at.Scalar(); ok && s != "" && len(out) < maxValues {
 				out = append(out, s)
 			}
 		}
+		return false // go on
 	}
-	walk(r.at(path))
-	slices.Sort(out) // maps have no order
+	if at, ok := r.at(path); ok {
+		walk(at)
+	}
+	slices.Sort(out) // members have no order
 	return out
 }
 
 // json is the text, number or truth value at a path of keys and indexes, joined
 // by dots, in the evidence; "" when the path leads nowhere or to something that
 // is no scalar, or when the evidence is no JSON.
-func (r *record) json(path string) string { return scalar(r.at(path)) }
-
-// at is what a path leads to; nil for nothing.
-func (r *record) at(path string) any {
-	if !r.parsed {
-		r.parsed = true
-		d := json.NewDecoder(bytes.NewReader(r.src.Raw))
-		d.UseNumber()
-		if d.Decode(&r.doc) != nil {
-			r.doc = nil
-		}
+func (r *record) json(path string) string {
+	at, ok := r.at(path)
+	if !ok {
+		return ""
 	}
-	at := r.doc
-	for key := range strings.SplitSeq(path, ".") {
-		switch v := at.(type) {
-		case map[string]any:
-			at = v[key]
-		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(v) {
-				return nil
-			}
-			at = v[i]
-		default:
-			return nil
-		}
-	}
-	return at
+	s, _ := at.Scalar()
+	return s
 }
 
-// scalar spells a JSON value that is neither object nor array; others, and
-// null, are "".
-func scalar(at any) string {
-	switch v := at.(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	case bool:
-		return strconv.FormatBool(v)
+// at is what a path leads to.
+func (r *record) at(path string) (document.Value, bool) {
+	if !r.parsed {
+		r.parsed = true
+		if r.doc == nil {
+			r.doc = &document.Document{}
+		}
+		_ = r.doc.Parse(string(r.src.Raw)) // evidence that is no JSON is empty
 	}
-	return ""
+	at := r.doc.Root()
+	for key := range strings.SplitSeq(path, ".") {
+		var ok bool
+		switch at.Kind() {
+		case document.Object:
+			at, ok = at.Member(key)
+		case document.Array:
+			if i, err := strconv.Atoi(key); err == nil && i >= 0 {
+				at, ok = at.Element(i)
+			}
+		}
+		if !ok {
+			return at, false
+		}
+	}
+	return at, true
 }

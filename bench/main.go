@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 6 && args[0] == streamVerb {
 		return runStream(ctx, args[1:], out)
 	}
+	if len(args) > 0 && args[0] == rulesVerb {
+		return runRules(ctx, args[1:], out)
+	}
 	if len(args) > 0 && args[0] == openSearchVerb {
 		return runOpenSearch(ctx, args[1:], out)
 	}

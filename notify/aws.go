@@ -3,7 +3,9 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +17,7 @@ import (
 	hubtypes "github.com/aws/aws-sdk-go-v2/service/securityhub/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/aws/smithy-go"
 
 	"muster/fleet"
 )
@@ -154,4 +157,39 @@ func (h Hub) Send(ctx context.Context, m Message) error {
 		}
 	}
 	return nil
+}
+
+// Trigger publishes to the topics that start remedies, each message once: the
+// SDK's own tries after a lost answer would start a remedy twice.
+type Trigger struct{ Client *sns.Client }
+
+// Publish sends one message in the topic's region.
+func (t Trigger) Publish(ctx context.Context, topic, key string, body []byte) (string, error) {
+	in := &sns.PublishInput{
+		TopicArn: &topic, Message: aws.String(string(body)),
+		MessageAttributes: map[string]snstypes.MessageAttributeValue{
+			"action":     {DataType: aws.String("String"), StringValue: aws.String("remediate")},
+			"dedupe_key": {DataType: aws.String("String"), StringValue: &key},
+		},
+	}
+	if strings.HasSuffix(topic, ".fifo") {
+		in.MessageDeduplicationId, in.MessageGroupId = &key, &key
+	}
+	out, err := t.Client.Publish(ctx, in, func(o *sns.Options) {
+		o.Retryer = aws.NopRetryer{}
+		if r := region(topic); r != "" {
+			o.Region = r
+		}
+	})
+	if err == nil {
+		return aws.ToString(out.MessageId), nil
+	}
+	// Only what the service refuses by name was surely not taken.
+	if refused, ok := errors.AsType[smithy.APIError](err); ok && refused.ErrorFault() == smithy.FaultClient {
+		return "", err
+	}
+	if lost, ok := errors.AsType[*net.OpError](err); ok && lost.Op == "dial" {
+		return "", err // nothing was sent
+	}
+	return "", fmt.Errorf("%w: %w", ErrUncertain, err)
 }

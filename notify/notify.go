@@ -182,6 +182,15 @@ func NewMessage(fs []fleet.Finding) Message {
 	return m
 }
 
+// keyOf is 32 hex digits of some texts.
+func keyOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%s\x00", p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
 // body is a message for programs.
 func (m *Message) body() ([]byte, error) {
 	return json.Marshal(struct {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"muster/audit"
@@ -37,6 +36,7 @@ type auditFlags struct {
 	baseline string
 	newBase  string
 	notify   notifyFlags
+	remedy   bool
 }
 
 func (a *app) auditCommand() *cobra.Command {
@@ -75,6 +75,7 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 	fs.StringVar(&f.baseline, "baseline", "", "`file` with findings that were there before: only others are reported, and fail")
 	fs.StringVar(&f.newBase, "write-baseline", "", "`file` to write the findings that stand into, for --baseline")
 	f.notify.register(fs)
+	fs.BoolVar(&f.remedy, "remediate", false, "trigger the remedies that were approved by muster remediate")
 	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
 	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
 	cmd.AddCommand(a.noiseCommand())
@@ -105,7 +106,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	tells, err := a.notifier(&f.notify, func() (aws.Config, error) { return (&awsFlags{}).config(ctx) })
+	tells, err := a.notifier(&f.notify, environment(ctx))
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	if err != nil {
 		return err
 	}
-	untold := tells.tell(ctx, store, ps, r) // the report comes all the same
+	untold := errors.Join(tells.tell(ctx, store, ps, r), a.afterAudit(ctx, store, ps, f.remedy, environment(ctx))) // the report comes all the same
 	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved })
 	if f.newBase != "" {
 		if err := replaceFile(f.newBase, func(w io.Writer) error { return report.JSON(w, r.Findings) }); err != nil {

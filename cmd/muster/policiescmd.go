@@ -124,6 +124,7 @@ func (a *app) showPolicy(ps []audit.Policy, name string) error {
 		{"controls", strings.Join(p.Controls, ", ")},
 		{"rationale", p.Rationale},
 		{"remedy", p.Remedy},
+		{"remediate", p.Remediate},
 		{"not judged", p.Unjudged()},
 	} {
 		if f.text != "" {

@@ -78,7 +78,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 	root.AddCommand(
 		a.demoCommand(), a.collectCommand(), a.planCommand(), a.doctorCommand(), a.importCommand(), a.runCommand(),
 		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
-		a.compareCommand(), a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(), a.servicesCommand(),
+		a.compareCommand(), a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(), a.remediateCommand(), a.servicesCommand(),
 		a.sqlCommand(), a.lakeCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)
 	return root

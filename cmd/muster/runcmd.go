@@ -40,6 +40,7 @@ type runFlags struct {
 	jitter     time.Duration
 	waivers    []string
 	notify     notifyFlags
+	remedy     bool
 	judge      time.Duration
 	sweepAfter time.Duration
 	listen     string
@@ -74,6 +75,7 @@ has been read to its end once. Days that are over are compacted, and those older
 	atLeast(fs, &f.jitter, "audit-jitter", 0, 0, "begin an audit of --audit-cron up to this much later, the same for each time")
 	fs.StringArrayVar(&f.waivers, "waivers", nil, "YAML `file` that says which findings are accepted, by whom and until when; repeatable")
 	f.notify.register(fs)
+	fs.BoolVar(&f.remedy, "remediate", false, "after each audit trigger the remedies that were approved by muster remediate")
 	atLeast(fs, &f.judge, "audit-window", time.Second, 24*time.Hour, "how far back each audit judges")
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:9464", "address of /metrics, /healthz and /readyz")
 	fs.StringArrayVar(&f.policies, "policies", nil, "`folder` with policies, instead of the shipped ones; repeatable")
@@ -125,7 +127,7 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	d := &daemon{
 		app: a, store: store, sink: sink, line: a.line(store, reg), policies: ps,
-		auditEvery: f.auditEvery, judge: f.judge, schedule: plan, began: time.Now(), waivers: accepted, tells: tells,
+		auditEvery: f.auditEvery, judge: f.judge, schedule: plan, began: time.Now(), waivers: accepted, tells: tells, remedy: f.remedy, account: func() (aws.Config, error) { return cfg, nil },
 		upkeep: upkeep{app: a, store: store, retention: retention, every: f.upkeep.every, delay: upkeepDelay},
 	}
 	d.line.Metrics.Audits(d.auditEvery, time.Now())
@@ -147,6 +149,8 @@ type daemon struct {
 	began      time.Time
 	waivers    []waiver.Waiver
 	tells      *notifier
+	remedy     bool
+	account    func() (aws.Config, error)
 	upkeep     upkeep
 
 	ready   atomic.Bool
@@ -244,6 +248,9 @@ func (d *daemon) audit(ctx context.Context) error {
 	if err := d.tells.tell(ctx, d.store, d.policies, o); err != nil {
 		// The findings are kept, and the next audit tells what this one could not.
 		d.app.logger().WarnContext(ctx, "findings were not told", "error", err)
+	}
+	if err := d.app.afterAudit(ctx, d.store, d.policies, d.remedy, d.account); err != nil {
+		d.app.logger().WarnContext(ctx, "remedies were not triggered", "error", err)
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func (p *Path) from(v Value, steps []Step, to []Value) []Value {
 		case s.Every:
 			return p.each(v, steps[1:], to)
 		case s.Index >= 0:
-			v, ok = v.element(s.Index)
+			v, ok = v.Element(s.Index)
 		case p.spread && v.Kind() == Array:
 			return p.each(v, steps, to)
 		default:

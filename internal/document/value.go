@@ -149,8 +149,8 @@ func (v Value) Some(is func(Value) bool) bool {
 	return false
 }
 
-// element is an element of an array, from 0.
-func (v Value) element(index int) (Value, bool) {
+// Element is an element of an array, from 0.
+func (v Value) Element(index int) (Value, bool) {
 	if v.Kind() != Array {
 		return Value{}, false
 	}
