@@ -60,7 +60,7 @@ func tooSmall(w, h int) []line {
 
 // head is the line of the tabs and the way back.
 func (m *model) head() line {
-	names := [tabs]string{"traces", "findings"}
+	names := [tabs]string{"traces", "findings", "changes", "calls"}
 	if n := len(m.findings.found); n > 0 {
 		names[tabFindings] += " " + tally(n)
 	}

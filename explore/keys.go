@@ -40,7 +40,7 @@ type globalKeys struct {
 
 func newGlobalKeys() globalKeys {
 	return globalKeys{
-		tab:      bind("tab", "traces / findings", "tab", "shift+tab"),
+		tab:      bind("tab", "next view", "tab", "shift+tab"),
 		open:     bind(": g", "open any id", ":", "g"),
 		services: bind("S", "service map", "S"),
 		back:     bind("esc", "back", "esc"),

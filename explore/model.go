@@ -19,6 +19,8 @@ const mostBack = 100
 const (
 	tabTraces = iota
 	tabFindings
+	tabChanges
+	tabCalls
 	tabs
 )
 
@@ -54,7 +56,7 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 	return &model{
 		env: e, keys: newGlobalKeys(), theme: newTheme(true),
 		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start,
-		stacks: [tabs][]screen{{newList(e)}, {found}}, findings: found,
+		stacks: [tabs][]screen{{newList(e)}, {found}, {newChanges(e)}, {newPrincipals(e)}}, findings: found,
 	}
 }
 
@@ -158,6 +160,9 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		m.fit()
 	case key.Matches(msg, m.keys.tab):
 		m.tab = (m.tab + 1) % tabs
+		if msg.String() == "shift+tab" {
+			m.tab = (m.tab + tabs - 2) % tabs
+		}
 		m.fit()
 		return m.top().load()
 	case key.Matches(msg, m.keys.open):

@@ -34,7 +34,7 @@ func TestTabsKeepTheirPlace(t *testing.T) {
 	if got := s.m.top().title(); got != "findings" {
 		t.Fatalf("tab shows %s", got)
 	}
-	s.press("tab")
+	s.send(tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift})
 	d, ok := s.m.top().(*dossier)
 	if !ok || d.at.cursor != 3 {
 		t.Errorf("back on the first tab there is %s", s.m.top().title())
@@ -134,6 +134,8 @@ func TestScreensSayThatTheyAreReading(t *testing.T) {
 		}
 		s.press("tab")
 	}
+	s.send(tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift})
+	s.send(tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift})
 	s.press("esc")
 	if got := s.frame(); !strings.Contains(got, "reading traces…") {
 		t.Errorf("the list does not say that it is being read:\n%s", got)
