@@ -14,9 +14,9 @@ type trailSettings struct {
 	logGroup  string
 	logRole   string
 	insights  []string // InsightType
-	// When it was last started and stopped, delivered a file and a digest; zero:
-	// never.
-	started, ended, delivered, digested time.Time
+	// When it was last started and stopped, delivered a file, a digest and an event
+	// to its log group; zero: never.
+	started, ended, delivered, digested, logged time.Time
 }
 
 // settings is a copy of what is set.
@@ -117,6 +117,12 @@ func (t *trail) toLogs(set trailSettings, r recorded) {
 		[]inputLogEvent{{&at, string(r.raw)}})
 	if err != nil {
 		t.s.log.Error("an event cannot be delivered to the trail's log group", "group", set.logGroup, "err", err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.visible.After(t.set.logged) {
+		t.set.logged = r.visible
 	}
 }
 

@@ -53,6 +53,7 @@ func (s trailSettings) status() map[string]any {
 		{s.ended, "StopLoggingTime", []string{"TimeLoggingStopped"}},
 		{s.delivered, "LatestDeliveryTime", []string{"LatestDeliveryAttemptTime", "LatestDeliveryAttemptSucceeded"}},
 		{s.digested, "LatestDigestDeliveryTime", nil},
+		{s.logged, "LatestCloudWatchLogsDeliveryTime", nil},
 	} {
 		text := ""
 		if !m.at.IsZero() {

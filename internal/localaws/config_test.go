@@ -74,12 +74,15 @@ func TestChangedResourceHasAHistory(t *testing.T) {
 			IPv4Ranges []struct {
 				CIDR string `json:"cidrIp"`
 			} `json:"ipv4Ranges"`
+			IPv6Ranges []struct {
+				CIDR string `json:"cidrIpv6"`
+			} `json:"ipv6Ranges"`
 		} `json:"ipPermissions"`
 	}
 	if err := json.Unmarshal([]byte(*newest.Configuration), &configuration); err != nil {
 		t.Fatal(err)
 	}
-	if p := configuration.IPPermissions; len(p) != 2 || p[0].FromPort != 22 || p[0].IPv4Ranges[0].CIDR != "0.0.0.0/0" {
+	if p := configuration.IPPermissions; len(p) != 1 || p[0].FromPort != 22 || p[0].IPv4Ranges[0].CIDR != "0.0.0.0/0" || p[0].IPv6Ranges[0].CIDR != "::/0" {
 		t.Errorf("the newest configuration is %s", *newest.Configuration)
 	}
 	if len(newest.Relationships) != 1 || newest.Relationships[0].ResourceType != types.ResourceTypeVpc {

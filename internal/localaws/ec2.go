@@ -184,17 +184,19 @@ func (gs *securityGroups) describe(_ context.Context, c *call) (any, error) {
 
 // changed takes Config's picture of a group. The caller holds mu.
 func (gs *securityGroups) changed(c *call, g *securityGroup) {
-	permissions := make([]map[string]any, len(g.ingress))
-	for i, r := range g.ingress {
-		permissions[i] = map[string]any{
-			"ipProtocol": r.protocol, "fromPort": r.from, "toPort": r.to,
-			"ipv4Ranges": []any{}, "ipv6Ranges": []any{}, "userIdGroupPairs": []any{}, "prefixListIds": []any{},
+	permissions := []map[string]any{}
+	for _, p := range g.answer(c.Account).Ingress {
+		v4, v6 := []map[string]string{}, []map[string]string{}
+		for _, r := range p.CIDRv4 {
+			v4 = append(v4, map[string]string{"cidrIp": r.CIDR})
 		}
-		if r.cidrField() == "cidrIpv6" {
-			permissions[i]["ipv6Ranges"] = []any{map[string]any{"cidrIpv6": r.cidr}}
-		} else {
-			permissions[i]["ipv4Ranges"] = []any{map[string]any{"cidrIp": r.cidr}}
+		for _, r := range p.CIDRv6 {
+			v6 = append(v6, map[string]string{"cidrIpv6": r.CIDR})
 		}
+		permissions = append(permissions, map[string]any{
+			"ipProtocol": p.Protocol, "fromPort": p.From, "toPort": p.To,
+			"ipv4Ranges": v4, "ipv6Ranges": v6, "userIdGroupPairs": []any{}, "prefixListIds": []any{},
+		})
 	}
 	arn := c.arn("security-group/" + g.id)
 	gs.s.config.changed(c, resource{"AWS::EC2::SecurityGroup", g.id, g.name, arn},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -85,6 +86,44 @@ func ingress(t *testing.T, s *Server, group string) []string {
 		t.Fatalf("DescribeSecurityGroups answered %d", status)
 	}
 	return append(out.V4, out.V6...)
+}
+
+// TestRulesOfTheSamePortsAreOnePermission also holds that lists without anything in
+// them are empty: AWS has no items without members.
+func TestRulesOfTheSamePortsAreOnePermission(t *testing.T) {
+	s := start(t, Options{})
+	group := newTestGroup(t, s)
+	for _, more := range []url.Values{world(group), {
+		"GroupId": {group}, "IpProtocol": {"tcp"}, "FromPort": {"22"}, "ToPort": {"22"}, "CidrIp": {"192.0.2.0/24"},
+	}, {"GroupId": {group}, "IpProtocol": {"tcp"}, "FromPort": {"80"}, "ToPort": {"80"}, "CidrIp": {"0.0.0.0/0"}}} {
+		ec2Call(t, s, "AuthorizeSecurityGroupIngress", more, &struct{}{})
+	}
+	type list struct {
+		Items []struct {
+			V4 string `xml:"cidrIp"`
+			V6 string `xml:"cidrIpv6"`
+		} `xml:"item"`
+	}
+	var out struct {
+		Permissions []struct {
+			From   int   `xml:"fromPort"`
+			Groups *list `xml:"groups"`
+			V4     *list `xml:"ipRanges"`
+			V6     *list `xml:"ipv6Ranges"`
+			Prefix *list `xml:"prefixListIds"`
+		} `xml:"securityGroupInfo>item>ipPermissions>item"`
+	}
+	ec2Call(t, s, "DescribeSecurityGroups", url.Values{"GroupId.1": {group}}, &out)
+	var got []string
+	for _, p := range out.Permissions {
+		if p.Groups == nil || p.V4 == nil || p.V6 == nil || p.Prefix == nil {
+			t.Fatalf("a permission lacks lists: %+v", p)
+		}
+		got = append(got, fmt.Sprintf("%d %v %v %d %d", p.From, p.V4.Items, p.V6.Items, len(p.Groups.Items), len(p.Prefix.Items)))
+	}
+	if d := cmp.Diff([]string{"22 [{0.0.0.0/0 } {192.0.2.0/24 }] [{ ::/0}] 0 0", "80 [{0.0.0.0/0 }] [] 0 0"}, got); d != "" {
+		t.Errorf("permissions (-want +got):\n%s", d)
+	}
 }
 
 func TestSecurityGroupOpensAndCloses(t *testing.T) {

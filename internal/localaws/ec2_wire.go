@@ -3,6 +3,7 @@ package localaws
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,24 +67,41 @@ type groupAnswer struct {
 	Ingress     []permissionAnswer `xml:"ipPermissions>item"`
 }
 
+// permissionAnswer is all rules of one protocol and ports. Lists without anything
+// in them are there and empty.
 type permissionAnswer struct {
-	Protocol string   `xml:"ipProtocol"`
-	From     int      `xml:"fromPort"`
-	To       int      `xml:"toPort"`
-	CIDRv4   []string `xml:"ipRanges>item>cidrIp"`
-	CIDRv6   []string `xml:"ipv6Ranges>item>cidrIpv6"`
+	Protocol string     `xml:"ipProtocol"`
+	From     int        `xml:"fromPort"`
+	To       int        `xml:"toPort"`
+	Groups   []struct{} `xml:"groups>item"`
+	CIDRv4   []rangeV4  `xml:"ipRanges>item"`
+	CIDRv6   []rangeV6  `xml:"ipv6Ranges>item"`
+	Prefixes []struct{} `xml:"prefixListIds>item"`
+}
+
+type rangeV4 struct {
+	CIDR string `xml:"cidrIp"`
+}
+
+type rangeV6 struct {
+	CIDR string `xml:"cidrIpv6"`
 }
 
 func (g *securityGroup) answer(account string) groupAnswer {
 	a := groupAnswer{Owner: account, Name: g.name, ID: g.id, Description: g.description, VPC: g.vpc}
 	for _, r := range g.ingress {
-		p := permissionAnswer{Protocol: r.protocol, From: r.from, To: r.to}
-		if r.cidrField() == "cidrIpv6" {
-			p.CIDRv6 = []string{r.cidr}
-		} else {
-			p.CIDRv4 = []string{r.cidr}
+		at := slices.IndexFunc(a.Ingress, func(p permissionAnswer) bool {
+			return p.Protocol == r.protocol && p.From == r.from && p.To == r.to
+		})
+		if at < 0 {
+			at = len(a.Ingress)
+			a.Ingress = append(a.Ingress, permissionAnswer{Protocol: r.protocol, From: r.from, To: r.to})
 		}
-		a.Ingress = append(a.Ingress, p)
+		if p := &a.Ingress[at]; r.cidrField() == "cidrIpv6" {
+			p.CIDRv6 = append(p.CIDRv6, rangeV6{r.cidr})
+		} else {
+			p.CIDRv4 = append(p.CIDRv4, rangeV4{r.cidr})
+		}
 	}
 	return a
 }

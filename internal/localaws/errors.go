@@ -18,6 +18,8 @@ type apiError struct {
 	// QueryCode is the older code that services which moved from query to JSON
 	// also send, in X-Amzn-Query-Error. SQS only.
 	QueryCode string
+	// Argument is the parameter that is wrong; S3 only.
+	Argument string
 }
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }

@@ -260,11 +260,14 @@ func TestAnswersHoldWhatAWSDocumentsInItsExamples(t *testing.T) {
 		{"configservice__list-discovered-resources__0", "StarlingDoveService.ListDiscoveredResources", `{"resourceType":"AWS::SQS::Queue"}`},
 		{"configservice__describe-configuration-recorders__0", "StarlingDoveService.DescribeConfigurationRecorders", `{}`},
 		{"configservice__describe-delivery-channels__0", "StarlingDoveService.DescribeDeliveryChannels", `{}`},
+		{"configservice__deliver-config-snapshot__0", "StarlingDoveService.DeliverConfigSnapshot", `{"deliveryChannelName":"default"}`},
 		{"cloudtrail__update-trail__0", "CloudTrail_20131101.UpdateTrail", `{"Name":"muster"}`},
 		{"logs__describe-log-groups__0", "Logs_20140328.DescribeLogGroups", `{"logGroupNamePrefix":"` + testGroup + `"}`},
 		{"xray__batch-traces-get__0", "POST /Traces", `{"TraceIds":["` + testTrace(1) + `"]}`},
 		{"xray__put-trace-segments__0", "POST /TraceSegments", `{"TraceSegmentDocuments":["{}"]}`},
 		{"xray__get-sampling-rules__0", "POST /GetSamplingRules", `{}`},
+		{"xray__create-sampling-rule__1", "POST /CreateSamplingRule", `{"SamplingRule":{"RuleName":"base","ResourceARN":"*","Priority":9000,"FixedRate":0.1,"ReservoirSize":5,"ServiceName":"Scorekeep","ServiceType":"*","Host":"*","HTTPMethod":"*","URLPath":"*","Version":1}}`},
+		{"xray__delete-sampling-rule__0", "POST /DeleteSamplingRule", `{"RuleName":"base"}`},
 		{"xray__get-sampling-targets__0", "POST /SamplingTargets", `{"SamplingStatisticsDocuments":[{"RuleName":"Default","ClientID":"aaaaaaaaaaaaaaaaaaaaaaaa","Timestamp":1,"RequestCount":1,"SampledCount":1}]}`},
 	} {
 		t.Run(tt.example, func(t *testing.T) {
@@ -291,13 +294,27 @@ func TestAnswersHoldWhatAWSAnsweredOthers(t *testing.T) {
 	s.createStreams(t, "a")
 	s.putMessages(t, time.Now(), "a line")
 	makeQueues(t, s.Server, "q")
-	rawJSON(t, s.Server, "CloudTrail_20131101.UpdateTrail", `{"Name":"muster","EnableLogFileValidation":true}`, nil)
+	const group = `"arn:aws:logs:us-east-1:111122223333:log-group:/trail:*"`
+	rawJSON(t, s.Server, "Logs_20140328.CreateLogGroup", `{"logGroupName":"/trail","tags":{"App":"a"}}`, nil)
+	rawJSON(t, s.Server, "Logs_20140328.PutRetentionPolicy", `{"logGroupName":"/trail","retentionInDays":5}`, nil)
+	rawJSON(t, s.Server, "CloudTrail_20131101.UpdateTrail", `{"Name":"muster","EnableLogFileValidation":true,"CloudWatchLogsLogGroupArn":`+group+`,"CloudWatchLogsRoleArn":"arn:aws:iam::111122223333:role/r"}`, nil)
 	rawJSON(t, s.Server, "StarlingDoveService.PutDeliveryChannel", `{"DeliveryChannel":{"name":"default","s3BucketName":"`+DefaultTrailBucket+`","snsTopicARN":"arn:aws:sns:us-east-1:111122223333:t"}}`, nil)
-	rawJSON(t, s.Server, "StarlingDoveService.PutConfigRule", `{"ConfigRule":{"ConfigRuleName":"r","Source":{"Owner":"CUSTOM_LAMBDA","SourceIdentifier":"arn:aws:lambda:us-east-1:111122223333:function:f"}}}`, nil)
+	rawJSON(t, s.Server, "StarlingDoveService.PutConfigRule", `{"ConfigRule":{"ConfigRuleName":"r","Description":"d","Scope":{"ComplianceResourceTypes":["AWS::SQS::Queue"]},"Source":{"Owner":"CUSTOM_LAMBDA","SourceIdentifier":"arn:aws:lambda:us-east-1:111122223333:function:f","SourceDetails":[{"EventSource":"aws.config","MessageType":"ConfigurationItemChangeNotification"}]}}}`, nil)
+	rawJSON(t, s.Server, "StarlingDoveService.PutEvaluations", `{"ResultToken":"r","Evaluations":[{"ComplianceResourceType":"AWS::SQS::Queue","ComplianceResourceId":"q","ComplianceType":"NON_COMPLIANT","OrderingTimestamp":1700000000,"Annotation":"a"}]}`, nil)
 	makeQueues(t, s.Server, "digested")
 	s.Drain()
 	for _, tt := range []struct{ recording, target, body string }{
 		{"test_account_trail__cloudtrail.GetTrailStatus_1", "CloudTrail_20131101.GetTrailStatus", `{"Name":"muster"}`},
+		{"test_cloudtrail_fail_regex_log_metric_filter__cloudtrail.GetTrailStatus_1", "CloudTrail_20131101.GetTrailStatus", `{"Name":"muster"}`},
+		{"test_cloudtrail_fail_regex_log_metric_filter__cloudtrail.DescribeTrails_1", "CloudTrail_20131101.DescribeTrails", `{}`},
+		{"test_cloudtrail_update__cloudtrail.UpdateTrail_1", "CloudTrail_20131101.UpdateTrail", `{"Name":"muster"}`},
+		{"test_config_rule_delete__config.DescribeConfigRules_1", "StarlingDoveService.DescribeConfigRules", `{}`},
+		{"test_rest_stage_config_id__config.GetComplianceDetailsByConfigRule_1", "StarlingDoveService.GetComplianceDetailsByConfigRule", `{"ConfigRuleName":"r"}`},
+		{"test_ebs_health_events_filter__config.GetResourceConfigHistory_1", "StarlingDoveService.GetResourceConfigHistory", `{"resourceType":"AWS::SQS::Queue","resourceId":"` + s.Endpoint() + `/111122223333/q"}`},
+		{"test_log_group_rename_tag__logs.DescribeLogGroups_1", "Logs_20140328.DescribeLogGroups", `{"logGroupNamePrefix":"/trail"}`},
+		{"test_query_pagination_retry__logs.DescribeLogGroups_1", "Logs_20140328.DescribeLogGroups", `{"limit":1}`},
+		{"test_log_group_rename_tag__logs.ListTagsForResource_1", "Logs_20140328.ListTagsForResource", `{"resourceArn":"arn:aws:logs:us-east-1:111122223333:log-group:/trail"}`},
+		{"test_log_time_flush__logs.PutLogEvents_1", "Logs_20140328.PutLogEvents", `{"logGroupName":"` + testGroup + `","logStreamName":"a","logEvents":[{"timestamp":9000000000000,"message":"m"}]}`},
 		{"test_account_config_global__config.DescribeConfigurationRecorders_1", "StarlingDoveService.DescribeConfigurationRecorders", `{}`},
 		{"test_account_config_global__config.DescribeDeliveryChannels_1", "StarlingDoveService.DescribeDeliveryChannels", `{}`},
 		{"test_config_recorder_toggle_stop__config.DescribeConfigurationRecorderStatus_1", "StarlingDoveService.DescribeConfigurationRecorderStatus", `{}`},

@@ -116,7 +116,7 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		return
 	}
 	if c.Operation == "ListBuckets" {
-		o.listBuckets(w, c)
+		o.listBuckets(w, r, c)
 		return
 	}
 	if key == "" && r.URL.Query().Has("policy") {
@@ -130,6 +130,10 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 			writeEmptyList(w, r, c, bucket)
 			return
 		}
+	}
+	if c.Operation == "ListObjects" {
+		o.list(w, r, c, bucket)
+		return
 	}
 	answer := &s3Response{ResponseWriter: w, c: c, done: func(e *apiError) { o.done(c, bucket, e) }}
 	o.handler.ServeHTTP(answer, r)
@@ -205,8 +209,9 @@ func failS3(w http.ResponseWriter, c *call, e *apiError) {
 		XMLName   xml.Name `xml:"Error"`
 		Code      string
 		Message   string
+		Argument  string `xml:"ArgumentName,omitempty"`
 		RequestID string `xml:"RequestId"`
-	}{Code: e.Code, Message: e.Message, RequestID: c.RequestID})
+	}{Code: e.Code, Message: e.Message, Argument: e.Argument, RequestID: c.RequestID})
 }
 
 // writeEmptyList answers a listing with no keys and a token that starts where
@@ -220,9 +225,7 @@ func writeEmptyList(w http.ResponseWriter, r *http.Request, c *call, bucket stri
 		marker = string(sent) + "\x00" // no key lies between the two
 	}
 	token := base64.URLEncoding.EncodeToString([]byte(marker))
-	w.Header().Set("X-Amz-Request-Id", c.RequestID)
-	w.Header().Set("Content-Type", "application/xml")
-	_ = xml.NewEncoder(w).Encode(struct { // the client is gone: nobody to tell
+	writeS3(w, c, struct {
 		XMLName     xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 		Name        string
 		Prefix      string
