@@ -7,6 +7,7 @@ import (
 
 	"muster/samples"
 	"muster/samples/faults"
+	"muster/samples/week"
 )
 
 // TestDocumentationListsEverything keeps docs/fleet.md to what there is.
@@ -29,6 +30,11 @@ func TestDocumentationListsEverything(t *testing.T) {
 	for _, n := range samples.Noises() {
 		if !strings.Contains(doc, "| `"+n+"` |") {
 			t.Errorf("noise %s is not there", n)
+		}
+	}
+	for _, n := range append(week.Incidents(), week.Release) { // of simulated days, beyond those above
+		if !strings.Contains(doc, "| `"+n+"` |") {
+			t.Errorf("label %s of simulated days is not there", n)
 		}
 	}
 	for _, s := range samples.Services() {

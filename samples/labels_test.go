@@ -231,6 +231,16 @@ func events(l truth.Label) func(e *evidence, l truth.Label) string {
 			}
 			return unless(len(spans) == 0 && services[samples.Gateway] && services[samples.Orders], "%d spans, lines of %v", len(spans), services)
 		}
+	case samples.HealthChecks:
+		return func(e *evidence, _ truth.Label) string {
+			probes := 0
+			for _, line := range e.lines {
+				if text, _ := line["text"].(string); strings.Contains(text, `"GET /healthz HTTP/1.1" 204`) && strings.Contains(text, "ELB-HealthChecker/") {
+					probes++
+				}
+			}
+			return unless(probes > 1, "%d lines of Envoy's", probes)
+		}
 	case samples.DeploymentRoutine, samples.CompetingWrites:
 		return func(_ *evidence, l truth.Label) string {
 			return unless(len(l.Requests) > 1, "%d calls", len(l.Requests))

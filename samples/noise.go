@@ -33,12 +33,16 @@ const (
 const (
 	DeploymentRoutine = "deployment-routine"
 	CompetingWrites   = "competing-writes"
+	// HealthChecks leave a line of Envoy's each, and nothing else.
+	HealthChecks = "health-checks"
 	// UnsampledRequest is a client's request of which X-Ray has no span.
 	UnsampledRequest = "unsampled-request"
 )
 
 // Noises lists the noise that is labelled.
-func Noises() []string { return []string{DeploymentRoutine, CompetingWrites, UnsampledRequest} }
+func Noises() []string {
+	return []string{DeploymentRoutine, CompetingWrites, HealthChecks, UnsampledRequest}
+}
 
 // hum is what a normal day is full of, until the context ends: a deployment
 // that registers one revision after the other, two principals that set one
@@ -46,7 +50,15 @@ func Noises() []string { return []string{DeploymentRoutine, CompetingWrites, Uns
 func (f *Fleet) hum(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error {
-		return every(ctx, probeEvery, func(ctx context.Context, _ int) error { return f.probe(ctx) })
+		probes := 0
+		err := every(ctx, probeEvery, func(ctx context.Context, n int) error {
+			probes = n
+			return f.probe(ctx)
+		})
+		if probes > 0 {
+			f.o.Truth.Label(truth.Label{Kind: truth.LabelNoise, Name: HealthChecks, Subject: Shipping, Services: []string{Shipping}})
+		}
+		return err
 	})
 	g.Go(func() error { return f.routine(ctx) })
 	return g.Wait()

@@ -90,7 +90,7 @@ func (w *Week) judge(g *group, s sight) {
 	w.picture(at, at, "AWS::Config::ResourceCompliance", kind+"/"+g.id, "", "", status,
 		`{"complianceType":"`+says+`","targetResourceId":"`+g.id+`","targetResourceType":"`+kind+`","configRuleList":[{"complianceType":"`+says+
 			`","configRuleArn":"`+arn("config", "config-rule/"+sshRuleID)+`","configRuleId":"`+sshRuleID+`","configRuleName":"`+sshRule+`"}]}`,
-		`{"resourceType":"`+kind+`","resourceId":"`+g.id+`","name":"Is associated with "}`)
+		`{"resourceType":"`+kind+`","resourceId":"`+g.id+`","name":"Is associated with "}`, "")
 }
 
 // putRule puts up the rule that forbids open groups, which looks at all groups

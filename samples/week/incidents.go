@@ -32,15 +32,29 @@ var incidentKinds = []incident{
 	{string(samples.RootConsoleLogin), "root-console-login", (*Week).rootSignsIn},
 	{string(samples.SecurityGroupOpen), "security-group-open", (*Week).opensGroup},
 	{string(samples.ScanOutside), "role-used-outside-fleet", (*Week).scansFromOutside},
-	{"console-login-without-mfa", "console-login-without-mfa", (*Week).userSignsIn},
-	{"trail-stopped", "trail-stopped", (*Week).stopsTrail},
-	{"recorder-stopped", "recorder-stopped", (*Week).stopsRecorder},
-	{"bucket-public", "bucket-public", (*Week).opensBucket},
-	{"admin-policy-attached", "admin-policy-attached", (*Week).makesAdmin},
-	{"kms-key-deletion", "kms-key-deletion", (*Week).deletesKey},
-	{"role-chain", "role-chain", (*Week).chainsRoles},
-	{"manual-change", "manual-change", (*Week).changesByHand},
+	{string(samples.ConsoleLoginWithoutMFA), "console-login-without-mfa", (*Week).userSignsIn},
+	{string(samples.TrailStopped), "trail-stopped", (*Week).stopsTrail},
+	{RecorderStopped, "recorder-stopped", (*Week).stopsRecorder},
+	{string(samples.BucketPublic), "bucket-public", (*Week).opensBucket},
+	{string(samples.AdministratorAttached), "admin-policy-attached", (*Week).makesAdmin},
+	{string(samples.KeyDeletionScheduled), "kms-key-deletion", (*Week).deletesKey},
+	{string(samples.ServiceKeyOutside), "role-used-outside-fleet", (*Week).stealsKey},
+	{string(samples.RoleChain), "role-chain", (*Week).chainsRoles},
+	{string(samples.ManualChange), "manual-change", (*Week).changesByHand},
 	{string(samples.RuleViolated), "security-group-open", (*Week).violatesRule},
+}
+
+// RecorderStopped is an incident of simulated days alone: the stand-in's recorder
+// cannot be stopped.
+const RecorderStopped = "recorder-stopped"
+
+// Incidents lists what is done to the account in the days.
+func Incidents() []string {
+	var out []string
+	for _, kind := range incidentKinds {
+		out = append(out, kind.name)
+	}
+	return out
 }
 
 // daysPerIncident is how many days there are to one of each incident.
@@ -156,34 +170,65 @@ func (w *Week) stopsRecorder(at int64) truth.Label {
 }
 
 func (w *Week) opensBucket(at int64) truth.Label {
-	by, resources := person("ada", officeAddress), resource("AWS::S3::Bucket", "arn:aws:s3:::receipts")
-	block := func(on string) string {
-		return `{"Host":"receipts.s3.` + region + `.amazonaws.com","PublicAccessBlockConfiguration":{"BlockPublicAcls":` + on + `,"BlockPublicPolicy":` + on +
-			`,"IgnorePublicAcls":` + on + `,"RestrictPublicBuckets":` + on + `},"bucketName":"receipts","publicAccessBlock":""}`
+	by, full := person("ada", officeAddress), "arn:aws:s3:::receipts"
+	w.found("AWS::S3::Bucket", "receipts")
+	set := func(at int64, on string) string {
+		request := w.does(by, at, "s3", "PutBucketPublicAccessBlock", `{"Host":"receipts.s3.`+region+`.amazonaws.com","PublicAccessBlockConfiguration":{"BlockPublicAcls":`+on+
+			`,"BlockPublicPolicy":`+on+`,"IgnorePublicAcls":`+on+`,"RestrictPublicBuckets":`+on+`},"bucketName":"receipts","publicAccessBlock":""}`, resource("AWS::S3::Bucket", full))
+		w.supplemented(at, "AWS::S3::Bucket", "receipts", "receipts", full, request, `{"name":"receipts"}`, "",
+			`"PublicAccessBlockConfiguration":`+quoted(`{"blockPublicAcls":`+on+`,"ignorePublicAcls":`+on+`,"blockPublicPolicy":`+on+`,"restrictPublicBuckets":`+on+`}`))
+		return request
 	}
-	request := w.does(by, at, "s3", "PutBucketPublicAccessBlock", block("false"), resources)
-	w.does(by, at+9*minute, "s3", "PutBucketPublicAccessBlock", block("true"), resources)
+	request := set(at, "false")
+	set(at+9*minute, "true")
 	return truth.Label{
 		Subject: "ada", Services: []string{"s3"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::S3::Bucket", "receipts")},
 	}
 }
 
 func (w *Week) makesAdmin(at int64) truth.Label {
-	by, params := person("ada", officeAddress), `{"policyArn":"arn:aws:iam::aws:policy/AdministratorAccess","userName":"eve"}`
-	request := w.does(by, at, "iam", "AttachUserPolicy", params, "")
-	w.does(by, at+9*minute, "iam", "DetachUserPolicy", params, "")
+	const user, policy = "eve", "AdministratorAccess"
+	by, id, full := person("ada", officeAddress), "AIDA"+upper(user), "arn:aws:iam::"+account+":user/"+user
+	w.found("AWS::IAM::User", id)
+	set := func(at int64, call, attached string) string {
+		request := w.does(by, at, "iam", call, `{"policyArn":"arn:aws:iam::aws:policy/`+policy+`","userName":"`+user+`"}`, "")
+		w.changed(at, "AWS::IAM::User", id, user, full, request,
+			`{"path":"/","userName":"`+user+`","userId":"`+id+`","arn":"`+full+`","attachedManagedPolicies":[`+attached+`]}`, "")
+		return request
+	}
+	request := set(at, "AttachUserPolicy", `{"policyArn":"arn:aws:iam::aws:policy/`+policy+`","policyName":"`+policy+`"}`)
+	set(at+9*minute, "DetachUserPolicy", "")
 	return truth.Label{
-		Subject: "eve", Services: []string{"iam"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::IAM::User", "eve")},
+		Subject: user, Services: []string{"iam"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::IAM::User", user)},
 	}
 }
 
 func (w *Week) deletesKey(at int64) truth.Label {
-	by, resources := person("ada", officeAddress), resource("AWS::KMS::Key", arn("kms", "key/"+keyID))
-	request := w.does(by, at, "kms", "ScheduleKeyDeletion", `{"keyId":"`+keyID+`","pendingWindowInDays":7}`, resources)
-	w.does(by, at+9*minute, "kms", "CancelKeyDeletion", `{"keyId":"`+keyID+`"}`, resources)
+	by, full := person("ada", officeAddress), arn("kms", "key/"+keyID)
+	w.found("AWS::KMS::Key", keyID)
+	set := func(at int64, call, params, state string) string {
+		request := w.does(by, at, "kms", call, `{"keyId":"`+keyID+`"`+params+`}`, resource("AWS::KMS::Key", full))
+		w.changed(at, "AWS::KMS::Key", keyID, keyID, full, request,
+			`{"AWSAccountId":"`+account+`","KeyId":"`+keyID+`","Arn":"`+full+`","Description":"receipts","KeyState":"`+state+
+				`","Enabled":false,"KeyUsage":"ENCRYPT_DECRYPT","KeyManager":"CUSTOMER","Origin":"AWS_KMS"}`, "")
+		return request
+	}
+	request := set(at, "ScheduleKeyDeletion", `,"pendingWindowInDays":7`, "PendingDeletion")
+	set(at+9*minute, "CancelKeyDeletion", "", "Disabled") // until somebody enables it
 	return truth.Label{
 		Subject: "ada", Services: []string{"kms"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::KMS::Key", keyID)},
 	}
+}
+
+// stealsKey uses the temporary key that payments itself works with, from outside.
+func (w *Week) stealsKey(at int64) truth.Label {
+	t := w.tasks[samples.Payments]
+	by, a := origin{w.session(t, at), intruderAddress, cliAgent, deployer}, on(samples.Payments, `{}`)
+	asked := w.record(&entry{service: "sts", name: "GetCallerIdentity", at: at + second, by: by, read: true, management: true}, "STS")
+	read := w.record(&entry{
+		service: "dynamodb", name: "Scan", at: at + 20*second, by: by, read: true, params: a.params, resources: a.resources,
+	}, "DynamoDB")
+	return truth.Label{Subject: samples.Payments, Services: []string{samples.Payments}, Requests: []string{asked, read}}
 }
 
 // chainsRoles goes from a user to the deployer's role, and from there to that of

@@ -10,6 +10,21 @@ import (
 // little later, and notes in the truth which call that was; "" for one that was
 // there before. It returns when the picture was taken.
 func (w *Week) changed(at int64, kind, id, name, full, request, configuration, relationships string) (captured int64) {
+	return w.supplemented(at, kind, id, name, full, request, configuration, relationships, "")
+}
+
+// found says that a resource was there before the days began.
+func (w *Week) found(kind, id string) {
+	if w.discovered == nil {
+		w.discovered = make(map[string]int64)
+	}
+	if w.discovered[kind+"/"+id] == 0 {
+		w.discovered[kind+"/"+id] = w.from - day
+	}
+}
+
+// supplemented is changed with what Config keeps beside the configuration.
+func (w *Week) supplemented(at int64, kind, id, name, full, request, configuration, relationships, supplementary string) (captured int64) {
 	if w.discovered == nil {
 		w.discovered = make(map[string]int64)
 	}
@@ -23,12 +38,12 @@ func (w *Week) changed(at int64, kind, id, name, full, request, configuration, r
 		w.truth.small.Change(fleet.ResourceName(kind, name), request)
 	}
 	captured = at + second/2 + w.random.upTo(90*second)
-	w.picture(captured, created, kind, id, name, full, status, configuration, relationships)
+	w.picture(captured, created, kind, id, name, full, status, configuration, relationships, supplementary)
 	return captured
 }
 
 // picture writes one configuration item, as Config's files in S3 spell it.
-func (w *Week) picture(captured, created int64, kind, id, name, full, status, configuration, relationships string) {
+func (w *Week) picture(captured, created int64, kind, id, name, full, status, configuration, relationships, supplementary string) {
 	const stamp = "2006-01-02T15:04:05.000Z"
 	w.lastState = max(w.lastState+1, captured/1000)
 	b := w.items
@@ -52,7 +67,8 @@ func (w *Week) picture(captured, created int64, kind, id, name, full, status, co
 	}
 	b = append(append(b, `","tags":{},"relationships":[`...), relationships...)
 	b = append(append(b, `],"configuration":`...), configuration...)
-	b = append(b, `,"supplementaryConfiguration":{}}`...)
+	b = append(append(b, `,"supplementaryConfiguration":{`...), supplementary...)
+	b = append(b, "}}"...)
 	w.items = b
 	w.truth.records++
 }

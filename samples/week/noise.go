@@ -28,6 +28,9 @@ const (
 	restartsADay = 2
 )
 
+// Release is the label of a release of all services.
+const Release = "release"
+
 // ci is the deployer's session at a time.
 func (w *Week) ci(at int64) origin {
 	if at > w.ciExpires-renewAt {
@@ -74,7 +77,7 @@ func (w *Week) lookAtHealth(at int64) {
 // them to one resource shortly after each other.
 func (w *Week) releaseAll(at int64) {
 	began, version := at, "1.4."+strconv.FormatInt(at/hour%1000, 10)
-	l := truth.Label{Kind: truth.LabelNoise, Name: "release", Subject: ciRole, Time: clock(at)}
+	l := truth.Label{Kind: truth.LabelNoise, Name: Release, Subject: ciRole, Time: clock(at)}
 	for _, t := range w.order {
 		for n := range parametersAtOnce {
 			name := fmt.Sprintf("/muster/%s/setting-%02d", t.service, n)
