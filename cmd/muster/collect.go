@@ -62,6 +62,7 @@ the exit code is 2.`,
 	atLeast(fs, &f.every, "every", leastEvery, 10*time.Second, "time between passes with --follow")
 	fs.UintVar(&f.commit, "commit-records", 0, "commit at least after so many records; default 100000")
 	a.joinMemory(fs)
+	a.progressFlag(fs)
 	sweepFlag(fs, &f.sweepAfter)
 	fs.BoolVar(&f.iam, "iam", false, "read nothing: print the least policy that lets the configured sources be read")
 	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
@@ -90,9 +91,12 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	defer store.Close()
 	reg := prometheus.NewRegistry()
 	line := a.line(store, reg)
+	p := a.progressOf("collect")
+	defer p.end()
 	o := pipeline.PassOptions{
 		Since: w.Start, Until: w.End, SweepAfter: f.sweepAfter,
-		CommitRecords: int(f.commit), CommitEvery: f.commitEvery, Progress: a.progress("collect"),
+		CommitRecords: int(f.commit), CommitEvery: f.commitEvery,
+		Progress: func(t pipeline.Totals) { p.tell("", "collect: "+t.String()) },
 	}
 	list := a.lister(cfg, &f.aws, reg)
 	if f.follow {
@@ -104,7 +108,8 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 		return err
 	}
 	totals, err := line.Pass(ctx, streams, o)
-	a.done("collect", totals)
+	p.end()
+	fmt.Fprintf(a.stdout, "collect: %s\n", totals)
 	for _, late := range totals.LatenessLines() {
 		fmt.Fprintln(a.stdout, "lateness of "+late)
 	}
@@ -148,21 +153,4 @@ func (a *app) line(store *lake.Lake, reg prometheus.Registerer) *pipeline.Line {
 func (a *app) joinMemory(fs *pflag.FlagSet) {
 	fs.Uint16Var(&a.joinMegabytes, "join-memory", pipeline.DefaultMaxBytes>>20,
 		"`megabytes` for records that later evidence may join, some 11,000 each; beyond them the join looks less far than 24 hours, and the ledger says so")
-}
-
-// progress rewrites one line on a terminal, and is silent elsewhere.
-func (a *app) progress(verb string) func(pipeline.Totals) {
-	if !isTerminal(a.stderr) {
-		return nil
-	}
-	return func(t pipeline.Totals) {
-		fmt.Fprintf(a.stderr, "\r\x1b[K%s: %s", verb, t)
-	}
-}
-
-func (a *app) done(verb string, t pipeline.Totals) {
-	if isTerminal(a.stderr) {
-		fmt.Fprint(a.stderr, "\r\x1b[K")
-	}
-	fmt.Fprintf(a.stdout, "%s: %s\n", verb, t)
 }

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"muster/collectors"
 	"muster/fleet"
@@ -48,10 +46,10 @@ position; the others go on. Importing again changes nothing.`,
 			read := func(ctx context.Context, path string) iter.Seq2[fleet.Batch, error] {
 				return collectors.ReadFile(ctx, path, o)
 			}
-			p, err := a.line(store, prometheus.NewRegistry()).Import(ctx, args, read, a.importProgress())
-			if isTerminal(a.stderr) {
-				fmt.Fprint(a.stderr, "\r\x1b[K")
-			}
+			shown := a.progressOf("import")
+			defer shown.end()
+			p, err := a.line(store, prometheus.NewRegistry()).Import(ctx, args, read, shown.importing)
+			shown.end()
 			if p.TotalFiles > 0 {
 				fmt.Fprintf(a.stdout, "import: %d of %d files; %s\n", p.Files-p.FilesFailed, p.TotalFiles, p.Totals)
 			}
@@ -63,36 +61,26 @@ position; the others go on. Importing again changes nothing.`,
 		},
 	}
 	a.joinMemory(cmd.Flags())
+	a.progressFlag(cmd.Flags())
 	cmd.Flags().StringVar(&o.Account, "account", "", "account `id` of what does not say its own")
 	cmd.Flags().StringVar(&o.LogGroup, "log-group", "", "`name` of the log group that exported files are from, which they do not say")
 	cmd.Flags().StringVar(&o.Region, "region", "", "region of what does not say its own")
 	return cmd
 }
 
-// importProgress draws a bar on a terminal, and nothing elsewhere.
-func (a *app) importProgress() func(pipeline.ImportProgress) {
-	if !isTerminal(a.stderr) {
-		return func(pipeline.ImportProgress) {}
-	}
+// importing tells how many of the files are read, and of how many bytes.
+func (p *progress) importing(i pipeline.ImportProgress) {
 	const cells = 24
-	return func(p pipeline.ImportProgress) {
-		full := cells
-		if p.TotalBytes > 0 {
-			full = int(p.Bytes * cells / p.TotalBytes)
-		}
-		bar := make([]rune, cells)
-		for i := range bar {
-			bar[i] = '░'
-			if i < full {
-				bar[i] = '█'
-			}
-		}
-		fmt.Fprintf(a.stderr, "\r\x1b[K%s %d/%d files  %s", string(bar), p.Files, p.TotalFiles, p.Totals)
+	full := cells
+	if i.TotalBytes > 0 {
+		full = int(i.Bytes * cells / i.TotalBytes)
 	}
-}
-
-// isTerminal reports whether w is one.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	bar := make([]rune, cells)
+	for n := range bar {
+		bar[n] = '░'
+		if n < full {
+			bar[n] = '█'
+		}
+	}
+	p.tell(string(bar)+" ", fmt.Sprintf("import: %d of %d files; %s", i.Files, i.TotalFiles, i.Totals))
 }

@@ -32,6 +32,8 @@ type app struct {
 	copy       *opensearch.Address // of the store, when it is an OpenSearch; then store holds no password
 	verbose    bool
 
+	progressEvery time.Duration // between lines of progress; 0: none
+
 	joinMegabytes uint16 // of what a line's resolver may remember; 0: as the pipeline does
 }
 

@@ -26,7 +26,9 @@ type Line struct {
 	Lateness     *prometheus.HistogramVec // by source
 	Whole        *prometheus.CounterVec   // by source: readings of streams that were complete
 	Gaps         *prometheus.CounterVec   // by source: those that were not
-	Findings     *prometheus.GaugeVec     // by severity
+	Completeness *prometheus.GaugeVec     // by source: the share of its streams whose last reading was complete
+	Behind       *Behind
+	Findings     *prometheus.GaugeVec // by severity
 	AuditTime    prometheus.Gauge
 	AuditEvery   prometheus.Gauge
 	NotJudged    prometheus.Gauge
@@ -75,6 +77,10 @@ func NewLine(reg prometheus.Registerer) *Line {
 		Gaps: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_stream_readings_incomplete_total", Help: "Readings of a stream that the ledger has a gap of.",
 		}, []string{"source"}),
+		Completeness: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "muster_completeness_ratio", Help: "Share of a source's streams by whose reading in the last pass nothing is missing.",
+		}, []string{"source"}),
+		Behind: newBehind(reg),
 		Findings: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "muster_findings", Help: "Findings of the last audit that are not resolved.",
 		}, []string{"severity"}),
@@ -126,6 +132,14 @@ func (m *Line) Complete(source string, whole bool) {
 	m.Gaps.WithLabelValues(source).Inc()
 }
 
+// Pass notes for each source how many of its streams a pass has read, and how
+// many of them wholly.
+func (m *Line) Pass(read, whole map[string]int) {
+	for source, n := range read {
+		m.Completeness.WithLabelValues(source).Set(float64(whole[source]) / float64(n))
+	}
+}
+
 // Audits notes how often audits run, and when the counting of them began.
 func (m *Line) Audits(every time.Duration, from time.Time) {
 	m.AuditEvery.Set(every.Seconds())
@@ -160,6 +174,7 @@ func (m *Line) Watermarks(marks map[string]time.Time) {
 	for source, t := range slowest {
 		m.Watermark.WithLabelValues(source).Set(float64(t.UnixMicro()) / 1e6)
 	}
+	m.Behind.note(slowest)
 }
 
 // AWS are the metrics of the calls that collectors make. Actions are a closed

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,6 +83,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	g, gctx := errgroup.WithContext(ctx)
 	failed := make(chan error, len(streams))
 	var denied atomic.Int32
+	ended := tally{read: map[string]int{}, whole: map[string]int{}}
 	g.Go(func() error {
 		defer close(parts)
 		readers, rctx := errgroup.WithContext(gctx)
@@ -90,6 +92,7 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 			readers.Go(func() error {
 				got, err := read(rctx, c, marks, o, w, parts)
 				l.Metrics.Complete(source(c.Stream()), got == all && err == nil)
+				ended.note(source(c.Stream()), got == all && err == nil)
 				if got == nothing {
 					denied.Add(1)
 				}
@@ -109,12 +112,31 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	g.Go(func() error { return l.gather(gctx, parts, o, &totals) })
 	err = g.Wait()
 	close(failed)
+	if err == nil {
+		l.Metrics.Pass(ended.read, ended.whole)
+	}
 	totals.Denied = int(denied.Load())
 	for e := range failed {
 		totals.Failed++
 		err = errors.Join(err, e)
 	}
 	return totals, err
+}
+
+// tally counts by source the streams that a pass has read, and those that it has
+// read wholly. Safe for concurrent use.
+type tally struct {
+	mu          sync.Mutex
+	read, whole map[string]int
+}
+
+func (t *tally) note(source string, whole bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.read[source]++
+	if whole {
+		t.whole[source]++
+	}
 }
 
 // order puts spans first: they are the donors of most joins, so what follows is
