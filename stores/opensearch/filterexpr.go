@@ -42,6 +42,41 @@ func (a asked) mustHave(f fleet.Filter) any {
 	return nil
 }
 
+// telling are conditions one of which holds for every span that a filter looks
+// at besides the trace's entry; not enough: it may look at any span.
+func (a asked) telling(f fleet.Filter) (conditions []any, enough bool) {
+	switch f := f.(type) {
+	case fleet.FilterAll:
+		return a.tellingOf(f)
+	case fleet.FilterAny:
+		return a.tellingOf(f)
+	case fleet.FilterNot:
+		return a.telling(f.Of)
+	case fleet.FilterTest:
+		if f.Keyword == fleet.KeyDuration {
+			return nil, false // which is from the first span to the last
+		}
+		if !f.Keyword.OfAnySpan() {
+			return nil, true
+		}
+		if c := a.testCondition(f); c != nil {
+			return []any{c}, true
+		}
+	}
+	return nil, false
+}
+
+func (a asked) tellingOf(parts []fleet.Filter) (conditions []any, enough bool) {
+	for _, p := range parts {
+		some, enough := a.telling(p)
+		if !enough {
+			return nil, false
+		}
+		conditions = append(conditions, some...)
+	}
+	return conditions, true
+}
+
 // spanCondition holds for every span that meets a filter, and perhaps for
 // others; nil holds for all.
 func (a asked) spanCondition(f fleet.Filter) any {

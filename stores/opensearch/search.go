@@ -161,6 +161,10 @@ func (q *search) body(size int) map[string]any {
 	}
 	if len(q.fields) > 0 {
 		body["docvalue_fields"] = q.fields
+		if q.source == "" && !q.versions {
+			body["stored_fields"] = "_none_" // the index alone answers; ids are stored beside the document
+			delete(body, "_source")
+		}
 	}
 	return body
 }

@@ -43,6 +43,11 @@ type sieve struct {
 	// that the index does not tell.
 	spans    filter
 	narrowed bool // only is known, or there are too many
+	// telling are the spans that are enough to judge a trace that has one without
+	// a parent; nil means that it takes them all. Rooted are the traces that were
+	// seen to have one.
+	telling filter
+	rooted  map[string]bool
 }
 
 func (s *Store) newSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
@@ -55,13 +60,16 @@ func (s *Store) newSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
 
 // wideSieve is a sieve whose candidates are not looked for yet.
 func (s *Store) wideSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
-	v := &sieve{store: s, filter: q.Filter, window: wholeDays(q.Window), met: map[string]bool{}}
+	v := &sieve{store: s, filter: q.Filter, window: wholeDays(q.Window), met: map[string]bool{}, rooted: map[string]bool{}}
 	if q.Filter == nil {
 		return v, nil
 	}
 	annotated, err := s.indexesAnnotations(ctx, q.Filter)
 	if err != nil {
 		return nil, err
+	}
+	if tell, enough := (asked{annotated}).telling(q.Filter); enough {
+		v.telling = filter{either(append(tell, term("parentSpanId", ""))...)}
 	}
 	span := asked{annotated}.mustHave(q.Filter)
 	if span == nil {
@@ -129,10 +137,10 @@ func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {
 	return out, nil
 }
 
-// possible are those of some traces that have a span that the filter asks for:
-// to judge a trace all of its spans are read.
+// possible are those of some traces that have a span that the filter asks for,
+// where that spares more than the question costs.
 func (v *sieve) possible(ctx context.Context, traces []string) ([]string, error) {
-	if v.spans == nil || v.only != nil {
+	if v.spans == nil || v.only != nil || v.telling != nil && len(traces) <= judgedTraces {
 		return traces, nil
 	}
 	var out []string
@@ -146,18 +154,39 @@ func (v *sieve) possible(ctx context.Context, traces []string) ([]string, error)
 	return out, nil
 }
 
-// ask judges traces by their spans.
+// ask judges traces: by the spans that tell, where a trace has one without a
+// parent, and by all of their spans where it has none or the filter needs them.
 func (v *sieve) ask(ctx context.Context, traces []string) error {
+	if v.telling == nil {
+		return v.judge(ctx, traces, nil)
+	}
+	if err := v.judge(ctx, traces, v.telling); err != nil {
+		return err
+	}
+	rootless := slices.DeleteFunc(slices.Clone(traces), func(t string) bool { return v.rooted[t] })
+	if len(rootless) == 0 {
+		return nil
+	}
+	return v.judge(ctx, rootless, nil)
+}
+
+// judge judges traces by those of their spans that meet a filter, and notes which
+// have one without a parent.
+func (v *sieve) judge(ctx context.Context, traces []string, telling filter) error {
 	spans := map[string][]fleet.Record{}
 	all := search{
-		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true, many: len(traces) > leanPages*pageHits/usualRecords,
-		query: filter{}.within("muster.time_us", v.window).oneOf("muster.trace_id", traces),
+		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true,
+		query: append(filter{}.within("muster.time_us", v.window).oneOf("muster.trace_id", traces), telling...),
+		many:  telling == nil && len(traces) > leanPages*pageHits/usualRecords,
 	}
 	for r, err := range v.store.records(ctx, all) {
 		if err != nil {
 			return err
 		}
 		spans[r.Keys.Trace] = append(spans[r.Keys.Trace], r)
+		if r.Seen.Parent == "" {
+			v.rooted[r.Keys.Trace] = true
+		}
 	}
 	for t, rs := range spans {
 		v.met[t] = fleet.MatchTrace(v.filter, rs)

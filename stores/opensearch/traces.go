@@ -222,7 +222,7 @@ func (s *Store) distinctTraces(ctx context.Context, indices []string, f filter, 
 
 // summaryFields are what a record adds to its trace's summary.
 var summaryFields = []string{
-	"muster.id", "muster.kind", "muster.time_us", "muster.duration_us", "muster.service", "muster.name", "muster.error",
+	"muster.kind", "muster.time_us", "muster.duration_us", "muster.service", "muster.name", "muster.error",
 	"muster.failed", "muster.trace_id", "muster.correlation_id", "muster.parent_id",
 }
 

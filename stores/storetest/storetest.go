@@ -62,6 +62,7 @@ func RunReading(t *testing.T, open func(t *testing.T) Store) {
 		{"QueryNarrows", queryNarrows},
 		{"RecordsAreInOrder", recordsAreInOrder},
 		{"TracesAreSummedUp", tracesAreSummedUp},
+		{"FiltersJudgeTraces", filtersJudgeTraces},
 		{"AnyIDOpensTheDossier", anyIDOpensTheDossier},
 		{"RecordWithoutTraceOpensAlone", recordWithoutTraceOpensAlone},
 		{"CorrelationOpensTheJourney", correlationOpensTheJourney},
