@@ -447,13 +447,20 @@ func TestTracesHalveASliceThatIsRefused(t *testing.T) {
 	}
 }
 
-func TestTracesSayWhenTheyAreKeptElsewhere(t *testing.T) {
+// TestSpansGroupThatMayNotBeReadIsNamed: Transaction Search needs a permission of
+// CloudWatch Logs.
+func TestSpansGroupThatMayNotBeReadIsNamed(t *testing.T) {
 	s := &script{answers: map[string][]answer{
 		"/GetTraceSegmentDestination": {{body: `{"Destination":"CloudWatchLogs","Status":"ACTIVE"}`}},
+		"DescribeLogGroups":           {{body: `{"logGroups":[{"logGroupName":"aws/spans","creationTime":1}]}`}},
+		"FilterLogEvents":             {denied()},
 	}}
 	got := collect(t.Context(), scripted(t, s, Options{Sources: []string{SourceXRay}}), lastHour)
-	if got.summary() != "partial unreadable" || !strings.Contains(got.ledger[0].Detail, "Transaction Search") {
+	if got.summary() != "partial denied" || !strings.Contains(got.ledger[0].Detail, "logs:FilterLogEvents") {
 		t.Errorf("got %q: %+v", got.summary(), got.ledger)
+	}
+	if n := len(s.calls("/TraceSummaries")); n != 0 {
+		t.Errorf("X-Ray itself was asked %d times for what it never had", n)
 	}
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Groups GroupChoice
 	// GroupTags remembers what tags groups have; nil means anew for each Discover.
 	GroupTags *GroupTags
+	// TraceIDs are those that Retrieve reads, in either spelling.
+	TraceIDs []string
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string

@@ -67,6 +67,11 @@ func (o *Options) wanted() ([]string, error) {
 	}), nil
 }
 
+// reads reports whether a source is one of those to read.
+func (o *Options) reads(source string) bool {
+	return len(o.Sources) == 0 || slices.Contains(o.Sources, source)
+}
+
 // account asks STS whose credentials these are; it needs no permission.
 func account(ctx context.Context, o Options) (string, error) {
 	s := newSource(o, "account", "")

@@ -148,8 +148,7 @@ func (d *doctor) xray(ctx context.Context) {
 	to, err := call(ctx, &d.source, "xray:GetTraceSegmentDestination", client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
 	if d.asked("xray:GetTraceSegmentDestination", forTraces, err) {
 		if to.Destination == xraytypes.TraceSegmentDestinationCloudWatchLogs {
-			d.missing("xray", forTraces, "set the destination back to XRay: muster does not read aws/spans yet",
-				"segments go to CloudWatch Logs (Transaction Search), where BatchGetTraces finds none")
+			d.spans(ctx)
 		} else {
 			d.ok("xray", "segments are kept by X-Ray itself, for 30 days")
 		}
@@ -180,6 +179,32 @@ func (d *doctor) xray(ctx context.Context) {
 			"raise the rate of the rule where every request must be accounted for",
 			"sampling rule %s keeps %d requests a second and %.3g %% of the others", name, r.SamplingRule.ReservoirSize, 100*share)
 	}
+}
+
+// spans looks at the log group of Transaction Search.
+func (d *doctor) spans(ctx context.Context) {
+	client := cloudwatchlogs.NewFromConfig(d.AWS)
+	group, err := describeSpans(ctx, &d.source, client)
+	if !d.asked("logs:DescribeLogGroups", forTraces, err) {
+		return
+	}
+	if group == nil {
+		d.missing("xray", forTraces, "send a trace, and let X-Ray write to the group: aws logs put-resource-policy, as Transaction Search's documentation has it",
+			"segments go to CloudWatch Logs (Transaction Search), and there is no log group %s", spansGroup)
+		return
+	}
+	now := d.Now()
+	_, err = call(ctx, &d.source, "logs:FilterLogEvents", client.FilterLogEvents, &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: aws.String(spansGroup), StartTime: aws.Int64(now.Add(-time.Minute).UnixMilli()), EndTime: aws.Int64(now.UnixMilli()), Limit: aws.Int32(1),
+	})
+	if !d.asked("logs:FilterLogEvents", forTraces, err) {
+		return
+	}
+	kept := "without end"
+	if days := group.kept; days > 0 {
+		kept = fmt.Sprintf("for %d days", days)
+	}
+	d.ok("xray", "segments go to CloudWatch Logs (Transaction Search); %s keeps every span %s", spansGroup, kept)
 }
 
 // forLogs is what misses log lines.

@@ -114,15 +114,7 @@ func (e *estimator) logs(ctx context.Context) (Estimate, error) {
 		return one, err
 	}
 	for i := range all {
-		g := &all[i]
-		kept := e.window.End.Sub(g.created)
-		if g.kept > 0 {
-			kept = min(kept, time.Duration(g.kept)*day)
-		}
-		bytes := int64(float64(g.bytes) * min(1, e.part(kept)))
-		one.Streams++
-		one.Bytes += bytes
-		one.Calls += max(bytes/filterPage, slicesOf(e.window, logsMostSlice), 1)
+		e.group(&one, &all[i])
 	}
 	if e.Groups.Filter != "" {
 		one.Basis += "; a filter pattern makes the pages fewer, AWS does not say by how much"
@@ -132,6 +124,31 @@ func (e *estimator) logs(ctx context.Context) (Estimate, error) {
 		one.Advice = "subscribe the groups to Firehose or export them to S3, and import the files"
 	}
 	return one, nil
+}
+
+// group adds what reading a log group takes.
+func (e *estimator) group(one *Estimate, g *logGroup) {
+	kept := e.window.End.Sub(g.created)
+	if g.kept > 0 {
+		kept = min(kept, time.Duration(g.kept)*day)
+	}
+	bytes := int64(float64(g.bytes) * min(1, e.part(kept)))
+	one.Streams++
+	one.Bytes += bytes
+	one.Calls += max(bytes/filterPage, slicesOf(e.window, logsMostSlice), 1)
+}
+
+// spans are those of Transaction Search, which are in a log group.
+func (e *estimator) spans(ctx context.Context, err error) (Estimate, error) {
+	one := Estimate{Basis: "stored bytes of " + spansGroup + " (Transaction Search), spread evenly over the time it keeps"}
+	if err != nil {
+		return one, err
+	}
+	group, err := describeSpans(ctx, &e.source, cloudwatchlogs.NewFromConfig(e.AWS))
+	if group != nil {
+		e.group(&one, group)
+	}
+	return e.timed(one, "logs:FilterLogEvents"), err
 }
 
 // lookup tells the rate of events by how long the newest page took to happen,
@@ -218,9 +235,12 @@ func (e *estimator) bucket(ctx context.Context) (Estimate, error) {
 // traces counts the summaries of the window's last hour.
 func (e *estimator) traces(ctx context.Context) (Estimate, error) {
 	one := Estimate{Streams: 1}
+	client := xray.NewFromConfig(e.AWS)
+	if searched, err := searches(ctx, &e.source, client); err != nil || searched {
+		return e.spans(ctx, err)
+	}
 	sample := min(traceSample, e.window.End.Sub(e.window.Start))
 	in := &xray.GetTraceSummariesInput{StartTime: aws.Time(e.window.End.Add(-sample)), EndTime: &e.window.End}
-	client := xray.NewFromConfig(e.AWS)
 	var p pager
 	found, pages, whole := 0, 0, false
 	for pages < samplePages && !whole {

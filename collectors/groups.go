@@ -130,7 +130,8 @@ func groups(ctx context.Context, s *source, client *cloudwatchlogs.Client, descr
 	if s.Groups.lists() {
 		for _, prefix := range s.Groups.searches() {
 			if err := s.listGroups(ctx, client, prefix, func(g *logGroup) {
-				if s.Groups.wants(g) {
+				withTraces := g.name == spansGroup && g.account == s.account && s.reads(SourceXRay)
+				if s.Groups.wants(g) && !withTraces {
 					add(g)
 				}
 			}); err != nil {

@@ -8,9 +8,10 @@ import (
 )
 
 // records are what a line is evidence of. Log groups also receive what other
-// services record: a trail can deliver to one, and so can a rule of EventBridge.
-// Those are the API calls and changes that they would be from anywhere else, with
-// the same ids; what only looks like one stays a line.
+// services record: a trail can deliver to one, and so can a rule of EventBridge;
+// Transaction Search keeps spans in one. Those are the API calls, changes and
+// spans that they would be from anywhere else, with the same ids; what only looks
+// like one stays a line.
 func (e *logEvent) records(o origin) []fleet.Record {
 	message := []byte(e.Message)
 	if !carries(message) || !json.Valid(message) {
@@ -22,6 +23,7 @@ func (e *logEvent) records(o origin) []fleet.Record {
 		Name   string          `json:"eventName"`
 		Type   string          `json:"detail-type"`
 		Detail json.RawMessage `json:"detail"`
+		Span   string          `json:"spanId"`
 	}
 	if json.Unmarshal(message, &d) != nil {
 		return []fleet.Record{e.record(o)}
@@ -29,6 +31,10 @@ func (e *logEvent) records(o origin) []fleet.Record {
 	switch {
 	case d.ID != "" && d.Source != "" && d.Name != "":
 		return []fleet.Record{parseTrailEvent(message, o)}
+	case d.Span != "" && bytes.Contains(message, spanMember):
+		if rs := parseOTelSpan(message, o); rs[0].Attributes[fleet.AttrUnreadable] == "" {
+			return rs
+		}
 	case d.Type != "" && len(d.Detail) > 0:
 		if rs, err := parseEventBridge(message, o); err == nil && rs[0].Attributes[fleet.AttrUnreadable] == "" {
 			return rs
@@ -37,15 +43,16 @@ func (e *logEvent) records(o origin) []fleet.Record {
 	return []fleet.Record{e.record(o)}
 }
 
-// Members by which a CloudTrail record and an event of EventBridge are told from
-// the fleet's own lines, before anything is parsed.
+// Members by which a CloudTrail record, an event of EventBridge and a span are told
+// from the fleet's own lines, before anything is parsed.
 var (
 	trailMember  = []byte(`"eventVersion"`)
 	bridgeMember = []byte(`"detail-type"`)
+	spanMember   = []byte(otelMember)
 )
 
 // carries reports whether a line may be evidence of another kind.
 func carries(message []byte) bool {
 	return len(message) > 0 && message[0] == '{' &&
-		(bytes.Contains(message, trailMember) || bytes.Contains(message, bridgeMember))
+		(bytes.Contains(message, trailMember) || bytes.Contains(message, bridgeMember) || bytes.Contains(message, spanMember))
 }

@@ -21,6 +21,12 @@ var permissions = map[string][]string{
 	},
 }
 
+// retrievalPermissions are the IAM actions that Retrieve takes.
+var retrievalPermissions = []string{
+	"xray:GetTraceSegmentDestination", "xray:BatchGetTraces",
+	"xray:StartTraceRetrieval", "xray:ListRetrievedTraces", "xray:CancelTraceRetrieval",
+}
+
 // statement is one of a policy.
 type statement struct {
 	Sid      string   `json:"Sid"`
@@ -60,6 +66,15 @@ func (o *Options) statements(source string) []statement {
 	name := strings.ToUpper(source[:1]) + source[1:]
 	all := permissions[source]
 	switch source {
+	case SourceXRay: // with Transaction Search the spans are in a log group
+		spans := fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:*", o.partition(), orAny(o.AWS.Region), orAny(o.Account), spansGroup)
+		if len(o.TraceIDs) > 0 {
+			return []statement{allow(name, retrievalPermissions, "*")}
+		}
+		return []statement{
+			allow(name, all, "*"),
+			allow(name+"Spans", []string{"logs:FilterLogEvents"}, spans), allow(name+"SpansList", []string{"logs:DescribeLogGroups"}, "*"),
+		}
 	case SourceLogs:
 		var ss []statement
 		if o.Groups.lists() {

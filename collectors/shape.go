@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"muster/fleet"
 )
@@ -16,7 +17,8 @@ const (
 	shapeUnknown      shape = iota
 	shapeDaemonHeader       // {"format":"json","version":1}, the first line of a datagram
 	shapeSegment            // an X-Ray segment document
-	shapeTrace              // a trace in an answer of BatchGetTraces
+	shapeOTelSpan           // a span of Transaction Search, out of aws/spans
+	shapeTrace              // a trace in an answer of BatchGetTraces, or of ListRetrievedTraces
 	shapeTraceSegment       // {"Id":…,"Document":"…"} out of such a trace
 	shapeTrailEvent         // a CloudTrail record
 	shapeLookupEvent        // an event in an answer of LookupEvents
@@ -31,7 +33,7 @@ const (
 )
 
 // memberSet notes which telling members an object has.
-type memberSet uint32
+type memberSet uint64
 
 // memberBits are the members that tell formats apart.
 var memberBits = map[string]memberSet{
@@ -43,6 +45,7 @@ var memberBits = map[string]memberSet{
 	"name": 1 << 21, "configurationItem": 1 << 22, "invokingEvent": 1 << 23,
 	"digestStartTime": 1 << 24, "logFiles": 1 << 25,
 	"kinesis": 1 << 26, "data": 1 << 27, "recordId": 1 << 28, "Data": 1 << 29, "SequenceNumber": 1 << 30,
+	"spanId": 1 << 31, "startTimeUnixNano": 1 << 32, "Spans": 1 << 33,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -69,7 +72,9 @@ func (m memberSet) shape() shape {
 		return shapeLookupEvent
 	case m.has("trace_id", "id"), m.has("id", "start_time", "name"):
 		return shapeSegment
-	case m.has("Segments"):
+	case m.has("spanId", "startTimeUnixNano"):
+		return shapeOTelSpan
+	case m.has("Segments"), m.has("Spans"):
 		return shapeTrace
 	case m.has("Document"):
 		return shapeTraceSegment
@@ -96,6 +101,8 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 	switch s {
 	case shapeSegment:
 		return parseSegment(doc, o), nil
+	case shapeOTelSpan:
+		return parseOTelSpan(doc, o), nil
 	case shapeTrace, shapeTraceSegment:
 		return parseTraceAnswer(doc, o)
 	case shapeTrailEvent:
@@ -131,7 +138,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 // wrap another: the others keep what they cannot read.
 func checkShape(doc []byte, s shape) error {
 	switch s {
-	case shapeSegment, shapeTrailEvent, shapeItem, shapeDaemonHeader, shapeDigest:
+	case shapeSegment, shapeOTelSpan, shapeTrailEvent, shapeItem, shapeDaemonHeader, shapeDigest:
 		return nil
 	case shapeLogEvent:
 		var e logEvent
@@ -142,12 +149,14 @@ func checkShape(doc []byte, s shape) error {
 	}
 }
 
-// parseTraceAnswer reads a trace of BatchGetTraces, or one segment of it.
+// parseTraceAnswer reads a trace of BatchGetTraces or ListRetrievedTraces, or one
+// segment of it.
 func parseTraceAnswer(doc []byte, o origin) ([]fleet.Record, error) {
 	type segment struct{ Document string }
 	var trace struct {
 		segment
 		Segments []segment
+		Spans    []segment
 	}
 	if err := json.Unmarshal(doc, &trace); err != nil {
 		return nil, fmt.Errorf("read trace: %w", err)
@@ -156,11 +165,23 @@ func parseTraceAnswer(doc []byte, o origin) ([]fleet.Record, error) {
 		trace.Segments = append(trace.Segments, trace.segment)
 	}
 	var rs []fleet.Record
-	for _, s := range trace.Segments {
-		rs = append(rs, parseSegment([]byte(s.Document), o)...)
+	for _, s := range append(trace.Segments, trace.Spans...) {
+		rs = append(rs, parseSpanDocument(s.Document, o)...)
 	}
 	return rs, nil
 }
+
+// parseSpanDocument reads a document of a trace, in either of X-Ray's formats.
+func parseSpanDocument(document string, o origin) []fleet.Record {
+	if strings.Contains(document, otelMember) {
+		return parseOTelSpan([]byte(document), o)
+	}
+	return parseSegment([]byte(document), o)
+}
+
+// otelMember is a member that every span of Transaction Search has, and nothing
+// else that X-Ray or a service writes.
+const otelMember = `"startTimeUnixNano"`
 
 // parseLookupEvent reads an event of LookupEvents, which carries CloudTrail's
 // record as a string.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 	"github.com/aws/aws-sdk-go-v2/service/xray/types"
 	"github.com/aws/smithy-go"
@@ -38,42 +39,56 @@ const (
 	unprocessedRounds = 10
 )
 
-// traces reads X-Ray: GetTraceSummaries for ids, BatchGetTraces for documents.
+// traces reads X-Ray: GetTraceSummaries for ids, BatchGetTraces for documents,
+// and with Transaction Search the log group that the spans are in.
 type traces struct {
 	source
 	client *xray.Client
+	logs   *cloudwatchlogs.Client
 }
 
 func newTraces(o Options) *traces {
-	return &traces{source: newSource(o, SourceXRay, ""), client: xray.NewFromConfig(o.AWS)}
+	return &traces{source: newSource(o, SourceXRay, ""), client: xray.NewFromConfig(o.AWS), logs: cloudwatchlogs.NewFromConfig(o.AWS)}
 }
 
-// Collect yields the spans of every trace that X-Ray updated in the window.
+// Collect yields the spans of every trace that X-Ray updated in the window, or
+// with Transaction Search those that were logged in it.
 func (t *traces) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, lost := t.kept(w, t.bounds(w, xrayOverlap, xrayReach), xrayReach)
+		read := t.bounds(w, xrayOverlap, xrayReach)
 		out := &output{s: &t.source, yield: yield, window: read}
-		if err := t.collect(ctx, read, lost, out); err != nil {
+		if err := t.collect(ctx, w, read, out); err != nil {
 			out.end(fmt.Errorf("read X-Ray traces: %w", err))
 		}
 	}
 }
 
-func (t *traces) collect(ctx context.Context, read, lost fleet.Window, out *output) error {
-	elsewhere, err := t.elsewhere(ctx)
+func (t *traces) collect(ctx context.Context, asked, read fleet.Window, out *output) error {
+	searched, err := searches(ctx, &t.source, t.client)
 	if err != nil {
 		return err
 	}
-	if elsewhere {
-		return out.missing(read, "unreadable", "X-Ray sends segments to CloudWatch Logs (Transaction Search): "+
-			"they are in the log group aws/spans, in a format that muster does not read yet")
+	if searched {
+		return t.collectSearched(ctx, read, out)
 	}
+	read, lost := t.kept(asked, read, xrayReach)
+	out.window = read
 	if !lost.End.IsZero() {
 		if err := out.send(retentionPassed(lost, "X-Ray keeps traces for 30 days")); err != nil {
 			return err
 		}
 	}
-	complete := true
+	complete, err := t.classic(ctx, read, out, true)
+	if err != nil {
+		return err
+	}
+	return t.ended(complete, out)
+}
+
+// classic reads what X-Ray itself keeps, and reports whether that was all of it.
+// marks says that what was read may be told by and by.
+func (t *traces) classic(ctx context.Context, read fleet.Window, out *output, marks bool) (complete bool, err error) {
+	complete = true
 	for s := newSlicer(read, xraySlice, xraySlice); s.more(); {
 		whole := false
 		err := t.afresh(ctx, func() (err error) {
@@ -85,21 +100,18 @@ func (t *traces) collect(ctx context.Context, read, lost fleet.Window, out *outp
 			continue
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		complete = complete && whole
 		through := s.slice().End
 		s.done(1)
-		if s.more() && complete {
+		if s.more() && complete && marks {
 			if err := out.send(fleet.Batch{Through: through}); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
-	if !complete {
-		return nil // what is missing is in the ledger; the mark stays before it
-	}
-	return out.finish()
+	return complete, nil
 }
 
 // isRefused reports whether X-Ray might answer a shorter window: whether it is
@@ -116,22 +128,6 @@ type summaryError struct{ err error }
 
 func (e *summaryError) Error() string { return e.err.Error() }
 func (e *summaryError) Unwrap() error { return e.err }
-
-// elsewhere reports whether segments go where BatchGetTraces cannot find them.
-// Policies written before Transaction Search do not allow the question; those
-// accounts are asked as they always were.
-func (t *traces) elsewhere(ctx context.Context) (bool, error) {
-	answer, err := call(ctx, &t.source, "xray:GetTraceSegmentDestination",
-		t.client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
-	if _, denied := errors.AsType[*deniedError](err); denied {
-		t.Logger.WarnContext(ctx, "cannot tell where X-Ray keeps segments", "stream", t.stream, "error", err)
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return answer.Destination == types.TraceSegmentDestinationCloudWatchLogs, nil
-}
 
 // slice reads one slice and reports whether every trace of it was handed out.
 func (t *traces) slice(ctx context.Context, w fleet.Window, out *output) (whole bool, err error) {
@@ -230,7 +226,7 @@ func (t *traces) batch(ctx context.Context, ids []string) (b fleet.Batch, unproc
 func (t *traces) spans(trace *types.Trace) []fleet.Record {
 	var rs []fleet.Record
 	for _, s := range trace.Segments {
-		rs = append(rs, parseSegment([]byte(aws.ToString(s.Document)), t.origin)...)
+		rs = append(rs, parseSpanDocument(aws.ToString(s.Document), t.origin)...)
 	}
 	return rs
 }

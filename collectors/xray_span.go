@@ -12,20 +12,22 @@ import (
 // Which of these are there depends on the SDK; Go's second records no names of
 // resources.
 type segmentAWS struct {
-	AccountID string   `json:"account_id"`
-	Region    string   `json:"region"`
-	Operation string   `json:"operation"`
-	RequestID string   `json:"request_id"`
-	TableName string   `json:"table_name"`
-	Tables    []string `json:"resource_names"`
-	QueueURL  string   `json:"queue_url"`
-	TopicARN  string   `json:"topic_arn"`
-	Bucket    string   `json:"bucket_name"`
-	Function  string   `json:"function_name"`
-	MessageID string   `json:"message_id"`
-	LogGroups []struct {
-		Name string `json:"log_group"`
-	} `json:"cloudwatch_logs"`
+	AccountID string            `json:"account_id"`
+	Region    string            `json:"region"`
+	Operation string            `json:"operation"`
+	RequestID string            `json:"request_id"`
+	TableName string            `json:"table_name"`
+	Tables    []string          `json:"resource_names"`
+	QueueURL  string            `json:"queue_url"`
+	TopicARN  string            `json:"topic_arn"`
+	Bucket    string            `json:"bucket_name"`
+	Function  string            `json:"function_name"`
+	MessageID string            `json:"message_id"`
+	LogGroups []segmentLogGroup `json:"cloudwatch_logs"`
+}
+
+type segmentLogGroup struct {
+	Name string `json:"log_group"`
 }
 
 // operation is what the span did, as people call it.

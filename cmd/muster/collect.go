@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"muster/collectors"
+	"muster/fleet"
 	"muster/internal/heap"
 	"muster/internal/metrics"
 	"muster/internal/pipeline"
@@ -31,6 +33,7 @@ type collectFlags struct {
 	commitEvery time.Duration
 	sweepAfter  time.Duration
 	iam         bool
+	traces      []string
 }
 
 func (a *app) collectCommand() *cobra.Command {
@@ -50,6 +53,7 @@ the exit code is 2.`,
 		Example: `  muster collect --since 1h
   muster collect --follow --trail-bucket my-trail --log-group-prefix /ecs/
   muster collect --source xray,logs --since 7d --until 6d
+  muster collect --trace 1-5f187253-0000000000000000000000a1
   muster collect --iam --trail-bucket my-trail > policy.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), &f) },
@@ -65,6 +69,7 @@ the exit code is 2.`,
 	a.progressFlag(fs)
 	sweepFlag(fs, &f.sweepAfter)
 	fs.BoolVar(&f.iam, "iam", false, "read nothing: print the least policy that lets the configured sources be read")
+	fs.StringSliceVar(&f.traces, "trace", nil, "read only the traces with these `ids`, in either spelling, and move no mark; looks --since 30d back unless told otherwise")
 	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
 	return cmd
 }
@@ -73,12 +78,19 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	if f.follow && f.window.until.text != "" {
 		return errors.New("--follow has no end: leave out --until")
 	}
-	w, err := f.window.from(f.window.since.or(time.Hour))
+	if f.follow && len(f.traces) > 0 {
+		return errors.New("--trace reads once: leave out --follow")
+	}
+	reach := time.Hour
+	if len(f.traces) > 0 {
+		reach = tracesReach
+	}
+	w, err := f.window.from(f.window.since.or(reach))
 	if err != nil {
 		return err
 	}
 	if f.iam {
-		return a.printPolicy(ctx, &f.aws)
+		return a.printPolicy(ctx, f)
 	}
 	cfg, err := f.aws.config(ctx)
 	if err != nil {
@@ -91,6 +103,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	defer store.Close()
 	reg := prometheus.NewRegistry()
 	line := a.line(store, reg)
+	if len(f.traces) > 0 {
+		return a.collectTraces(ctx, line, w, a.traceOptions(cfg, f, reg))
+	}
 	p := a.progressOf("collect")
 	defer p.end()
 	o := pipeline.PassOptions{
@@ -121,17 +136,57 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 
 // printPolicy prints the least policy that the flags ask for. It calls nobody:
 // whoever writes policies need not have the rights yet.
-func (a *app) printPolicy(ctx context.Context, f *awsFlags) error {
-	cfg, err := f.load(ctx)
+func (a *app) printPolicy(ctx context.Context, f *collectFlags) error {
+	cfg, err := f.aws.load(ctx)
 	if err != nil {
 		return err
 	}
-	doc, err := collectors.Policy(a.collectOptions(cfg, f, prometheus.NewRegistry()))
+	doc, err := collectors.Policy(a.traceOptions(cfg, f, prometheus.NewRegistry()))
 	if err != nil {
 		return err
 	}
 	_, err = a.stdout.Write(doc)
 	return err
+}
+
+// tracesReach is how far back traces are looked for by their ids: as long as X-Ray
+// itself keeps them.
+const tracesReach = 30 * 24 * time.Hour
+
+// traceOptions are those of the flags, with the traces that are asked for.
+func (a *app) traceOptions(cfg aws.Config, f *collectFlags, reg prometheus.Registerer) collectors.Options {
+	o := a.collectOptions(cfg, &f.aws, reg)
+	o.TraceIDs = f.traces
+	if len(f.traces) > 0 {
+		o.Sources = []string{collectors.SourceXRay}
+	}
+	return o
+}
+
+// collectTraces reads traces by their ids.
+func (a *app) collectTraces(ctx context.Context, line *pipeline.Line, w fleet.Window, o collectors.Options) error {
+	if w.End.IsZero() {
+		w.End = time.Now()
+	}
+	var missing *collectors.MissingTracesError
+	totals, err := line.Stream(ctx, "X-Ray traces", func(yield func(fleet.Batch, error) bool) {
+		for b, err := range collectors.Retrieve(ctx, o, w) {
+			if errors.As(err, &missing) {
+				return // what was found is kept
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "collect: %s\n", totals)
+	if missing != nil {
+		return missing
+	}
+	return nil
 }
 
 // sweepFlag adds the flag for when an hour is read again.
