@@ -44,11 +44,12 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, rules beside sigma-go, memory, latency, OpenSearch (takes a while)
+bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, rules beside sigma-go, memory, the explorer's keys, latency, OpenSearch (takes a while)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(ARGS)
 	$(GO) run ./bench rules # 1,000,000 CloudTrail events by Sigma rules, patterns and policies, beside sigma-go
 	$(GO) run ./bench memory # of 2 million records; -records 20000000 is the target's
+	$(GO) run ./bench explorer # keys in a pseudo-terminal: 1,000,000 traces, and a trace of 100,000 spans
 	$(GO) run ./bench latency # of 300,000 spans; -spans 12000000 is the target's
 	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then $(GO) run ./bench opensearch; \
 	else echo "NOTE: no mvn or unzip, so that there is no OpenSearch to measure"; fi

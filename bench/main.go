@@ -30,6 +30,9 @@ func main() {
 	}
 }
 
+// explorerVerb measures what a person at the explorer waits for.
+const explorerVerb = "explorer"
+
 // peerVerb makes this program the peer, so that it is a process of its own.
 const peerVerb = "peer"
 
@@ -46,6 +49,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if len(args) > 0 && args[0] == latencyVerb {
 		return runLatency(ctx, args[1:], out)
+	}
+	if len(args) > 0 && args[0] == explorerVerb {
+		return runExplorer(ctx, out)
 	}
 	if len(args) > 0 && args[0] == memoryVerb {
 		return runMemory(ctx, args[1:], out)

@@ -33,9 +33,19 @@ type Options struct {
 	// Status is asked at every refresh for a word on how fresh the store is; nil
 	// means none. It is called from a goroutine of its own.
 	Status func() string
+	// Actions are what can be done beside reading.
+	Actions Actions
+	// State is what the explorer was left in the last time; Save is told what it is
+	// left in now, nil for nobody.
+	State State
+	Save  func(State)
 	// Start is an id to open at once; "" opens the list.
 	Start string
 }
+
+// framesPerSecond is how often the screen may change. At 60, the usual, a key may
+// wait 16 ms for the next frame, whatever is done about it; 120 is the library's most.
+const framesPerSecond = 120
 
 // Run explores r until the person quits, which is no error, or ctx ends, whose
 // error it returns. Every reading it started has ended when it returns.
@@ -54,14 +64,18 @@ func Run(ctx context.Context, r fleet.Reader, o Options) error {
 			return f(inside)
 		}
 	}
-	opts := []tea.ProgramOption{tea.WithoutSignalHandler()}
+	opts := []tea.ProgramOption{tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond)}
 	if o.Input != nil {
 		opts = append(opts, tea.WithInput(o.Input))
 	}
 	if o.Output != nil {
 		opts = append(opts, tea.WithOutput(o.Output))
 	}
-	p := tea.NewProgram(newModel(r, o, run), opts...)
+	m := newModel(r, o, run)
+	if o.Save != nil {
+		defer func() { o.Save(m.left()) }()
+	}
+	p := tea.NewProgram(m, opts...)
 	// Not tea.WithContext: that kills the program, which then leaves the
 	// goroutine that reads the terminal behind.
 	defer context.AfterFunc(ctx, p.Quit)()
@@ -163,6 +177,10 @@ type (
 	askMsg struct {
 		label, value string
 		then         func(string) tea.Cmd
+		// history are earlier lines, the newest last; complete offers whole lines for
+		// the text before the cursor. Both may be nil.
+		history  []string
+		complete func(string) []string
 	}
 	// copyMsg puts an id on the clipboard.
 	copyMsg struct{ text string }

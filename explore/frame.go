@@ -18,7 +18,7 @@ func (m *model) fit() {
 	body := m.height - linesAbove - linesBelow
 	m.top().resize(m.width, body)
 	if m.help != nil {
-		m.help.lines = helpLines(append(m.top().keys(), m.keys.group()), m.width)
+		m.help.lines = helpLines(m.groups(), m.width)
 		m.help.resize(body)
 	}
 }
@@ -60,7 +60,7 @@ func tooSmall(w, h int) []line {
 
 // head is the line of the tabs and the way back.
 func (m *model) head() line {
-	names := [tabs]string{"traces", "findings", "changes", "calls"}
+	names := tabNames
 	if n := len(m.findings.found); n > 0 {
 		names[tabFindings] += " " + tally(n)
 	}
@@ -103,7 +103,7 @@ func (m *model) foot() line {
 	right := line{own(strong, "?"), own(plain, " help  "), own(strong, "q"), own(plain, " quit ")}
 	room := m.width - right.width()
 	var l line
-	for _, g := range append(m.top().keys(), m.keys.group()) {
+	for _, g := range m.groups() {
 		if g.title == m.env.move.group().title {
 			continue
 		}

@@ -20,7 +20,7 @@ func helpLines(groups []group, w int) []line {
 		}
 		blocks = append(blocks, b)
 	}
-	blocks = append(blocks, signLines())
+	blocks = append(blocks, commandLines(), signLines())
 	if w < helpTwoColumns {
 		var out []line
 		for _, b := range blocks {
@@ -43,6 +43,15 @@ func helpLines(groups []group, w int) []line {
 		left[i] = append(left[i].fit(half), right[i]...)
 	}
 	return left
+}
+
+// commandLines are what can be typed after ":".
+func commandLines() []line {
+	out := []line{nil, text(strong, " commands, after :")}
+	for _, c := range commands() {
+		out = append(out, line{own(plain, "   "), own(service, fit(c.name+" "+c.takes, 18)), own(plain, c.does)})
+	}
+	return out
 }
 
 // signLines are the legend.

@@ -35,14 +35,16 @@ func (k moveKeys) group() group {
 
 // globalKeys work on every screen.
 type globalKeys struct {
-	tab, open, services, back, reload, help, quit, suspend key.Binding
+	tab, command, open, services, console, back, reload, help, quit, suspend key.Binding
 }
 
 func newGlobalKeys() globalKeys {
 	return globalKeys{
 		tab:      bind("tab", "next view", "tab", "shift+tab"),
-		open:     bind(": g", "open any id", ":", "g"),
+		command:  bind(":", "commands", ":"),
+		open:     bind("g", "open any id", "g"),
 		services: bind("S", "service map", "S"),
+		console:  bind("Q", "SQL", "Q"),
 		back:     bind("esc", "back", "esc"),
 		reload:   bind("r", "read again", "r", "ctrl+l"),
 		help:     bind("?", "help", "?"),
@@ -52,5 +54,5 @@ func newGlobalKeys() globalKeys {
 }
 
 func (k globalKeys) group() group {
-	return group{"everywhere", []key.Binding{k.tab, k.open, k.services, k.back, k.reload, k.help, k.quit, k.suspend}}
+	return group{"everywhere", []key.Binding{k.tab, k.open, k.services, k.command, k.console, k.back, k.reload, k.help, k.quit, k.suspend}}
 }

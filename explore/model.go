@@ -34,6 +34,8 @@ type model struct {
 	refresh time.Duration
 	ask     func() string // Options.Status
 	start   string
+	actions Actions
+	history []string // of commands, the newest last
 
 	width, height int
 	tab           int
@@ -53,11 +55,13 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 	}
 	e := &env{reader: r, run: run, now: now, move: newMoveKeys()}
 	found := newFindings(e)
-	return &model{
+	m := &model{
 		env: e, keys: newGlobalKeys(), theme: newTheme(true),
-		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start,
+		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start, actions: o.Actions,
 		stacks: [tabs][]screen{{newList(e)}, {found}, {newChanges(e)}, {newPrincipals(e)}}, findings: found,
 	}
+	m.restore(o.State)
+	return m
 }
 
 // Messages of the model to itself.
@@ -71,6 +75,9 @@ func (m *model) Init() tea.Cmd {
 	cmds := []tea.Cmd{
 		tea.RequestBackgroundColor,
 		m.stacks[tabTraces][0].load(), m.stacks[tabFindings][0].load(), m.askStatus(), m.wait(),
+	}
+	if m.top() != m.stacks[m.tab][0] {
+		cmds = append(cmds, m.top().load())
 	}
 	if m.start != "" {
 		cmds = append(cmds, say(openMsg{id: m.start}))
@@ -100,6 +107,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case tea.MouseWheelMsg:
 		return m, m.wheel(msg)
+	case tea.MouseClickMsg:
+		return m, m.click(msg)
 	case answer:
 		msg.deliver()
 		return m, m.next()
@@ -121,6 +130,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, msg.on.load()
 	case flashMsg:
 		m.flash = msg.text
+	case noBrowserMsg:
+		m.flash = "no browser here; copied " + msg.address
+		return m, tea.SetClipboard(msg.address)
 	case copyMsg:
 		m.flash = "copied " + msg.text
 		return m, tea.SetClipboard(msg.text)
@@ -165,6 +177,10 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 		}
 		m.fit()
 		return m.top().load()
+	case key.Matches(msg, m.keys.command):
+		return m.askCommand()
+	case key.Matches(msg, m.keys.console):
+		return m.openConsole("")
 	case key.Matches(msg, m.keys.open):
 		return say(askMsg{label: "open id", then: openTyped})
 	case key.Matches(msg, m.keys.services):
@@ -174,6 +190,9 @@ func (m *model) press(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, m.keys.back):
 		m.back()
 	default:
+		if cmd, did := m.actOn(msg); did {
+			return cmd
+		}
 		return m.top().press(msg)
 	}
 	return nil

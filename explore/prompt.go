@@ -17,6 +17,10 @@ type prompt struct {
 	ask   askMsg
 	typed []rune
 	at    int // the cursor stands before typed[at]
+	back  int // how many lines of the history ago this one is
+	// What tab goes through, nil before it was pressed, and where it is.
+	offers []string
+	offer  int
 }
 
 func newPrompt(a askMsg) *prompt {
@@ -28,6 +32,19 @@ func newPrompt(a askMsg) *prompt {
 // press edits the line with the keys that a shell has.
 func (p *prompt) press(msg tea.KeyPressMsg) {
 	switch msg.String() {
+	case "tab":
+		p.next(1)
+		return
+	case "shift+tab":
+		p.next(-1)
+		return
+	}
+	p.offers = nil
+	switch msg.String() {
+	case "up", "ctrl+p":
+		p.recall(p.back + 1)
+	case "down", "ctrl+n":
+		p.recall(p.back - 1)
 	case "left", "ctrl+b":
 		p.at = max(p.at-1, 0)
 	case "right", "ctrl+f":
@@ -49,6 +66,59 @@ func (p *prompt) press(msg tea.KeyPressMsg) {
 	default:
 		p.insert(msg.Text)
 	}
+}
+
+// next types the next offer in place of what is before the cursor.
+func (p *prompt) next(step int) {
+	if p.ask.complete == nil {
+		return
+	}
+	if p.offers == nil {
+		p.offers = p.ask.complete(string(p.typed[:p.at]))
+		p.offer = -1
+		if step < 0 {
+			p.offer = 0
+		}
+	}
+	if len(p.offers) == 0 {
+		p.offers = nil
+		return
+	}
+	p.offer = (p.offer + step + len(p.offers)) % len(p.offers)
+	rest := slices.Clone(p.typed[p.at:])
+	p.typed, p.at = nil, 0
+	p.insert(p.offers[p.offer])
+	p.typed = append(p.typed, rest[:min(len(rest), mostTyped-len(p.typed))]...)
+}
+
+// recall types an earlier line; none is the empty one.
+func (p *prompt) recall(back int) {
+	h := p.ask.history
+	if len(h) == 0 {
+		return
+	}
+	p.back = max(0, min(back, len(h)))
+	p.typed, p.at = nil, 0
+	if p.back > 0 {
+		p.insert(h[len(h)-p.back])
+	}
+}
+
+// hint says what tab does, or has found.
+func (p *prompt) hint() string {
+	const mostOffered = 8 // more fit on no line
+	switch {
+	case p.ask.complete == nil:
+		return ""
+	case p.offers == nil:
+		return "  tab completes"
+	}
+	shown := "  " + ordinal(p.offer+1, len(p.offers)) + ":"
+	for i := range min(len(p.offers), mostOffered) {
+		o := strings.TrimSpace(p.offers[(p.offer+i)%len(p.offers)])
+		shown += " " + o[strings.LastIndexByte(o, ' ')+1:]
+	}
+	return shown
 }
 
 // word is where the word before the cursor begins.
@@ -96,5 +166,5 @@ func (p *prompt) view(w int) line {
 	if over := cellWidth(before) + cellWidth(under) - room; over > 0 {
 		before = cutLeft(before, over+1)
 	}
-	return line{label, own(plain, before), own(chosen, under), own(plain, after)}
+	return line{label, own(plain, before), own(chosen, under), own(plain, after), foreign(faint, p.hint())}
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the explorer through the list, a dossier and the findings in tmux, on a
+# Drives the explorer through all of its views in tmux, on a
 # live demo, and puts the frames that it took into the README. Fails if a screen
 # does not show what it must. Usage: scripts/frames.sh [--check]
 # With --check nothing is written: the screens are only looked at.
@@ -65,8 +65,40 @@ sleep 1 # an escape and a key at once would be a key with alt
 keys Tab
 until_shows 'root-console-login' 30
 take findings
-keys Tab
+keys Enter
+until_shows 'evidence +[0-9]+ record' 15
+keys Escape
+sleep 1
 tmux -L "$socket" resize-window -t explorer -x 140 -y 40
+keys Tab
+until_shows '\[changes' 15
+keys Tab
+until_shows '\[calls' 15
+keys S
+until_shows 'service map' 30
+until_shows 'gateway' 30
+take services
+keys Escape
+sleep 1
+keys Q
+until_shows 'sql: ' 15
+keys "select kind, count(*) as n, sum(case when error <> '' then 1 else 0 end) as failed from records group by kind order by n des"
+sleep 0.5
+keys Tab
+until_shows 'order by n desc' 15
+keys Enter
+until_shows 'api_call +[0-9]+' 60
+take sql
+keys Escape
+sleep 1
+keys '?'
+until_shows 'commands, after :' 15
+keys x
+keys :
+until_shows 'command or id' 15
+keys 'tra'
+keys Tab Enter
+until_shows '\[traces' 15
 until_shows 'POST /(prod|canary)' 15
 keys Enter
 until_shows 'DETAILS' 15
@@ -82,7 +114,7 @@ if tmux -L "$socket" has-session -t explorer 2>/dev/null; then
 fi
 
 [ "${1:-}" = --check ] && { cat "$frames"/*; exit 0; }
-for f in list dossier findings wide; do
+for f in list dossier findings services sql wide; do
   awk -v f="$f" -v file="$frames/$f" '
     $0 == "<!-- frame:" f " -->" { print; print "```text"; while ((getline l < file) > 0) print l; print "```"; skip = 1; next }
     $0 == "<!-- /frame -->" { skip = 0 }

@@ -208,6 +208,7 @@ func (d *demo) live(ctx context.Context) error {
 		Status: func() string {
 			return fmt.Sprintf("demo fleet, seed %d · %d records · %d findings", d.flags.seed, d.stored.Load(), d.open.Load())
 		},
+		Actions: d.app.exploreActions(d.store, "waivers.yaml", ""),
 	})
 	stop()
 	err = errors.Join(orStopped(ctx, err), g.Wait())

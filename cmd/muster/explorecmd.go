@@ -20,11 +20,15 @@ import (
 const refreshEvery = 2 * time.Second
 
 func (a *app) exploreCommand() *cobra.Command {
-	return &cobra.Command{
+	var waivers, dashboards string
+	cmd := &cobra.Command{
 		Use:   "explore [ID]",
 		Short: "Explore traces, dossiers and findings in the terminal",
 		Long: `Open the terminal explorer on the store, at the list of traces or at the dossier
-of ID. Without a terminal it prints the same screen and ends.`,
+of ID. Without a terminal it prints the same screen and ends.
+
+It begins in the view and with the filters that it was left in, which are kept by
+store in muster/explorer.json under XDG_STATE_HOME.`,
 		Example: "  muster explore\n  muster explore order-4711\n  muster explore | head",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,10 +51,15 @@ of ID. Without a terminal it prints the same screen and ends.`,
 			}
 			return explore.Run(ctx, a.thrifty(store, io.Discard), explore.Options{
 				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refresh, Start: id,
-				Status: func() string { return freshness(ctx, store) },
+				Status:  func() string { return freshness(ctx, store) },
+				Actions: a.exploreActions(store, waivers, dashboards),
+				State:   a.exploreState()[a.store], Save: a.keepExploreState,
 			})
 		},
 	}
+	cmd.Flags().StringVar(&waivers, "waivers", "waivers.yaml", "`file` that findings are waived in, for muster audit --waivers")
+	cmd.Flags().StringVar(&dashboards, "dashboards-url", "", "`address` of OpenSearch Dashboards, to open links there and not in the AWS console")
+	return cmd
 }
 
 // pageWidth is how many cells a screen has that is printed to no terminal.

@@ -15,6 +15,7 @@ import (
 
 	"muster/explore"
 	"muster/fleet"
+	"muster/internal/export"
 )
 
 // queryFlags narrow what a query verb answers.
@@ -209,6 +210,7 @@ func (a *app) findingsCommand() *cobra.Command {
 
 func (a *app) traceCommand() *cobra.Command {
 	var asJSON bool
+	var format string
 	w := newWindowFlags(time.Now)
 	cmd := &cobra.Command{
 		Use:   "trace ID",
@@ -220,16 +222,28 @@ correlation id opens the whole journey.
 The waterfall shows what the end of the request waited for as blocks, the rest of
 each span as a line; SELF is how long a span ran while none of its children did.
 With --json, critical_path has the parts of spans that were waited for, in order,
-and self_us the microseconds by record id.
+and self_us the microseconds by record id. --format otlp writes OpenTelemetry's
+traces, which Jaeger, Tempo and an OpenTelemetry collector take: the spans, with what
+else was recorded in them as their events.
 
 A trace id of X-Ray is looked for on the day that it names and the next, then and
 everything else in the last 30 days; after that in all that a folder holds, and on
 S3, where looking costs money, since --since.`,
 		Example: `  muster trace 1-5759e988-bd862e3fe1be46a994272793
   muster trace order-4711 --json | jq '.records[].kind'
-  muster trace order-4711 --json | jq -r '.critical_path[] | [.duration_us, .service, .name] | @tsv'`,
+  muster trace order-4711 --json | jq -r '.critical_path[] | [.duration_us, .service, .name] | @tsv'
+  muster trace order-4711 --format otlp | curl -H 'Content-Type: application/json' --data-binary @- http://localhost:4318/v1/traces`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch format {
+			case "":
+			case "table":
+				asJSON = false
+			case "json", "otlp":
+				asJSON = true
+			default:
+				return fmt.Errorf("trace: there is no format %q: give table, json or otlp", format)
+			}
 			if args[0] == "" {
 				return errors.New("trace: the id is empty: give any id that the evidence shows")
 			}
@@ -246,12 +260,17 @@ S3, where looking costs money, since --since.`,
 				if err != nil {
 					return err
 				}
-				return json.NewEncoder(a.stdout).Encode(newTraceAnswer(t))
+				if format == "otlp" {
+					return export.OTLP(a.stdout, t)
+				}
+				return export.JSON(a.stdout, t)
 			})
 		},
 	}
 	cmd.Flags().Var(&w.since, "since", "how far back to look, where that is not all: 36h, 60d or a moment")
 	cmd.Flags().BoolVar(&asJSON, "json", !a.onTerminal(), "one JSON object; the default where no terminal is")
+	cmd.Flags().StringVar(&format, "format", "", "`how` to write it: table, json or otlp")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
 }
 
