@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"muster/fleet"
 )
 
@@ -119,4 +121,70 @@ func TestEachRecordedTechniqueHasAFinding(t *testing.T) {
 			t.Errorf("%s: none of %d policies found it", technique, len(of))
 		}
 	}
+}
+
+// Each shipped control hits the recorded events that another reading of its
+// expression hits, event by event. Two are not in that list: the test beside each
+// policy is all there is for them.
+func TestShippedControlsHitWhatIsExpectedOfThem(t *testing.T) {
+	var expected struct {
+		Patterns []struct {
+			CIS  string `json:"cis_v1_5"`
+			Hits []struct{ File, EventID string }
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(corpus(t, "cis-metric-filters"), "expected_hits.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &expected); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{}
+	for _, p := range expected.Patterns {
+		want[p.CIS] = nil
+		for _, h := range p.Hits {
+			want[p.CIS] = append(want[p.CIS], h.File+" "+h.EventID)
+		}
+	}
+	var controls []*judgement
+	got := map[string][]string{}
+	ps := catalogue(t)
+	for i := range ps {
+		if ps[i].Language != FilterPattern {
+			continue
+		}
+		if _, asked := want[number(&ps[i])]; asked {
+			controls = append(controls, newJudgement(&ps[i], nil, nil))
+			got[number(&ps[i])] = nil
+		}
+	}
+	events := newWatch(controls, fleet.Window{})
+	for _, folder := range []string{"cloudtrail-invictus", "cloudtrail-stratus"} {
+		for file, rs := range trailFiles(t, corpus(t, folder)) {
+			for i := range rs {
+				events.take(&rs[i])
+				for _, j := range controls {
+					if len(j.seen) > 0 {
+						got[number(j.policy)] = append(got[number(j.policy)], folder+"/"+file+" "+rs[i].ID)
+					}
+					clear(j.seen)
+				}
+			}
+		}
+	}
+	for _, list := range []map[string][]string{want, got} {
+		for _, hits := range list {
+			slices.Sort(hits)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("hits by control (-want +got):\n%s", diff)
+	}
+}
+
+// number is that of a control of the benchmark that a policy covers.
+func number(p *Policy) string {
+	_, n, _ := strings.Cut(p.Controls[0], "1.5.0 ")
+	return n
 }

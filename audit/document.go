@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -93,7 +95,7 @@ func loadFile(name string, raw []byte) ([]loaded, error) {
 			break
 		}
 		if err != nil {
-			problems = append(problems, yamlProblems(name, doc.ID.value, err)...)
+			problems = append(problems, placed(raw, yamlProblems(name, doc.ID.value, err))...)
 			if _, ok := errors.AsType[*yaml.TypeError](err); ok {
 				continue // the rest of the file can still be read
 			}
@@ -156,6 +158,28 @@ func yamlProblems(file, policy string, err error) []error {
 		out = append(out, e)
 	}
 	return out
+}
+
+// placed gives problems without a line that of the first character which YAML
+// does not allow: its decoder says of those not where they are.
+func placed(raw []byte, problems []error) []error {
+	line := 1
+	for text := string(raw); text != ""; {
+		c, size := utf8.DecodeRuneInString(text)
+		if c == utf8.RuneError && size == 1 || unicode.IsControl(c) && c != '\n' && c != '\r' && c != '\t' {
+			break
+		}
+		if c == '\n' {
+			line++
+		}
+		text = text[size:]
+	}
+	for _, err := range problems {
+		if e, ok := errors.AsType[*LoadError](err); ok && e.Line == 0 {
+			e.Line = line
+		}
+	}
+	return problems
 }
 
 // knownFields lists the YAML names of one of the structs that a policy file is

@@ -205,6 +205,9 @@ func (j *judgement) judge(oldest, newest time.Time, subject any) ([]occurrence, 
 // may still come, or may have been there and not been read.
 func (j *judgement) proven(from, to time.Time) bool {
 	late, missing := j.cover.of(j.policy.Absence, from, to)
+	if missing == "" && j.policy.On.joined() {
+		missing = j.cover.joined(from, to)
+	}
 	switch {
 	case missing != "":
 		if j.unproven++; j.missing == "" {

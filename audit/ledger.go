@@ -53,8 +53,11 @@ func newCoverage(in Input) *coverage {
 // readings, so a complete reading outweighs a failed one. But it cannot make up
 // for evidence that is not there to be read.
 func weight(e fleet.LedgerEntry) int {
-	if e.Coverage == fleet.Complete {
+	switch {
+	case e.Coverage == fleet.Complete:
 		return 1
+	case e.Stream == fleet.JoinStream:
+		return 2 // "muster resolve" makes up for it
 	}
 	switch e.Reason {
 	case "failed", "denied", "throttled", "retention":
@@ -139,6 +142,23 @@ func (c *coverage) of(sources []string, from, to time.Time) (late bool, missing 
 	return late, ""
 }
 
+// joined says whether what was read from one time to another was also joined;
+// else what is missing. Nothing in the ledger is a complete join.
+func (c *coverage) joined(from, to time.Time) (missing string) {
+	for _, s := range c.streams[fleet.JoinStream] {
+		if s.entry.Coverage != fleet.Complete && s.start < to.UnixMicro() && s.end > from.UnixMicro() {
+			return describe(fleet.JoinStream, s.entry, max(from.UnixMicro(), s.start))
+		}
+	}
+	return ""
+}
+
+// describe spells a part that was not read completely.
+func describe(stream string, e fleet.LedgerEntry, atUS int64) string {
+	return fmt.Sprintf("%s is %s (%s) at %s", stream, e.Coverage,
+		cmp.Or(e.Reason, "no reason given"), fleet.FormatTime(time.UnixMicro(atUS)))
+}
+
 // gap is the first part of a time that was not read completely; "" for none.
 // Of sources that are drained nothing comes after the last entry.
 func (c *coverage) gap(stream string, from, to time.Time) string {
@@ -156,8 +176,7 @@ func (c *coverage) gap(stream string, from, to time.Time) string {
 			break
 		}
 		if s.entry.Coverage != fleet.Complete {
-			return fmt.Sprintf("%s is %s (%s) at %s", stream, s.entry.Coverage,
-				cmp.Or(s.entry.Reason, "no reason given"), fleet.FormatTime(time.UnixMicro(max(at, s.start))))
+			return describe(stream, s.entry, max(at, s.start))
 		}
 		at = s.end
 	}

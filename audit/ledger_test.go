@@ -55,6 +55,32 @@ func TestAbsenceIsBelievedOnlyOfSourcesThatWereRead(t *testing.T) {
 	}
 }
 
+func TestAbsenceIsNotBelievedWhereJoinsHaveGaps(t *testing.T) {
+	whole := read("logs/a", at(-60), at(3600), fleet.Complete, "")
+	gap := read(fleet.JoinStream, at(-10), at(5), fleet.Partial, "bound")
+	for _, tt := range []struct {
+		name   string
+		policy string
+		ledger []fleet.LedgerEntry
+		found  int
+		reason string
+	}{
+		{"of the story's time", lonely, []fleet.LedgerEntry{whole, gap}, 0, "join is partial (bound) at 2026-01-01T12:00:00.000000Z"},
+		{"of another time", lonely, []fleet.LedgerEntry{whole, read(fleet.JoinStream, at(300), at(400), fleet.Partial, "horizon")}, 1, ""},
+		{"resolved anew", lonely, []fleet.LedgerEntry{gap, whole, {Stream: fleet.JoinStream, Coverage: fleet.Complete}}, 1, ""},
+		{"of a policy of presence", strings.Replace(lonely, "absence: [logs]\nwait: 1m\n", "", 1), []fleet.LedgerEntry{whole, gap}, 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			result := judge(t, load(t, tt.policy), Input{
+				Reader: &memory{records: []fleet.Record{line("l", "t", at(0), "")}}, Ledger: tt.ledger, Closed: true,
+			})
+			if why := result.Run.NotJudged["p"]; len(result.Findings) != tt.found || (why == "") != (tt.reason == "") || !strings.Contains(why, tt.reason) {
+				t.Errorf("%d findings, reason %q, want %d, %q", len(result.Findings), why, tt.found, tt.reason)
+			}
+		})
+	}
+}
+
 func marks(stream string, s float64) map[string]time.Time {
 	return map[string]time.Time{stream: at(s)}
 }

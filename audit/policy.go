@@ -44,6 +44,11 @@ func (s Subject) story() bool {
 	return s == OnTrace || s == OnJourney || s == OnRequest || s == OnMessage || s == OnDelivery || s == OnGroup
 }
 
+// joined reports whether the subject rests on joins: what belongs to it was put
+// together by the ladder, or shows what it was joined to. API calls and verdicts
+// are told by what they say themselves.
+func (s Subject) joined() bool { return s != OnAPICall && s != OnVerdict }
+
 // Policy is one compiled rule. It is immutable, and may be used by several
 // goroutines at once.
 type Policy struct {

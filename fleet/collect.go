@@ -61,3 +61,7 @@ type LedgerEntry struct {
 	Detail  string
 	Records int
 }
+
+// JoinStream is the stream of the ledger's entries on joins: where they are not
+// complete, and where they were made complete later. What has no entry was joined.
+const JoinStream = "join"

@@ -2,6 +2,7 @@ package waiver
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,15 +17,32 @@ type Baseline map[string]bool
 // maxLine bounds a line of a baseline: a finding with its evidence has a few KB.
 const maxLine = 1 << 20
 
+// nothing is the whole of a baseline of an audit that found nothing. A file with
+// nothing in it is no baseline: it may be what is left of one.
+const nothing = `{"findings":0}`
+
+// WriteBaseline writes the findings that are known, each by what write prints.
+func WriteBaseline(w io.Writer, fs []fleet.Finding, write func(io.Writer, []fleet.Finding) error) error {
+	if len(fs) == 0 {
+		_, err := fmt.Fprintln(w, nothing)
+		return err
+	}
+	return write(w, fs)
+}
+
 // ReadBaseline reads findings, one JSON object a line, as the audit prints them.
 func ReadBaseline(file string, r io.Reader) (Baseline, error) {
 	b := Baseline{}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
-	n := 0
+	n, clean := 0, false
 	for lines.Scan() {
 		n++
-		if len(lines.Bytes()) == 0 {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		if lines.Text() == nothing {
+			clean = true
 			continue
 		}
 		var f struct {
@@ -40,6 +58,9 @@ func ReadBaseline(file string, r io.Reader) (Baseline, error) {
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read baseline %s, line %d: %w", file, n+1, err)
+	}
+	if len(b) == 0 && !clean {
+		return nil, &Problem{file, 0, "is empty, which is no baseline", "write one with --write-baseline, or leave --baseline out"}
 	}
 	return b, nil
 }

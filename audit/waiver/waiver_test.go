@@ -253,3 +253,19 @@ func TestBaselineHasWhatItWasWrittenWith(t *testing.T) {
 		}
 	}
 }
+
+// A file with nothing in it may be what is left of one that could not be written.
+func TestAnEmptyBaselineIsNone(t *testing.T) {
+	for _, empty := range []string{"", "\n", " \n\n"} {
+		if _, err := ReadBaseline("b.json", strings.NewReader(empty)); err == nil || !strings.HasPrefix(err.Error(), "b.json: is empty") {
+			t.Errorf("%q: %v", empty, err)
+		}
+	}
+	var clean strings.Builder
+	if err := WriteBaseline(&clean, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadBaseline("b.json", strings.NewReader(clean.String())); err != nil || len(b) != 0 {
+		t.Errorf("an audit without findings: %v, %v", b, err)
+	}
+}

@@ -124,7 +124,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	untold := errors.Join(tells.tell(ctx, store, ps, r), a.afterAudit(ctx, store, ps, f.remedy, environment(ctx))) // the report comes all the same
 	r.Findings = slices.DeleteFunc(r.Findings, func(f fleet.Finding) bool { return f.Status == fleet.StatusResolved })
 	if f.newBase != "" {
-		if err := replaceFile(f.newBase, func(w io.Writer) error { return report.JSON(w, r.Findings) }); err != nil {
+		if err := replaceFile(f.newBase, func(w io.Writer) error { return waiver.WriteBaseline(w, r.Findings, report.JSON) }); err != nil {
 			return err
 		}
 	}

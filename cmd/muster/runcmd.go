@@ -86,6 +86,10 @@ has been read to its end once. Days that are over are compacted, and those older
 }
 
 func (a *app) daemon(ctx context.Context, f *runFlags) error {
+	plan, err := f.schedule()
+	if err != nil {
+		return err
+	}
 	heap.Share()
 	ps, err := loadPolicies(f.policies)
 	if err != nil {
@@ -104,10 +108,6 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 		return err
 	}
 	tells, err := a.notifier(&f.notify, func() (aws.Config, error) { return cfg, nil })
-	if err != nil {
-		return err
-	}
-	plan, err := f.schedule()
 	if err != nil {
 		return err
 	}

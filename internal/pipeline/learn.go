@@ -26,7 +26,7 @@ const (
 )
 
 // JoinStream is the stream of the ledger's entries on joins that are not complete.
-const JoinStream = "join"
+const JoinStream = fleet.JoinStream
 
 // forget throws away what the resolver knows; the next commit reads it again.
 func (l *Line) forget() {

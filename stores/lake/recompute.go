@@ -55,7 +55,7 @@ func (l *Lake) Recompute(ctx context.Context, r Recompute) (Recomputed, error) {
 	if l.options.ReadOnly && !r.DryRun {
 		return Recomputed{}, errReadOnly
 	}
-	amended := 0
+	amended, began := 0, l.options.Now()
 	for range recomputeTries {
 		done, err := l.recompute(ctx, &r)
 		amended += done.Amended // what an overtaken try has written stays
@@ -67,9 +67,24 @@ func (l *Lake) Recompute(ctx context.Context, r Recompute) (Recomputed, error) {
 		}
 		done.Differ += amended - done.Amended
 		done.Amended = amended
-		return done, nil
+		return done, l.joined(ctx, &r, done.Looked, began)
 	}
 	return Recomputed{}, fmt.Errorf("resolve again: another writer was faster %d times in a row: %w", recomputeTries, fleet.ErrConflict)
+}
+
+// joined writes into the ledger that the joins of a window are complete; those of
+// an open one up to when it began, since what comes later is joined by others.
+func (l *Lake) joined(ctx context.Context, r *Recompute, records int, began time.Time) error {
+	if r.DryRun {
+		return nil
+	}
+	w := r.Window
+	if w.End.IsZero() {
+		w.End = began
+	}
+	return l.saveLedger(ctx, []fleet.LedgerEntry{{
+		Stream: fleet.JoinStream, Window: w, Coverage: fleet.Complete, Detail: "resolved anew", Records: records,
+	}})
 }
 
 func (l *Lake) recompute(ctx context.Context, r *Recompute) (done Recomputed, err error) {
