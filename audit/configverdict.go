@@ -123,4 +123,20 @@ func (j *judgement) verdict(r *fleet.Record, v *verdict, evidence []*fleet.Recor
 		}
 		j.sighting(o, r.Account+"\x00"+r.Region).add(o, sorted(evidence))
 	}
+	if len(found) == 0 && r.Error == "" {
+		j.complies(r, v)
+	}
+}
+
+// complies takes back what a rule said before, now that it says nothing against
+// the resource: the finding that the same words would have made then.
+func (j *judgement) complies(r *fleet.Record, v *verdict) {
+	o, err := j.policy.about(v)
+	if err != nil {
+		return // the policy says nothing of a resource that complies
+	}
+	if o.resource == "" {
+		o.resource = firstResource(r)
+	}
+	j.clear(fingerprintOf(j.policy.ID, r.Account+"\x00"+r.Region, o.resource, o.service, o.key), r.Time)
 }

@@ -35,6 +35,9 @@ var (
 	recordType = cel.ObjectType("audit.record")
 	storyType  = cel.ObjectType("audit.story")
 	fleetType  = cel.ObjectType("audit.fleetView")
+
+	routeType     = cel.ObjectType("audit.route")
+	routeHourType = cel.ObjectType("audit.routeHour")
 )
 
 // variableOf is the name and type of a subject in the expressions about it.
@@ -78,6 +81,12 @@ func environment(on Subject) (*cel.Env, error) {
 		cel.Function("values", cel.MemberOverload("record_values",
 			[]*cel.Type{recordType, cel.StringType}, cel.ListType(cel.StringType),
 			cel.BinaryBinding(lookup((*record).values)))),
+		cel.Function("slower", cel.MemberOverload("route_hour_slower",
+			[]*cel.Type{routeHourType, cel.DoubleType}, cel.IntType,
+			cel.BinaryBinding(measure(func(h *routeHour, seconds float64) int64 { return h.durations.above(seconds) })))),
+		cel.Function("larger", cel.MemberOverload("route_larger",
+			[]*cel.Type{routeType, cel.DoubleType}, cel.IntType,
+			cel.BinaryBinding(measure(func(t *route, bytes float64) int64 { return t.sizes.above(bytes / megabyte) })))),
 		cel.Variable(name, typ),
 	}
 	if on == OnVerdict {
@@ -98,5 +107,20 @@ func lookup[T any](find func(*record, string) T) func(r, name ref.Val) ref.Val {
 			return types.MaybeNoSuchOverloadErr(name)
 		}
 		return types.DefaultTypeAdapter.NativeToValue(find(rec, s))
+	}
+}
+
+// measure makes a CEL function of one that counts what is above a number.
+func measure[T any](count func(*T, float64) int64) func(of, least ref.Val) ref.Val {
+	return func(of, least ref.Val) ref.Val {
+		v, ok := of.Value().(*T)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(of)
+		}
+		n, ok := least.Value().(float64)
+		if !ok {
+			return types.MaybeNoSuchOverloadErr(least)
+		}
+		return types.Int(count(v, n))
 	}
 }

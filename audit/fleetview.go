@@ -13,6 +13,9 @@ type fleetView struct {
 	Changes  []*change    `cel:"changes" doc:"the API calls that wrote something outside of any trace"`
 	Sessions []*session   `cel:"sessions" doc:"temporary credentials that were obtained with temporary credentials"`
 	Firsts   []*firstCall `cel:"firsts" doc:"the first call of an operation by a role"`
+	Routes   []*route     `cel:"routes" doc:"the operations that services are asked for"`
+	Channels []*channel   `cel:"channels" doc:"where payloads go that say of what format they are"`
+	Claims   []*claim     `cel:"claims" doc:"the resources that policies of roles name, and how often the roles did use them"`
 }
 
 // service is one service over the window.
@@ -91,8 +94,15 @@ type change struct {
 	Service   string    `cel:"service" doc:"the service that the resource runs, if it is an ECS service or a function"`
 	Before    traffic   `cel:"before" doc:"the 15 minutes before, or since the change before it"`
 	After     traffic   `cel:"after" doc:"the 15 minutes after, or until the next change"`
+	Users     []string  `cel:"users" doc:"the services that were seen to use the resource, or to call the service that it runs"`
+	Related   []string  `cel:"related" doc:"what AWS Config says the resource is related to, such as Is attached to AWS::EC2::Instance/i-1"`
+	UseIDs    []string  `cel:"use_ids" doc:"of the latest calls of those services"`
+	UndoneBy  string    `cel:"undone_by" doc:"who put it back later; empty for nobody"`
+	UndoneID  string    `cel:"undone_id" doc:"of the call that put it back"`
+	Lasted    float64   `cel:"lasted" doc:"the seconds until it was put back"`
 
-	end time.Time // of After; zero: open
+	end    time.Time // of After; zero: open
+	params uint64    // a hash of what was asked for; 0 for nothing
 }
 
 // traffic is what was asked of a service, or of a resource, for a while.
@@ -122,6 +132,3 @@ type firstCall struct {
 	Known     float64 `cel:"known" doc:"the seconds since the role's first call of all"`
 	Calls     int64   `cel:"calls" doc:"the calls of the role before"`
 }
-
-// histogram counts durations in steps of a fifth.
-type histogram [96]int64

@@ -302,7 +302,11 @@ func (r *run) result(known map[string]fleet.Finding) Result {
 		}
 		for fingerprint, seen := range j.seen {
 			before, old := known[fingerprint]
-			out.Findings = append(out.Findings, seen.after(before, old, r.in.Window))
+			f := seen.after(before, old, r.in.Window)
+			if seen.cleared {
+				f.Status = fleet.StatusResolved
+			}
+			out.Findings = append(out.Findings, f)
 		}
 		out.Findings = append(out.Findings, j.resolved(r.in.Window)...)
 	}

@@ -35,13 +35,14 @@ type judgement struct {
 	open     map[string]fleet.Finding
 	evidence map[string][]string
 	unseen   map[string]int
-	met      []string // evidence that was met, and waits for the fleet to be judged
+	cleared  map[string]bool // those that were taken back and not seen again, by fingerprint
+	met      []string        // evidence that was met, and waits for the fleet to be judged
 }
 
 func newJudgement(p *Policy, c *coverage, known map[string]fleet.Finding) *judgement {
 	j := &judgement{
 		policy: p, cover: c, seen: map[string]*sighting{},
-		open: map[string]fleet.Finding{}, evidence: map[string][]string{}, unseen: map[string]int{},
+		cleared: map[string]bool{}, open: map[string]fleet.Finding{}, evidence: map[string][]string{}, unseen: map[string]int{},
 	}
 	for fingerprint, f := range known {
 		if f.Policy != p.ID || !stands(f.Status) {

@@ -34,9 +34,9 @@ func knownFindings(ctx context.Context, ps []Policy, src Source) (map[string]fle
 }
 
 // stands reports whether a finding of that status can be resolved. A waived one
-// is its owner's.
+// can, too: what was accepted is gone, and its waiver with it.
 func stands(s fleet.Status) bool {
-	return s == fleet.StatusNew || s == fleet.StatusOpen || s == fleet.StatusReopened
+	return s == fleet.StatusNew || s == fleet.StatusOpen || s == fleet.StatusReopened || s == fleet.StatusWaived
 }
 
 // proof is one piece of evidence.
@@ -49,12 +49,14 @@ type proof struct {
 type sighting struct {
 	finding fleet.Finding
 	times   []time.Time // of the occurrences, as they came
+	cleared bool        // by a later word of who said so
 	proofs  []proof     // newest first, at most maxEvidence
 }
 
 // add counts one occurrence and its records, which are in order. The latest
 // occurrence gives the message and the trace.
 func (s *sighting) add(o occurrence, rs []*fleet.Record) {
+	s.cleared = false
 	first, last := rs[0].Time, rs[len(rs)-1].Time
 	f := &s.finding
 	if f.FirstSeen.IsZero() || first.Before(f.FirstSeen) {
@@ -147,13 +149,26 @@ func covers(w fleet.Window, f fleet.Finding) bool {
 	return w.Contains(f.FirstSeen) && w.Contains(f.LastSeen)
 }
 
-// resolved are the findings that stood and were judged again in full, down to
+// clear notes that a finding was taken back by who said so: what the rule said
+// before that time is over.
+func (j *judgement) clear(fingerprint string, at time.Time) {
+	if s := j.seen[fingerprint]; s != nil {
+		s.cleared = s.finding.LastSeen.Before(at)
+	} else if f, known := j.open[fingerprint]; known && f.LastSeen.Before(at) {
+		j.cleared[fingerprint] = true
+	}
+}
+
+// resolved are the findings that stood and were taken back, or were judged again in full, down to
 // each piece of their evidence, without being seen. Evidence that the store no
 // longer has was not judged again, so its finding stands.
 func (j *judgement) resolved(w fleet.Window) []fleet.Finding {
 	var out []fleet.Finding
 	for fingerprint, f := range j.open {
-		if j.seen[fingerprint] == nil && j.unseen[fingerprint] == 0 && len(f.Evidence) > 0 && covers(w, f) {
+		if j.seen[fingerprint] != nil {
+			continue
+		}
+		if j.cleared[fingerprint] || j.unseen[fingerprint] == 0 && len(f.Evidence) > 0 && covers(w, f) {
 			f.Status = fleet.StatusResolved
 			out = append(out, f)
 		}

@@ -77,12 +77,12 @@ func TestAFindingIsResolvedOnlyByWhatWasJudgedAgain(t *testing.T) {
 		{"a window with a part of it", "id: p\nwhen: 'false'\n", fleet.Window{Start: at(2)}, func(*memory) {}, fleet.StatusNew},
 		{"a policy that fails", "id: p\nwhen: r.resources[0] == 'x'\n", fleet.Window{}, func(*memory) {}, fleet.StatusNew},
 		{"evidence that is gone", "id: p\nwhen: 'false'\n", fleet.Window{}, func(m *memory) { m.records = nil }, fleet.StatusNew},
-		{"waived by its owner", "id: p\nwhen: 'false'\n", fleet.Window{}, func(m *memory) {
+		{"waived, and its cause is gone", "id: p\nwhen: 'false'\n", fleet.Window{}, func(m *memory) {
 			for k, f := range m.findings {
 				f.Status = fleet.StatusWaived
 				m.findings[k] = f
 			}
-		}, fleet.StatusWaived},
+		}, fleet.StatusResolved},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &memory{records: []fleet.Record{call("a", at(1), "X"), call("b", at(3), "X")}}
@@ -135,5 +135,52 @@ func TestOverlappingWindowsCountOnce(t *testing.T) {
 	}
 	if f := after(t, m, ps, fleet.Window{}); f.Count != 60 {
 		t.Errorf("count %d after all was judged in one window, want 60", f.Count)
+	}
+}
+
+// A rule of AWS Config says when what it said is over, in the same run or a later
+// one. Of another resource it says nothing by that.
+func TestAVerdictIsTakenBackByTheRule(t *testing.T) {
+	says := func(id string, s float64, resource, compliance string) fleet.Record {
+		r := fleet.Record{
+			ID: id, Kind: fleet.KindVerdict, Time: at(s), Account: "1", Region: "r", Name: "restricted-ssh",
+			Resources: []string{"AWS::EC2::SecurityGroup/" + resource},
+		}
+		if compliance == "NON_COMPLIANT" {
+			r.Error = compliance
+		}
+		return r
+	}
+	broken := says("v1", 1, "sg-1", "NON_COMPLIANT")
+	for _, tt := range []struct {
+		name  string
+		later fleet.Record
+		want  fleet.Status
+	}{
+		{"complies", says("v2", 600, "sg-1", "COMPLIANT"), fleet.StatusResolved},
+		{"complied before", says("v0", 0, "sg-1", "COMPLIANT"), fleet.StatusOpen},
+		{"another complies", says("v2", 600, "sg-2", "COMPLIANT"), fleet.StatusOpen},
+		{"is violated still", says("v2", 600, "sg-1", "NON_COMPLIANT"), fleet.StatusOpen},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ps := load(t, "id: p\non: verdict\nwhen: r.error == 'NON_COMPLIANT'\nkey: '{r.name}'\n")
+			m := &memory{records: []fleet.Record{broken}}
+			after(t, m, ps, fleet.Window{})
+			m.records = append(m.records, tt.later)
+			fleet.Sort(m.records)
+			if got := after(t, m, ps, fleet.Window{}); got.Status != tt.want {
+				t.Errorf("in a run over both: %s, want %s", got.Status, tt.want)
+			}
+		})
+		t.Run(tt.name+", in a window of its own", func(t *testing.T) {
+			ps := load(t, "id: p\non: verdict\nwhen: r.error == 'NON_COMPLIANT'\nkey: '{r.name}'\n")
+			m := &memory{records: []fleet.Record{broken}}
+			after(t, m, ps, fleet.Window{})
+			m.records = []fleet.Record{tt.later}
+			got := after(t, m, ps, fleet.Window{Start: at(300)})
+			if stood := got.Status != fleet.StatusResolved; stood != (tt.want != fleet.StatusResolved) {
+				t.Errorf("%s, want %s", got.Status, tt.want)
+			}
+		})
 	}
 }

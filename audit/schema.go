@@ -14,7 +14,8 @@ func objects() []reflect.Type {
 		reflect.TypeFor[record](), reflect.TypeFor[story](), reflect.TypeFor[dependency](), reflect.TypeFor[repeat](),
 		reflect.TypeFor[fan](), reflect.TypeFor[gap](), reflect.TypeFor[fleetView](), reflect.TypeFor[service](), reflect.TypeFor[hour](),
 		reflect.TypeFor[edge](), reflect.TypeFor[use](), reflect.TypeFor[change](), reflect.TypeFor[traffic](),
-		reflect.TypeFor[session](), reflect.TypeFor[firstCall](),
+		reflect.TypeFor[session](), reflect.TypeFor[firstCall](), reflect.TypeFor[route](), reflect.TypeFor[routeHour](),
+		reflect.TypeFor[channel](), reflect.TypeFor[claim](),
 	}
 }
 
@@ -72,6 +73,8 @@ func objectName(s string) string {
 		return "fleet"
 	case "firstCall":
 		return "first"
+	case "routeHour":
+		return "route_hour"
 	}
 	return s
 }

@@ -3,7 +3,6 @@ package audit
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +46,13 @@ type survey struct {
 	roles    map[string]*roleSeen
 	registry map[string]string   // the name of a service of Cloud Map, by id
 	entries  map[string]*service // what is registered of it, by id
+	routes   map[[2]string]*route
+	channels map[[2]string]*channel
+	claims   map[[2]string]*claim // by role and resource
+	touched  map[[2]string]int64  // calls, by role and resource
+	kinds    map[string]int64     // calls, by the type of what they are on
+	lastCall map[string]*fleet.Record
+	related  map[string][]string // by resource, as its newest configuration has it
 }
 
 // roleSeen is when a role called first, and how often since.
@@ -61,6 +67,8 @@ func newSurvey() *survey {
 		uses: map[[2]string]*use{}, changes: map[string][]*change{}, managers: map[string]string{},
 		sessions: map[string]*session{}, keys: map[string]issue{}, firsts: map[[2]string]*firstCall{},
 		roles: map[string]*roleSeen{}, registry: map[string]string{}, entries: map[string]*service{},
+		routes: map[[2]string]*route{}, channels: map[[2]string]*channel{}, claims: map[[2]string]*claim{},
+		touched: map[[2]string]int64{}, kinds: map[string]int64{}, lastCall: map[string]*fleet.Record{}, related: map[string][]string{},
 	}
 }
 
@@ -134,7 +142,10 @@ func (s *survey) record(r *fleet.Record) {
 			v.hour(r.Time).Lines++
 			s.first(&v.LineIDs, r)
 		}
-	case fleet.KindSpan, fleet.KindChange, fleet.KindVerdict: // stories have the spans
+		s.payload(r.Service, cmp.Or(r.Attributes["queue"], r.Attributes["topic"]), r)
+	case fleet.KindChange:
+		s.configured(r)
+	case fleet.KindSpan, fleet.KindVerdict: // stories have the spans
 	}
 }
 
@@ -203,6 +214,7 @@ func (s *survey) span(v, parent *record, explained bool) {
 		w.Entries++
 		s.latest(&w.EntryIDs, v.src)
 	}
+	s.asked(v)
 	s.weigh(runs(v.Service), v)
 }
 
@@ -273,6 +285,8 @@ func (s *survey) result() *fleetView {
 		}
 	}
 	f.Changes = s.sortedChanges()
+	s.spread()
+	f.Routes, f.Channels, f.Claims = s.sortedRoutes(), s.sortedChannels(), s.sortedClaims()
 	f.Sessions = slices.SortedFunc(maps.Values(s.sessions), func(a, b *session) int {
 		return cmp.Or(cmp.Compare(a.Principal, b.Principal), cmp.Compare(a.IDs[0], b.IDs[0]))
 	})
@@ -280,35 +294,6 @@ func (s *survey) result() *fleetView {
 		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Name, b.Name))
 	})
 	return f
-}
-
-// add counts a duration in seconds. The first step ends at 0.1 ms; the 96th,
-// which takes all that is longer, begins above an hour.
-func (h *histogram) add(seconds float64) {
-	i := 0
-	if seconds > leastStep {
-		i = min(int(math.Log(seconds/leastStep)/math.Log(stepFactor))+1, len(h)-1)
-	}
-	h[i]++
-}
-
-const (
-	leastStep  = 0.0001
-	stepFactor = 1.2
-)
-
-// quantile is the end of the step in which that share of the durations is over.
-func (h *histogram) quantile(share float64) float64 {
-	var all, so int64
-	for _, n := range h {
-		all += n
-	}
-	for i, n := range h {
-		if so += n; all > 0 && float64(so) >= share*float64(all) {
-			return leastStep * math.Pow(stepFactor, float64(i))
-		}
-	}
-	return 0
 }
 
 // runs is the key of the changes of what runs a service.

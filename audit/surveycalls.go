@@ -2,6 +2,8 @@ package audit
 
 import (
 	"cmp"
+	"encoding/json"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -22,6 +24,7 @@ func (s *survey) call(r *fleet.Record) {
 		s.second = append(s.second, light(r))
 	}
 	s.firstOf(r)
+	s.touch(r)
 	switch r.Attributes[fleet.AttrEventSource] + " " + r.Attributes[fleet.AttrEventName] {
 	case "servicediscovery.amazonaws.com CreateService":
 		v := view(r)
@@ -30,6 +33,8 @@ func (s *survey) call(r *fleet.Record) {
 		s.register(r, 1)
 	case "servicediscovery.amazonaws.com DeregisterInstance":
 		s.register(r, -1)
+	case "iam.amazonaws.com PutRolePolicy":
+		s.granted(r)
 	}
 	if r.Write() && r.Keys.Trace == "" {
 		s.change(r)
@@ -165,6 +170,7 @@ func (s *survey) change(r *fleet.Record) {
 		c := &change{
 			ID: r.ID, Time: r.Time, Name: r.Name, Principal: r.Principal, Person: person(r),
 			UserAgent: r.Attributes[fleet.AttrUserAgent], Resource: resource, ManagedBy: s.managers[resource],
+			params: asked(r),
 		}
 		key := resource
 		typ, name, _ := strings.Cut(resource, "/")
@@ -193,7 +199,24 @@ func (s *survey) remember(key string, c *change) {
 	if len(list) >= maxPerThing {
 		list = slices.Delete(list, 0, 1)
 	}
+	undo(list, c)
 	s.changes[key] = append(list, c)
+}
+
+// asked is a hash of the parameters of a call; 0 for none.
+func asked(r *fleet.Record) uint64 {
+	var call struct{ RequestParameters map[string]any }
+	if r.Error != "" || json.Unmarshal(r.Raw, &call) != nil || len(call.RequestParameters) == 0 {
+		return 0
+	}
+	delete(call.RequestParameters, "clientToken")     // another one each time
+	text, err := json.Marshal(call.RequestParameters) // keys in order
+	if err != nil {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write(text)
+	return h.Sum64()
 }
 
 // person reports whether a call was made by a human being's own credentials.

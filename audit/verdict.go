@@ -79,6 +79,25 @@ func (p *Policy) occurrence(vars map[string]any, out []occurrence) ([]occurrence
 
 // seen appends what there is to say of variables for which the condition holds.
 func (p *Policy) seen(vars map[string]any, out []occurrence) ([]occurrence, error) {
+	o, err := p.words(vars)
+	if err != nil {
+		return nil, err
+	}
+	if p.found != nil {
+		if o.evidence, err = p.ids(vars); err != nil {
+			return nil, fmt.Errorf("evidence: %w", err)
+		}
+	}
+	if p.count != nil {
+		if o.count, err = p.times(vars); err != nil {
+			return nil, fmt.Errorf("count: %w", err)
+		}
+	}
+	return append(out, o), nil
+}
+
+// words are what an occurrence says, and what it is about.
+func (p *Policy) words(vars map[string]any) (occurrence, error) {
 	var o occurrence
 	var err error
 	for _, f := range []struct {
@@ -92,21 +111,28 @@ func (p *Policy) seen(vars map[string]any, out []occurrence) ([]occurrence, erro
 		{"key", p.key, &o.key},
 	} {
 		if *f.to, err = f.from.text(vars); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			return o, fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	o.message = shorten(o.message)
-	if p.found != nil {
-		if o.evidence, err = p.ids(vars); err != nil {
-			return nil, fmt.Errorf("evidence: %w", err)
-		}
+	return o, nil
+}
+
+// about is what an occurrence on a subject would be about, whether or not the
+// condition holds. A policy that judges the elements of a list is about none.
+func (p *Policy) about(subject any) (occurrence, error) {
+	if p.each != nil {
+		return occurrence{}, errors.New("the policy is on the elements of a list")
 	}
-	if p.count != nil {
-		if o.count, err = p.times(vars); err != nil {
-			return nil, fmt.Errorf("count: %w", err)
+	vars := p.variables(subject)
+	for _, d := range p.define {
+		v, err := d.expr.eval(vars)
+		if err != nil {
+			return occurrence{}, fmt.Errorf("define %s: %w", d.name, err)
 		}
+		vars[d.name] = v
 	}
-	return append(out, o), nil
+	return p.words(vars)
 }
 
 // maxTimes bounds what one occurrence may count for.

@@ -62,6 +62,12 @@ func Start(ctx context.Context, o Options) (*Fleet, error) {
 // pricing is a service that was left behind: registered, and gone.
 const pricing = "pricing"
 
+// PricesPolicy is the policy that still lets orders read the table of pricing.
+func PricesPolicy(region, account string) string {
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"arn:aws:dynamodb:` +
+		region + `:` + account + `:table/prices"}]}`
+}
+
 // abandon notes the faults that are there from the beginning.
 func (f *Fleet) abandon(ctx context.Context) error {
 	on := f.o.faults()
@@ -71,9 +77,19 @@ func (f *Fleet) abandon(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		requests := []string{request}
+		if !f.o.Workflows { // on ministack, which has no policies of roles
+			granted, err := f.as(addresses[deployer], cliAgent).query(ctx, "iam", "PutRolePolicy", map[string]string{
+				"RoleName": "muster-" + Orders, "PolicyName": pricing, "PolicyDocument": PricesPolicy(f.account.cfg.Region, f.account.id),
+			}, nil)
+			if err != nil {
+				return err
+			}
+			requests = append(requests, granted)
+		}
 		f.faulty(truth.Label{
 			Name: string(faults.RegisteredWithoutTraffic), Subject: pricing,
-			Services: []string{pricing}, Requests: []string{request},
+			Services: []string{pricing}, Requests: requests,
 		})
 	}
 	if on.On(faults.ServiceWithoutLogs) {

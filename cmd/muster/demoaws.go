@@ -102,7 +102,7 @@ func (a *demoAWS) options(o samples.Options) samples.Options {
 
 // unseenOnMinistack are the policies that judge by what ministack's CloudTrail
 // does not record: who called, and what was answered.
-var unseenOnMinistack = []string{"deployer-not-allowed", "registered-without-traffic", "shared-data-store"}
+var unseenOnMinistack = []string{"deployer-not-allowed", "registered-without-traffic", "shared-data-store", "unused-dependency"}
 
 // judges are those of some policies that can judge what the fleet runs on.
 func (a *demoAWS) judges(ps []audit.Policy) []audit.Policy {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/fleet"
 	"muster/samples"
 	"muster/samples/truth"
 	"muster/stores/lake"
@@ -40,6 +41,7 @@ func TestSimulatedDayIsRight(t *testing.T) {
 	if e := report.Exact; e.Right == 0 || e.Precision() != 1 || e.Recall() != 1 {
 		t.Errorf("exact joins: %+v", e)
 	}
+	checkConsequences(t, l, file)
 	if len(file.Labels) < 30 {
 		t.Fatalf("%d labels", len(file.Labels))
 	}
@@ -65,6 +67,42 @@ func TestSimulatedDayIsRight(t *testing.T) {
 			if n := count(t, store, "select count(*) from records where raw like '%"+id+"%'"); n == 0 {
 				t.Errorf("%s: message %s is not there", l.Name, id)
 			}
+		}
+	}
+}
+
+// consequences are policies that sum up, or follow from, what other policies find
+// as well, with the fault or incident that each must show.
+var consequences = map[string]string{
+	"error-budget-spent": "retry-storm", "latency-budget-spent": "slow-dependency",
+	"payload-size-outlier": "oversized-payload", "mixed-payload-formats": "poison-message",
+	"unused-dependency": "registered-without-traffic", "drift-undone": "trail-stopped", "change-blast-radius": "manual-change",
+}
+
+// checkConsequences looks for a finding of each of them with evidence of its fault.
+func checkConsequences(t *testing.T, l *lake.Lake, file *truth.File) {
+	t.Helper()
+	found := map[string]bool{}
+	for f, err := range l.Findings(t.Context(), fleet.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if consequences[f.Policy] == "" || found[f.Policy] {
+			continue
+		}
+		for r, err := range l.Records(t.Context(), fleet.Query{IDs: f.Evidence}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[f.Policy] = found[f.Policy] || slices.ContainsFunc(file.Labels, func(l truth.Label) bool {
+				return l.Name == consequences[f.Policy] && (slices.Contains(l.Traces, r.Keys.Trace) || slices.Contains(l.Requests, r.Seen.Request) ||
+					slices.ContainsFunc(r.Keys.Messages, func(id string) bool { return slices.Contains(l.Messages, id) }))
+			})
+		}
+	}
+	for policy, fault := range consequences {
+		if !found[policy] {
+			t.Errorf("no finding of %s has evidence of %s", policy, fault)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ func (p *principals) operations() map[string]operation {
 		"CreateAccessKey":  p.createKey,
 		"AttachUserPolicy": attach("User", true), "DetachUserPolicy": attach("User", false),
 		"AttachRolePolicy": attach("Role", true), "DetachRolePolicy": attach("Role", false),
+		"PutRolePolicy": putRolePolicy,
 	}
 }
 
@@ -117,6 +119,20 @@ func (p *principals) attach(c *call, kind string, on bool) error {
 	p.attached[holder] = rest
 	p.picture(c, kind, name)
 	return nil
+}
+
+// putRolePolicy writes a policy into a role. Nobody asks for it again: what roles
+// may do is not held against calls here.
+func putRolePolicy(_ context.Context, c *call) (any, error) {
+	for _, name := range []string{"RoleName", "PolicyName"} {
+		if c.form.Get(name) == "" {
+			return nil, failf("ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must not be null", name)
+		}
+	}
+	if !json.Valid([]byte(c.form.Get("PolicyDocument"))) {
+		return nil, failf("MalformedPolicyDocument", "Syntax errors in policy.")
+	}
+	return nil, nil
 }
 
 // picture lets Config see a user or a role. The caller holds mu.

@@ -111,17 +111,26 @@ func (d *Documents) handle(ctx context.Context, invocation string, m queue.Messa
 		if err := d.keep(ctx, in); err != nil {
 			return err
 		}
-		d.t.Log.InfoContext(telemetry.Unlinked(ctx), "document written", fieldInvocation, invocation, "kind", in.Kind, "order", in.Order)
+		d.t.Log.InfoContext(telemetry.Unlinked(ctx), "document written", fieldInvocation, invocation, "kind", in.Kind, "order", in.Order,
+			"queue", orders.DocumentsQueue, "content_type", contentType(m.Body))
 		return nil
 	})
 	if err != nil {
 		d.t.Log.ErrorContext(telemetry.Unlinked(ctx), "message failed", fieldInvocation, invocation,
-			telemetry.FieldMessage, m.ID, "receives", m.Receives, "error", err.Error())
+			telemetry.FieldMessage, m.ID, "receives", m.Receives, "queue", orders.DocumentsQueue, "content_type", contentType(m.Body), "error", err.Error())
 		if m.Last() {
 			d.consumer.Finish()
 		}
 	}
 	return err == nil
+}
+
+// contentType is what a message turned out to be.
+func contentType(body string) string {
+	if json.Valid([]byte(body)) {
+		return "application/json"
+	}
+	return "text/plain"
 }
 
 // poisoned labels a message that cannot be read, when it is tried the last time.

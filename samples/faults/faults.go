@@ -85,7 +85,7 @@ var all = []Info{
 	{
 		Fault: RetryStorm, Does: "inventory is out of order for a moment, and orders asks again at once, six times",
 		Evidence: "six calls POST /reservations under one subsegment, five of them with status 503",
-		First:    6, Every: 40, Policies: []Policy{{ID: "retry-storm"}},
+		First:    6, Every: 40, Policies: []Policy{{ID: "retry-storm"}, {ID: "error-budget-spent"}},
 	},
 	{
 		Fault: DependencyCycle, Does: "inventory asks orders back while orders waits for it",
@@ -147,9 +147,9 @@ var all = []Info{
 		First:    0, Every: 40, Policies: []Policy{{ID: "slow-dependency"}, {ID: "missing-timeout"}},
 	},
 	{
-		Fault: RegisteredWithoutTraffic, Does: "the service pricing is registered in Cloud Map and nobody calls it",
-		Evidence: "RegisterInstance of it in the trail, and no span",
-		Policies: []Policy{{ID: "registered-without-traffic"}},
+		Fault: RegisteredWithoutTraffic, Does: "the service pricing is registered in Cloud Map and nobody calls it; orders may still read its table",
+		Evidence: "RegisterInstance of it and PutRolePolicy in the trail, and no span",
+		Policies: []Policy{{ID: "registered-without-traffic"}, {ID: "unused-dependency"}},
 	},
 	{
 		Fault: BadDeployment, Does: "a deployment of shipping fails every order until it is rolled back",

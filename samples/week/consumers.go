@@ -10,6 +10,7 @@ import (
 
 	"muster/samples"
 	"muster/samples/faults"
+	"muster/samples/orders"
 	"muster/samples/queue"
 	"muster/samples/truth"
 )
@@ -176,11 +177,13 @@ func (w *Week) document(f *flow, invocation string, m *sent) bool {
 			return "fmt.wrapError", "read message " + m.id + ": unexpected end of JSON input"
 		}
 		f.aws(&putItem, put("documents", `"id":"`+m.order.ID+`/`+m.kind+`"`, "id", "order"))
-		f.unlinked("INFO", "document written", "requestId", invocation, "kind", m.kind, "order", m.order.ID)
+		f.unlinked("INFO", "document written", "requestId", invocation, "kind", m.kind, "order", m.order.ID,
+			"queue", orders.DocumentsQueue, "content_type", "application/json")
 		return "", ""
 	})
 	if problem != "" {
-		f.unlinked("ERROR", "message failed", "requestId", invocation, "message_id", m.id, "receives", m.receives, "error", problem)
+		f.unlinked("ERROR", "message failed", "requestId", invocation, "message_id", m.id, "receives", m.receives,
+			"queue", orders.DocumentsQueue, "content_type", "text/plain", "error", problem)
 	}
 	return problem == ""
 }

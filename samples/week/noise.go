@@ -1,6 +1,7 @@
 package week
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -170,5 +171,13 @@ func (w *Week) abandon(at int64) {
 		service: "servicediscovery", name: "RegisterInstance", at: at + second/3, by: by, management: true, resources: full,
 		params: `{"attributes":{"url":"http://10.0.1.99:8080"},"creatorRequestId":"` + w.random.uuid() + `","instanceId":"` + pricing + `-1","serviceId":"` + id + `"}`,
 	}, "ServiceDiscovery")
-	w.struck(faults.RegisteredWithoutTraffic, at, truth.Label{Services: []string{pricing}, Requests: []string{request}})
+	document, err := json.Marshal(samples.PricesPolicy(region, account))
+	if err != nil {
+		panic(err) // a text is JSON
+	}
+	granted := w.record(&entry{
+		service: "iam", name: "PutRolePolicy", at: at + second/2, by: by, management: true,
+		params: `{"policyDocument":` + string(document) + `,"policyName":"` + pricing + `","roleName":"` + w.tasks[samples.Orders].role() + `"}`,
+	}, "IAM")
+	w.struck(faults.RegisteredWithoutTraffic, at, truth.Label{Services: []string{pricing}, Requests: []string{request, granted}})
 }
