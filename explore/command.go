@@ -21,6 +21,7 @@ func commands() []command {
 		{"findings", "", "the findings", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabFindings) }},
 		{"changes", "", "what was configured anew", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabChanges) }},
 		{"calls", "", "principals and their API calls", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabCalls) }},
+		{"logs", "", "the tail of the logs", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabLogs) }},
 		{"services", "", "the service map", nil, func(m *model, _ string) tea.Cmd { return m.openServices() }},
 		{"sql", "[QUERY]", "a console on the lake", nil, func(m *model, arg string) tea.Cmd { return m.openConsole(arg) }},
 		{"export", "[FILE]", "the dossier, to a file", nil, func(m *model, arg string) tea.Cmd { return m.askExport(m.pointedAt(), arg) }},

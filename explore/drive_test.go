@@ -64,7 +64,7 @@ func (s *stage) do(cmd tea.Cmd) {
 var named = map[string]rune{
 	"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown,
 	"left": tea.KeyLeft, "right": tea.KeyRight, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
-	"home": tea.KeyHome, "end": tea.KeyEnd, "backspace": tea.KeyBackspace,
+	"home": tea.KeyHome, "space": tea.KeySpace, "end": tea.KeyEnd, "backspace": tea.KeyBackspace,
 }
 
 // press presses keys, separated by spaces; words that are no key are typed.

@@ -32,24 +32,25 @@ type list struct {
 	err   error
 }
 
-type listKeys struct{ open, filter, errors, copyID, journey, mark, compare key.Binding }
+type listKeys struct{ open, filter, errors, copyID, journey, mark, compare, outliers key.Binding }
 
 func newList(e *env) *list {
 	return &list{env: e, limit: firstPage, keymap: listKeys{
-		open:    bind("↵", "open", "enter", "l", "right"),
-		filter:  bind("/", "filter", "/"),
-		errors:  bind("e", "errors only", "e"),
-		journey: bind("J", "its journey", "J"),
-		mark:    bind("m", "mark", "m"),
-		compare: bind("M", "compare: marked, or route", "M"),
-		copyID:  bind("y", "copy id", "y"),
+		open:     bind("↵", "open", "enter", "l", "right"),
+		filter:   bind("/", "filter", "/"),
+		errors:   bind("e", "errors only", "e"),
+		journey:  bind("J", "its journey", "J"),
+		mark:     bind("m", "mark", "m"),
+		compare:  bind("M", "compare: marked, or route", "M"),
+		outliers: bind("O", "outliers", "O"),
+		copyID:   bind("y", "copy id", "y"),
 	}}
 }
 
 func (l *list) keys() []group {
 	k := l.keymap
 	return []group{
-		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.copyID}},
+		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.outliers, k.copyID}},
 		l.env.move.group(),
 	}
 }
@@ -149,6 +150,8 @@ func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
 			return say(openMsg{id: c})
 		}
 		return say(flashMsg{"this trace belongs to no journey"})
+	case key.Matches(msg, k.outliers):
+		return say(pushMsg{newOutlying(l.env, fleet.Query{}, routeOf(&l.rows[l.at.cursor]))})
 	case key.Matches(msg, k.mark):
 		return l.env.mark(l.rows[l.at.cursor].Trace)
 	case key.Matches(msg, k.compare):

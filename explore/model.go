@@ -21,6 +21,7 @@ const (
 	tabFindings
 	tabChanges
 	tabCalls
+	tabLogs
 	tabs
 )
 
@@ -58,7 +59,7 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 	m := &model{
 		env: e, keys: newGlobalKeys(), theme: newTheme(true),
 		store: o.Store, refresh: o.Refresh, ask: o.Status, start: o.Start, actions: o.Actions,
-		stacks: [tabs][]screen{{newList(e)}, {found}, {newChanges(e)}, {newPrincipals(e)}}, findings: found,
+		stacks: [tabs][]screen{{newList(e)}, {found}, {newChanges(e)}, {newPrincipals(e)}, {newLogs(e)}}, findings: found,
 	}
 	m.restore(o.State)
 	return m

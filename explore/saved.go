@@ -3,7 +3,7 @@ package explore
 import "slices"
 
 // tabNames are how the tabs are called, in the state and after ":".
-var tabNames = [tabs]string{"traces", "findings", "changes", "calls"}
+var tabNames = [tabs]string{"traces", "findings", "changes", "calls", "logs"}
 
 // State is what an explorer is left in, and begins in the next time. The zero
 // value is that of the first time.

@@ -98,7 +98,7 @@ func Of(items []Item) []Difference {
 	control(tested)
 	tested = slices.DeleteFunc(tested, func(d Difference) bool { return d.Q > Level })
 	slices.SortStableFunc(tested, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(math.Abs(b.Effect), math.Abs(a.Effect)), cmp.Compare(a.P, b.P))
+		return cmp.Or(cmp.Compare(math.Abs(b.Effect), math.Abs(a.Effect)), cmp.Compare(b.Effect, a.Effect), cmp.Compare(a.P, b.P))
 	})
 	return tested
 }
