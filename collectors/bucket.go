@@ -32,7 +32,11 @@ func newBucket(o Options) *trail {
 
 // bucketClient is a client of S3; a stand-in has no host for each bucket.
 func bucketClient(o Options) *s3.Client {
-	return s3.NewFromConfig(o.AWS, func(so *s3.Options) { so.UsePathStyle = o.AWS.BaseEndpoint != nil })
+	cfg := o.AWS
+	if o.bucketAWS != nil {
+		cfg = *o.bucketAWS
+	}
+	return s3.NewFromConfig(cfg, func(so *s3.Options) { so.UsePathStyle = o.AWS.BaseEndpoint != nil })
 }
 
 // wants reports whether an object may hold evidence. Firehose's have no ending

@@ -34,6 +34,12 @@ type Options struct {
 	AWS aws.Config
 	// Account is the account whose evidence this is; "" asks STS.
 	Account string
+	// Accounts chooses accounts, and Regions regions; empty means the caller's own,
+	// and AWS's.
+	Accounts Accounts
+	Regions  []string
+	// Sessions remembers what Accounts takes; nil means anew for each Discover.
+	Sessions *Sessions
 	// Sources chooses sources; empty means all of them ("trail" and
 	// "log-bucket" only with their buckets).
 	Sources []string
@@ -60,6 +66,11 @@ type Options struct {
 	Now func() time.Time
 	// Logger is told what was worth a wait; nil means silence.
 	Logger *slog.Logger
+
+	placed    bool        // of one place, and ready
+	foreign   bool        // of an account that is not the caller's
+	bare      aws.Config  // AWS without the limiter of an account
+	bucketAWS *aws.Config // by which buckets are read; nil means AWS
 }
 
 func (o Options) withDefaults() Options {
@@ -71,6 +82,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.GroupTags == nil {
 		o.GroupTags = &GroupTags{}
+	}
+	if o.Sessions == nil {
+		o.Sessions = &Sessions{}
 	}
 	if o.Limiter == nil {
 		o.Limiter = NewLimiter(0, nil)

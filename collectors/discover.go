@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/sync/errgroup"
 
 	"muster/fleet"
 )
@@ -21,11 +23,31 @@ import (
 // Options.AWS, so that connections are kept from one call to the next. A source whose listing is
 // denied becomes a collector that puts that into the ledger, and one whose listing
 // fails a collector that fails: the others are read.
+//
+// Of several accounts and regions each is discovered by itself: what keeps one from
+// being read is told by collectors of its own.
 func Discover(ctx context.Context, o Options) ([]fleet.Collector, error) {
-	o, wanted, err := o.ready(ctx)
+	ps, err := Places(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	found := make([][]fleet.Collector, len(ps))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(placesAtOnce)
+	for i := range ps {
+		g.Go(func() (err error) {
+			found[i], err = ps[i].streams(gctx, len(ps) == 1)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+// discoverAll finds the streams of one place.
+func discoverAll(ctx context.Context, o Options, wanted []string) ([]fleet.Collector, error) {
 	var found []fleet.Collector
 	for _, name := range wanted {
 		cs, err := discover(ctx, o, name)
@@ -59,6 +81,12 @@ func (o *Options) wanted() ([]string, error) {
 	if err := o.Groups.check(); err != nil {
 		return nil, err
 	}
+	if err := o.Accounts.check(); err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(o.Regions, func(r string) bool { return !regionForm.MatchString(r) }); i >= 0 {
+		return nil, fmt.Errorf("%q is no region: give names such as eu-central-1", clip(o.Regions[i], maxIDBytes))
+	}
 	return slices.DeleteFunc(Sources(), func(name string) bool {
 		if len(o.Sources) == 0 {
 			return name == SourceTrail && o.TrailBucket == "" || name == SourceLogBucket && o.LogBucket == ""
@@ -66,6 +94,8 @@ func (o *Options) wanted() ([]string, error) {
 		return !slices.Contains(o.Sources, name)
 	}), nil
 }
+
+var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
 
 // reads reports whether a source is one of those to read.
 func (o *Options) reads(source string) bool {
@@ -167,8 +197,8 @@ func (d *deniedSource) Collect(_ context.Context, w fleet.Window) iter.Seq2[flee
 func (o Options) ready(ctx context.Context) (Options, []string, error) {
 	o = o.withDefaults()
 	wanted, err := o.wanted()
-	if err != nil {
-		return o, nil, err
+	if err != nil || o.placed {
+		return o, wanted, err
 	}
 	if o.AWS.Region == "" {
 		return o, nil, errors.New("no AWS region is set: name one in the configuration or in AWS_REGION")
@@ -181,6 +211,7 @@ func (o Options) ready(ctx context.Context) (Options, []string, error) {
 			return o, nil, err
 		}
 	}
+	o.bare = o.AWS
 	o.AWS = o.Limiter.limit(o.AWS, o.Account)
 	return o, wanted, nil
 }

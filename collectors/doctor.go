@@ -34,6 +34,9 @@ const (
 
 // Check is one thing that a join or a policy needs of an account.
 type Check struct {
+	// Account and Region are where, when there is more than one place.
+	Account string `json:"account,omitempty"`
+	Region  string `json:"region,omitempty"`
 	Subject string `json:"subject"` // permission, trail, xray, config, logs, clock
 	State   State  `json:"state"`
 	Found   string `json:"found"`
@@ -71,7 +74,10 @@ func Examine(ctx context.Context, o Options) ([]Check, error) {
 	if err := d.caller(ctx); err != nil {
 		return nil, err
 	}
-	o.Account, o.AWS = d.Account, o.Limiter.limit(o.AWS, d.Account)
+	o.Account = d.Account
+	if !o.placed {
+		o.AWS = o.Limiter.limit(o.AWS, d.Account)
+	}
 	d.source = newSource(o, "doctor", "")
 	examine := map[string]func(context.Context){
 		SourceXRay: d.xray, SourceLogs: d.logs, SourceLogBucket: d.logBucket, SourceCloudTrail: d.lookup, SourceTrail: d.bucket,
@@ -92,7 +98,7 @@ func (d *doctor) ok(subject, found string, args ...any) {
 }
 
 func (d *doctor) missing(subject, needed, remedy, found string, args ...any) {
-	d.checks = append(d.checks, Check{subject, StateMissing, fmt.Sprintf(found, args...), needed, remedy})
+	d.checks = append(d.checks, Check{Subject: subject, State: StateMissing, Found: fmt.Sprintf(found, args...), For: needed, Remedy: remedy})
 }
 
 // asked notes whether a call may be made, and reports it. Calls that reading
@@ -108,9 +114,9 @@ func (d *doctor) asked(action, needed string, err error) bool {
 	case isDenied && reads:
 		d.missing("permission", needed, "allow "+action+"; collect --iam prints the whole policy", "%s is denied: %v", action, denied.err)
 	case isDenied:
-		d.checks = append(d.checks, Check{"permission", StateUnknown, action + " is denied: this cannot be checked", needed, "allow " + action + " to the one who runs doctor"})
+		d.checks = append(d.checks, Check{Subject: "permission", State: StateUnknown, Found: action + " is denied: this cannot be checked", For: needed, Remedy: "allow " + action + " to the one who runs doctor"})
 	default:
-		d.checks = append(d.checks, Check{"permission", StateUnknown, fmt.Sprintf("%s: %v", action, err), needed, "try again, or ask why it fails"})
+		d.checks = append(d.checks, Check{Subject: "permission", State: StateUnknown, Found: fmt.Sprintf("%s: %v", action, err), For: needed, Remedy: "try again, or ask why it fails"})
 	}
 	return err == nil
 }

@@ -18,6 +18,9 @@ import (
 
 // Estimate is what reading one source over a window is likely to take.
 type Estimate struct {
+	// Account and Region are where that is.
+	Account string        `json:"account"`
+	Region  string        `json:"region"`
 	Source  string        `json:"source"`
 	Streams int           `json:"streams"`
 	Calls   int64         `json:"calls"`
@@ -73,7 +76,7 @@ func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([
 		if err != nil {
 			one.Basis = err.Error()
 		}
-		one.Source = name
+		one.Account, one.Region, one.Source = o.Account, o.AWS.Region, name
 		all = append(all, one)
 	}
 	return all, nil

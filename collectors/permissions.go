@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,10 +45,52 @@ func Policy(o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Accounts.several() { // of each account's role; buckets are read by who assumes it
+		o.Account = ""
+		wanted = without(without(wanted, SourceTrail), SourceLogBucket)
+	}
+	if len(o.Regions) > 0 {
+		o.AWS.Region = o.Regions[0]
+	}
 	var ss []statement
 	for _, source := range wanted {
 		ss = append(ss, o.statements(source)...)
 	}
+	return policyOf(ss)
+}
+
+// CallerPolicy is the least IAM policy of who reads several accounts: it assumes
+// the roles, lists the organization's accounts, and reads the buckets. What
+// it reads of its own account takes Policy besides.
+func CallerPolicy(o Options) ([]byte, error) {
+	wanted, err := o.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if !o.Accounts.several() {
+		return nil, errors.New("there are no accounts to read: name them, or ask the organization")
+	}
+	ids := o.Accounts.IDs
+	if len(ids) == 0 {
+		ids = []string{"*"}
+	}
+	var roles []string
+	for _, id := range ids {
+		roles = append(roles, o.Accounts.roleIn(id, o.partition()))
+	}
+	ss := []statement{{"MusterAssume", "Allow", []string{"sts:AssumeRole"}, roles}}
+	if o.Accounts.Organization {
+		ss = append(ss, statement{"MusterOrganization", "Allow", []string{"organizations:ListAccounts"}, []string{"*"}})
+	}
+	for _, bucket := range []string{SourceTrail, SourceLogBucket} {
+		if slices.Contains(wanted, bucket) {
+			ss = append(ss, o.statements(bucket)...)
+		}
+	}
+	return policyOf(ss)
+}
+
+func policyOf(ss []statement) ([]byte, error) {
 	doc, err := json.MarshalIndent(struct {
 		Version   string      `json:"Version"`
 		Statement []statement `json:"Statement"`
@@ -67,7 +110,7 @@ func (o *Options) statements(source string) []statement {
 	all := permissions[source]
 	switch source {
 	case SourceXRay: // with Transaction Search the spans are in a log group
-		spans := fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:*", o.partition(), orAny(o.AWS.Region), orAny(o.Account), spansGroup)
+		spans := fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s:*", o.partition(), o.anyRegion(), orAny(o.Account), spansGroup)
 		if len(o.TraceIDs) > 0 {
 			return []statement{allow(name, retrievalPermissions, "*")}
 		}
@@ -117,7 +160,7 @@ func (o *Options) groupARNs(ending string) []string {
 			names[i] = g.arn + ending
 			continue
 		}
-		names[i] = fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s%s", o.partition(), orAny(o.AWS.Region), account, n, ending)
+		names[i] = fmt.Sprintf("arn:%s:logs:%s:%s:log-group:%s%s", o.partition(), o.anyRegion(), account, n, ending)
 	}
 	return names
 }
@@ -131,6 +174,14 @@ func (o *Options) partition() string {
 		return "aws-us-gov"
 	}
 	return "aws"
+}
+
+// anyRegion is the region to read; "*" for several.
+func (o *Options) anyRegion() string {
+	if len(o.Regions) > 1 {
+		return "*"
+	}
+	return orAny(o.AWS.Region)
 }
 
 func orAny(s string) string {

@@ -201,7 +201,7 @@ func call[In, Out, Opt any](ctx context.Context, s *source, action string,
 			}
 			continue
 		case isDenied(err):
-			return out, &deniedError{action, err}
+			return out, &deniedError{assumption(err, action), err}
 		case !isThrottle(err):
 			return out, fmt.Errorf("call %s: %w", action, err)
 		}

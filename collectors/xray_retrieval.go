@@ -60,12 +60,33 @@ func retrieve(ctx context.Context, o Options, w fleet.Window, yield func(fleet.B
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	o.Sources = []string{SourceXRay}
-	o, _, err := o.ready(ctx)
+	ps, err := Places(ctx, o)
 	if err != nil {
 		return err
 	}
-	t := newTraces(o)
 	found := map[string]bool{}
+	var errs []error
+	for _, p := range ps {
+		err := p.Err
+		if err == nil {
+			err = newTraces(p.Options).retrieve(ctx, ids, w, found, yield)
+		}
+		if errors.Is(err, errStopped) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil { // the trace may be in another account
+			errs = append(errs, fmt.Errorf("account %s, region %s: %w", p.Account, p.Region, err))
+		}
+	}
+	if lost := slices.Collect(filtered(ids, func(id string) bool { return !found[id] })); len(lost) > 0 && len(errs) == 0 {
+		return &MissingTracesError{lost}
+	}
+	return errors.Join(errs...)
+}
+
+// retrieve reads those of traces that one account and region has, and notes which
+// they are.
+func (t *traces) retrieve(ctx context.Context, ids []string, w fleet.Window, found map[string]bool, yield func(fleet.Batch, error) bool) error {
 	out := &output{s: &t.source, window: w, yield: func(b fleet.Batch, err error) bool {
 		for i := range b.Records {
 			found[fleet.FormatTraceID(b.Records[i].Seen.Trace)] = true
@@ -81,16 +102,14 @@ func retrieve(ctx context.Context, o Options, w fleet.Window, yield func(fleet.B
 			return err
 		}
 	}
-	missing := func(id string) bool { return !found[id] }
-	if searched {
-		for chunk := range slices.Chunk(slices.Collect(filtered(ids, missing)), tracesPerRetrieval) {
-			if err := t.retrieval(ctx, chunk, w, out); err != nil {
-				return err
-			}
-		}
+	if !searched {
+		return nil
 	}
-	if lost := slices.Collect(filtered(ids, missing)); len(lost) > 0 {
-		return &MissingTracesError{lost}
+	left := slices.Collect(filtered(ids, func(id string) bool { return !found[id] }))
+	for chunk := range slices.Chunk(left, tracesPerRetrieval) {
+		if err := t.retrieval(ctx, chunk, w, out); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ import (
 type awsFlags struct {
 	endpoint, region, profile, account string
 	sources                            []string
+	accounts                           collectors.Accounts
+	regions                            []string
 	groups                             collectors.GroupChoice
 	trailBucket, trailPrefix           string
 	logBucket, logBucketPrefix         string
@@ -38,12 +40,24 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fs.StringVar(&f.account, "account", "", "account id; default asks STS")
 	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: "+strings.Join(collectors.Sources(), ", "))
+	f.registerAccounts(fs)
 	f.registerGroups(fs)
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
 	atLeast(fs, &f.overlap, "overlap", 0, 0, "how much is read again before each checkpoint; default each source's own")
 	fs.Var(shareOf(&f.quotaShare, collectors.DefaultQuotaShare), "quota-share",
 		"how much of each of AWS's documented quotas to use, up to 1; 0 waits for none and adapts to throttling alone")
+}
+
+// registerAccounts adds the flags that choose accounts and regions.
+func (f *awsFlags) registerAccounts(fs *pflag.FlagSet) {
+	a := &f.accounts
+	fs.StringSliceVar(&a.IDs, "accounts", nil, "read these `accounts`, by --assume-role in each but the caller's own; with --organization, of those that it has")
+	fs.BoolVar(&a.Organization, "organization", false, "read all active accounts of the organization; the caller is in its management account, or a delegated administrator")
+	fs.StringSliceVar(&a.Exclude, "exclude-account", nil, "read none of these `accounts`")
+	fs.StringVar(&a.Role, "assume-role", "", "`role` to assume in each account: a name, or an ARN with {account} in it")
+	fs.StringVar(&a.ExternalID, "external-id", "", "external `id` that the role's trust policy asks for")
+	fs.StringSliceVar(&f.regions, "regions", nil, "read these `regions` of each account; default --region")
 }
 
 // registerGroups adds the flags that choose log groups.
@@ -118,8 +132,11 @@ func (f *awsFlags) load(ctx context.Context) (aws.Config, error) {
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return aws.Config{}, fmt.Errorf("--endpoint-url %q: give a URL such as http://127.0.0.1:4566", f.endpoint)
 	}
-	if f.region != "" {
+	switch {
+	case f.region != "":
 		opts = append(opts, awsconfig.WithRegion(f.region))
+	case len(f.regions) > 0:
+		opts = append(opts, awsconfig.WithDefaultRegion(f.regions[0]))
 	}
 	if f.profile != "" {
 		opts = append(opts, awsconfig.WithSharedConfigProfile(f.profile))
@@ -148,7 +165,7 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 		m.Called(c.Action, c.Throttled, c.Err, c.Bytes, c.Waited)
 	})
 	return collectors.Options{
-		AWS: cfg, Account: f.account, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
+		AWS: cfg, Account: f.account, Accounts: f.accounts, Regions: f.regions, Sessions: &collectors.Sessions{}, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
 		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix,
 		LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),

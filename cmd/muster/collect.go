@@ -33,6 +33,7 @@ type collectFlags struct {
 	commitEvery time.Duration
 	sweepAfter  time.Duration
 	iam         bool
+	iamCaller   bool
 	traces      []string
 }
 
@@ -54,6 +55,7 @@ the exit code is 2.`,
   muster collect --follow --trail-bucket my-trail --log-group-prefix /ecs/
   muster collect --source xray,logs --since 7d --until 6d
   muster collect --trace 1-5f187253-0000000000000000000000a1
+  muster collect --organization --assume-role muster-reader --regions us-east-1,eu-central-1
   muster collect --iam --trail-bucket my-trail > policy.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.collect(cmd.Context(), &f) },
@@ -70,6 +72,7 @@ the exit code is 2.`,
 	sweepFlag(fs, &f.sweepAfter)
 	fs.BoolVar(&f.iam, "iam", false, "read nothing: print the least policy that lets the configured sources be read")
 	fs.StringSliceVar(&f.traces, "trace", nil, "read only the traces with these `ids`, in either spelling, and move no mark; looks --since 30d back unless told otherwise")
+	fs.BoolVar(&f.iamCaller, "iam-caller", false, "with accounts: print the least policy of who assumes their roles, instead of the one of the roles")
 	atLeast(fs, &f.commitEvery, "commit-every", 0, 0, "commit at least so often while records arrive; default 5s")
 	return cmd
 }
@@ -89,7 +92,7 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.iam {
+	if f.iam || f.iamCaller {
 		return a.printPolicy(ctx, f)
 	}
 	cfg, err := f.aws.config(ctx)
@@ -141,7 +144,11 @@ func (a *app) printPolicy(ctx context.Context, f *collectFlags) error {
 	if err != nil {
 		return err
 	}
-	doc, err := collectors.Policy(a.traceOptions(cfg, f, prometheus.NewRegistry()))
+	policy := collectors.Policy
+	if f.iamCaller {
+		policy = collectors.CallerPolicy
+	}
+	doc, err := policy(a.traceOptions(cfg, f, prometheus.NewRegistry()))
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,11 @@ func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	checks, err := collectors.Examine(ctx, a.collectOptions(cfg, f, prometheus.NewRegistry()))
+	checks, err := a.examine(ctx, a.collectOptions(cfg, f, prometheus.NewRegistry()))
 	if err != nil {
 		return err
 	}
-	missing, unknown := 0, 0
+	missing, unknown, place := 0, 0, ""
 	e := json.NewEncoder(a.stdout)
 	for i := range checks {
 		c := &checks[i]
@@ -59,6 +59,10 @@ func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
 			}
 			continue
 		}
+		if at := c.Account + " " + c.Region; at != place && c.Account != "" {
+			place = at
+			fmt.Fprintf(a.stdout, "account %s, region %s\n", c.Account, c.Region)
+		}
 		fmt.Fprintf(a.stdout, "%-8s %-11s %s\n", c.State, c.Subject, fleet.Printable(c.Found))
 		if c.For != "" {
 			fmt.Fprintf(a.stdout, "%-8s %-11s for: %s\n%-8s %-11s do:  %s\n", "", "", c.For, "", "", c.Remedy)
@@ -68,4 +72,33 @@ func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
 		return &exitError{code: exitFindings, reason: fmt.Sprintf("%d of %d checks found something missing, %d could not be made", missing, len(checks), unknown)}
 	}
 	return nil
+}
+
+// examine checks each place by itself. With several, each check names its own.
+func (a *app) examine(ctx context.Context, o collectors.Options) ([]collectors.Check, error) {
+	places, err := collectors.Places(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(places) == 1 && places[0].Err == nil {
+		return collectors.Examine(ctx, places[0].Options)
+	}
+	var all []collectors.Check
+	for _, p := range places {
+		checks, err := []collectors.Check(nil), p.Err
+		if err == nil {
+			checks, err = collectors.Examine(ctx, p.Options)
+		}
+		if err != nil {
+			checks = append(checks, collectors.Check{
+				Subject: "account", State: collectors.StateMissing, Found: err.Error(), For: "everything of this account",
+				Remedy: "let the caller assume the role: collect --iam-caller prints its policy, and docs/accounts.md has the role's trust policy",
+			})
+		}
+		for _, c := range checks {
+			c.Account, c.Region = p.Account, p.Region
+			all = append(all, c)
+		}
+	}
+	return all, ctx.Err()
 }

@@ -52,14 +52,26 @@ func (a *app) plan(ctx context.Context, f *planFlags) error {
 	if err != nil {
 		return err
 	}
-	all, err := collectors.Estimates(ctx, a.collectOptions(cfg, &f.aws, prometheus.NewRegistry()), f.aws.quotaShare, w)
+	places, err := collectors.Places(ctx, a.collectOptions(cfg, &f.aws, prometheus.NewRegistry()))
 	if err != nil {
 		return err
+	}
+	var all []collectors.Estimate
+	for _, p := range places {
+		if p.Err != nil {
+			all = append(all, collectors.Estimate{Account: p.Account, Region: p.Region, Source: "none", Basis: p.Err.Error()})
+			continue
+		}
+		some, err := collectors.Estimates(ctx, p.Options, f.aws.quotaShare, w)
+		if err != nil {
+			return err
+		}
+		all = append(all, some...)
 	}
 	if f.json {
 		return planJSON(a.stdout, all)
 	}
-	planTable(a.stdout, all)
+	planTable(a.stdout, all, len(places) > 1)
 	return nil
 }
 
@@ -75,7 +87,13 @@ func planJSON(out io.Writer, all []collectors.Estimate) error {
 	return errors.Join(errs...)
 }
 
-func planTable(out io.Writer, all []collectors.Estimate) {
+// planTable prints a line for each source, with its place where there are several.
+func planTable(out io.Writer, all []collectors.Estimate, several bool) {
+	for i := range all {
+		if several {
+			all[i].Source += " " + all[i].Account + " " + all[i].Region
+		}
+	}
 	fmt.Fprintf(out, "%-11s %8s %12s %10s %10s %9s  %s\n", "source", "streams", "calls", "minutes", "MB", "dollars", "quota")
 	var sum collectors.Estimate
 	slowest := -1

@@ -17,9 +17,15 @@ import (
 )
 
 const (
-	// maxStreams bounds the collectors that read at once. AWS's quotas are per
-	// account and region, so more streams at a time only wait for each other.
+	// maxStreams bounds the collectors that read at once of one account and region.
+	// AWS's quotas are per account and region, so more streams at a time only wait
+	// for each other.
 	maxStreams = 8
+	// placeStreams is maxStreams where there are several places, and allStreams what
+	// all of them read at once, for the sake of memory: an account that throttles
+	// holds up no more than its own.
+	placeStreams = 4
+	allStreams   = 32
 	// commitRecords bounds one commit; DESIGN's limit for files of a good size.
 	commitRecords = 100_000
 	// commitEvery is the longest that records wait in memory while more arrive.
@@ -86,27 +92,22 @@ func (l *Line) Pass(ctx context.Context, streams []fleet.Collector, o PassOption
 	ended := tally{read: map[string]int{}, whole: map[string]int{}}
 	g.Go(func() error {
 		defer close(parts)
-		readers, rctx := errgroup.WithContext(gctx)
-		readers.SetLimit(maxStreams)
-		for _, c := range streams {
-			readers.Go(func() error {
-				got, err := read(rctx, c, marks, o, w, parts)
-				l.Metrics.Complete(source(c.Stream()), got == all && err == nil)
-				ended.note(source(c.Stream()), got == all && err == nil)
-				if got == nothing {
-					denied.Add(1)
+		return sideBySide(gctx, streams, func(ctx context.Context, c fleet.Collector) error {
+			got, err := read(ctx, c, marks, o, w, parts)
+			l.Metrics.Complete(source(c.Stream()), got == all && err == nil)
+			ended.note(source(c.Stream()), got == all && err == nil)
+			if got == nothing {
+				denied.Add(1)
+			}
+			if err != nil {
+				if ctx.Err() != nil { // told to stop, or the lake failed: no fault of the stream
+					return ctx.Err()
 				}
-				if err != nil {
-					if rctx.Err() != nil { // told to stop, or the lake failed: no fault of the stream
-						return rctx.Err()
-					}
-					l.Metrics.StreamErrors.WithLabelValues(source(c.Stream())).Inc()
-					failed <- &StreamError{Stream: c.Stream(), Err: err}
-				}
-				return nil
-			})
-		}
-		return readers.Wait()
+				l.Metrics.StreamErrors.WithLabelValues(source(c.Stream())).Inc()
+				failed <- &StreamError{Stream: c.Stream(), Err: err}
+			}
+			return nil
+		})
 	})
 	totals := Totals{Streams: len(streams)}
 	g.Go(func() error { return l.gather(gctx, parts, o, &totals) })
