@@ -58,7 +58,6 @@ func TestDescribeLogGroupsRefuses(t *testing.T) {
 	s := startTelemetry(t, Options{})
 	for name, in := range map[string]cloudwatchlogs.DescribeLogGroupsInput{
 		"limit":              {Limit: aws.Int32(51)},
-		"class":              {LogGroupClass: types.LogGroupClassInfrequentAccess},
 		"token":              {NextToken: aws.String("made-up")},
 		"prefix and pattern": {LogGroupNamePrefix: aws.String("a"), LogGroupNamePattern: aws.String("abc")},
 	} {

@@ -56,14 +56,19 @@ func (w *Week) planEpisodes() {
 }
 
 // during is the episode of a fault at a time; nil for none. One that has hit
-// nothing yet goes on until it does.
+// nothing that a policy would find goes on until it does.
 func (w *Week) during(f faults.Fault, at int64) *episode {
 	for _, e := range w.episodes {
-		if e.fault == f && at >= e.start && (at < e.end || e.times == 0) {
+		if e.fault == f && at >= e.start && (at < e.end || !w.shows(e)) {
 			return e
 		}
 	}
 	return nil
+}
+
+// shows reports whether what an episode has hit is enough for a policy to find.
+func (w *Week) shows(e *episode) bool {
+	return e.times > 0 && (e.fault != faults.LowCacheHitRatio || w.stock.poorSince(e.start))
 }
 
 // on reports whether a fault is on.
@@ -98,7 +103,11 @@ func (w *Week) strike(at int64) faults.Fault {
 // say so.
 func (w *Week) struck(f faults.Fault, at int64, l truth.Label) {
 	info := faults.Of(f)
-	for _, p := range info.Policies {
+	policies := info.Policies
+	if f == faults.LowCacheHitRatio {
+		policies = nil // it is judged by the hour: see expectMisses
+	}
+	for _, p := range policies {
 		place := truth.Expected{Traces: l.Traces, Requests: l.Requests, Anywhere: len(l.Traces)+len(l.Requests) == 0}
 		if p.Journey {
 			place.Journeys = l.Journeys
@@ -115,14 +124,6 @@ func (w *Week) struck(f faults.Fault, at int64, l truth.Label) {
 	e.label.Kind, e.label.Name = truth.LabelFault, string(f)
 	e.label.Time, e.label.Until = clock(e.start), clock(e.end)
 	e.label.Subject = l.Services[len(l.Services)-1]
-}
-
-// near reports whether a fault is on within an hour of a time: policies that
-// judge by the hour see both.
-func (w *Week) near(f faults.Fault, at int64) bool {
-	return slices.ContainsFunc(w.episodes, func(e *episode) bool {
-		return e.fault == f && e.start-hour <= at && at <= e.end+hour
-	})
 }
 
 // latest is the episode that something belongs to which happens at a time or a

@@ -102,10 +102,6 @@ func (w *Week) reserve(f *flow, o *order) answer {
 	}
 }
 
-// stockFor is how long inventory's cache is good for: longer than in the live
-// fleet, whose load is a hundred times that of a week at rate 1.
-const stockFor = 20 * minute
-
 // reserveStock is POST /reservations of inventory.
 func (w *Week) reserveStock(f *flow, o *order) answer {
 	if o.fault == faults.RetryStorm && o.failed < reserveTries-1 {
@@ -115,17 +111,14 @@ func (w *Week) reserveStock(f *flow, o *order) answer {
 	}
 	outcome := "hit"
 	forgets := w.on(faults.LowCacheHitRatio, f.at)
-	if f.at > w.stock || forgets {
+	if f.at > w.stock.good || forgets {
 		outcome = "miss"
 		f.aws(&query, on("inventory", `{"keyConditionExpression":"pk = :pk"}`))
-		switch {
-		case forgets:
+		if forgets {
 			w.hit(f, faults.LowCacheHitRatio, truth.Label{})
-		case w.near(faults.LowCacheHitRatio, f.at): // a miss of its own, that counts with the others
-			w.truth.small.Expect("cache-hit-ratio-low", truth.Expected{Traces: []string{f.trace}})
 		}
-		w.stock = f.at + stockFor
 	}
+	w.stock.lookUp(f, outcome == "hit")
 	f.log("INFO", "stock looked up", "order", o.ID, "cache", outcome)
 	f.root.annotate("cache", outcome)
 	if o.fault == faults.SharedTable {

@@ -68,7 +68,7 @@ type Week struct {
 	placed     ring
 	journeys   int
 
-	stock      int64 // until when inventory's cache is good
+	stock      stock
 	printing   []sent
 	lastState  int64            // of Config items
 	discovered map[string]int64 // when, of the resources that Config knows
@@ -164,6 +164,7 @@ func (w *Week) finish() {
 			on = append(on, string(info.Fault))
 		}
 	}
+	w.expectMisses()
 	slices.Sort(w.incidents)
 	w.truth.small.Switched(on, w.incidents)
 }
