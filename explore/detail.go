@@ -79,6 +79,7 @@ func recordSheet(n *node, w int) []line {
 	head := line{own(plain, " "), sign(r.Kind), own(plain, " ")}
 	s.lines = append(s.lines, append(head, what(r).as(strong)...))
 	s.what(n)
+	s.inspect(n)
 	s.joins(n)
 	s.who(r)
 	s.touched(r)
@@ -175,8 +176,13 @@ func (s *sheet) attributes(r *fleet.Record) {
 		return
 	}
 	s.section("attributes")
-	for _, k := range slices.Sorted(maps.Keys(r.Attributes)) {
-		s.field(k, plain, r.Attributes[k])
+	s.fields(r.Attributes)
+}
+
+// fields are names and values, in the order of the names.
+func (s *sheet) fields(of map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(of)) {
+		s.field(k, plain, of[k])
 	}
 }
 

@@ -27,7 +27,11 @@ type dossier struct {
 	folded map[string]bool
 	hidden map[fleet.Kind]bool
 	look   string // what was searched for
-	step   int    // the part of the critical path that was gone to last
+	only   string // the text of the lines to show; "" is all
+	root   string // the record of which only what is below is shown; "" is all
+	slow   int    // the rank of the slowest that was gone to last
+	jumps  jumpKeys
+	step   int // the part of the critical path that was gone to last
 	rows   []row
 	at     scroll
 	detail pane
@@ -46,7 +50,7 @@ type dossierKeys struct {
 func newDossier(e *env, id, record string) *dossier {
 	return &dossier{
 		env: e, id: id, want: record,
-		folded: map[string]bool{}, hidden: map[fleet.Kind]bool{},
+		folded: map[string]bool{}, hidden: map[fleet.Kind]bool{}, jumps: newJumpKeys(),
 		keymap: dossierKeys{
 			open:      bind("↵", "details", "enter"),
 			fold:      bind("← →", "fold", "left", "h"),
@@ -77,6 +81,7 @@ func (d *dossier) keys() []group {
 			k.open, k.fold, k.along, k.kinds, k.look, k.before, k.journey, k.request, k.copyID, k.again,
 			k.mark, k.compare, k.unfold, k.foldAll, k.unfoldAll, k.copyTrace,
 		}},
+		{"in the dossier", d.jumps.bindings()},
 		d.env.move.group(),
 	}
 }
@@ -129,7 +134,7 @@ func (d *dossier) outline() {
 	if r := d.current(); r != nil {
 		was = r.key()
 	}
-	d.rows = outline(d.trees, d.trace.Findings, d.folded, d.hidden)
+	d.rows = d.shownRows()
 	d.resize(d.w, d.h)
 	d.selectKey(was)
 }
@@ -153,6 +158,7 @@ func (d *dossier) reveal(id string) bool {
 		delete(d.folded, n.key)
 	}
 	delete(d.hidden, way[len(way)-1].rec.Kind)
+	d.only, d.root = "", ""
 	d.outline()
 	return d.selectKey(id)
 }
@@ -174,9 +180,11 @@ func (d *dossier) resize(w, h int) {
 func (d *dossier) loading() bool { return d.busy }
 
 func (d *dossier) escape() bool {
-	was := d.inside
+	if !d.inside {
+		return d.leavePart()
+	}
 	d.inside = false
-	return was
+	return true
 }
 
 func (d *dossier) title() string {
@@ -203,5 +211,6 @@ func (d *dossier) status() string {
 	if d.look != "" {
 		parts = append(parts, "search: "+d.look)
 	}
+	parts = append(parts, d.partStatus()...)
 	return strings.Join(parts, " · ")
 }

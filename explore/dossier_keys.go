@@ -47,6 +47,9 @@ func (d *dossier) act(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, k.back):
 		return d.along(-1)
 	default:
+		if cmd, did := d.jump(msg); did {
+			return cmd
+		}
 		return d.leave(msg)
 	}
 	return nil

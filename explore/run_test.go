@@ -150,7 +150,7 @@ func TestRunInATerminal(t *testing.T) {
 		s.press("jjj\r")
 		s.until("payment-compensa")
 		s.press("?")
-		s.until("inference,")
+		s.until("closes help")
 		if err := pty.Setsize(s.keys, &pty.Winsize{Cols: 40, Rows: 10}); err != nil {
 			t.Fatal(err)
 		}
