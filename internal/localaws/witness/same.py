@@ -97,6 +97,25 @@ def traces(aws, logs, now):
     return {"unprocessed": unprocessed, "same": [s["Document"] == document for t in found for s in t["Segments"]], "ids": [t["Id"] for t in found]}
 
 
+def summed(aws, logs, now):
+    """How long traces took, by when they began; documents that are refused; ids that are unknown."""
+    xray, start = aws("xray"), now / 1000
+    trace = lambda n: f"1-{int(start):08x}-{n:024x}"  # noqa: E731
+    documents = [
+        json.dumps({"trace_id": trace(n), "id": f"{n:016x}", "name": "orders", "start_time": start + n, "end_time": start + n + took})
+        for n, took in ((1, 3), (2, 2))
+    ]
+    refused = xray.put_trace_segments(TraceSegmentDocuments=[*documents, "{"])["UnprocessedTraceSegments"]
+    pages = xray.get_paginator("get_trace_summaries").paginate(StartTime=start - 60, EndTime=start + 60)
+    found = {t["Id"]: t for p in pages for t in p["TraceSummaries"]}
+    return {
+        "refused": len(refused), "code": [bool(r.get("ErrorCode")) for r in refused],
+        "took": [round(found[trace(n)]["Duration"], 3) if trace(n) in found else None for n in (1, 2)],
+        "before": len([t for p in xray.get_paginator("get_trace_summaries").paginate(StartTime=start - 120, EndTime=start - 60) for t in p["TraceSummaries"]]),
+        "unknown": len(xray.batch_get_traces(TraceIds=[trace(9)])["Traces"]),
+    }
+
+
 def subscribed(aws, logs, now):
     """What a subscription puts into a Kinesis stream."""
     kinesis = aws("kinesis")
