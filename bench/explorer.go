@@ -155,7 +155,7 @@ func (s *screen) measure(out io.Writer) error {
 	}
 	fmt.Fprintf(out, "to the last of %d traces, all pages: %.2f s\n", manyTraces, time.Since(began).Seconds())
 	for _, view := range []struct{ name, keys string }{
-		{"a list of 1,000,000 traces", "jkkjkjjk\x02\x06"}, // down, up, a page up and down
+		{"a list of 1,000,000 traces", "kjkkjkjj\x02\x06"}, // from the last on: up, down, a page up and down
 		{"a trace of 100,000 spans", "jjjkjkjj\x06\x02"},
 	} {
 		if view.name[0] == 'a' && strings.Contains(view.name, "spans") {

@@ -100,9 +100,10 @@ func (d *dossier) load() tea.Cmd {
 	d.asked++
 	d.busy = true
 	asked := d.asked
+	id, reader := d.id, d.env.reader // sibling puts others in their place while this is read
 	return d.env.run(func(ctx context.Context) tea.Msg {
 		a := dossierAnswer{to: d, asked: asked}
-		if a.trace, a.err = d.env.reader.Trace(ctx, d.id); a.err == nil {
+		if a.trace, a.err = reader.Trace(ctx, id); a.err == nil {
 			a.trees = plant(&a.trace) // here, since it takes a while for a large trace
 		}
 		return a

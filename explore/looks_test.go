@@ -32,6 +32,11 @@ var looks = []struct {
 	{"finding", func() fleet.Reader { return sample() }, "", "tab down enter"},
 	{"services", func() fleet.Reader { return sample() }, "", "S down"},
 	{"sql", func() fleet.Reader { return sample() }, "", "Q select enter"},
+	{"compare", func() fleet.Reader { return sample() }, "", "down M"},
+	{"outliers", func() fleet.Reader { return sample() }, "", "O"},
+	{"changes", func() fleet.Reader { return sample() }, "", "tab tab"},
+	{"calls", func() fleet.Reader { return sample() }, "", "tab tab tab"},
+	{"logs", func() fleet.Reader { return sample() }, "", "tab tab tab tab"},
 	{"help", func() fleet.Reader { return sample() }, "", "?"},
 	{"world", func() fleet.Reader { return world() }, refusedTrace, "down"},
 }

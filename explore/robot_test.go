@@ -402,3 +402,19 @@ func TestMisfitsAreSeen(t *testing.T) {
 		})
 	}
 }
+
+// TestADossierIsLeftWhileItIsRead holds what the robot found: a sibling takes a
+// dossier's place while that is still being read.
+func TestADossierIsLeftWhileItIsRead(t *testing.T) {
+	s := newStage(t, sample(), 80, 24, Options{Start: refusedTrace})
+	d := s.m.top().(*dossier)
+	read := d.load()
+	done := make(chan tea.Msg)
+	go func() { done <- read() }()
+	next := d.sibling(1)
+	s.send(<-done) // too late
+	s.do(next)
+	if d.trace.ID == refusedTrace {
+		t.Error("the sibling does not show")
+	}
+}

@@ -74,6 +74,8 @@ keys Tab
 until_shows '\[changes' 15
 keys Tab
 until_shows '\[calls' 15
+keys Tab
+until_shows '\[logs' 15
 keys S
 until_shows 'service map' 30
 until_shows 'gateway' 30
@@ -99,6 +101,15 @@ until_shows 'command or id' 15
 keys 'tra'
 keys Tab Enter
 until_shows '\[traces' 15
+until_shows 'POST /(prod|canary)' 15
+keys M
+until_shows 'compare' 30
+keys Escape
+sleep 1
+keys O
+until_shows 'outliers' 30
+keys Escape
+sleep 1
 until_shows 'POST /(prod|canary)' 15
 keys Enter
 until_shows 'DETAILS' 15
