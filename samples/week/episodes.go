@@ -35,6 +35,9 @@ var always = []faults.Fault{
 	faults.BadDeployment, faults.ServiceWithoutLogs, faults.RegisteredWithoutTraffic,
 }
 
+// hourly are the faults that policies see in whole hours of the clock alone.
+var hourly = []faults.Fault{faults.ServiceWithoutLogs, faults.LowCacheHitRatio}
+
 // planEpisodes draws when which fault is on, from chance of its own, so that the
 // load does not move it.
 func (w *Week) planEpisodes() {
@@ -50,6 +53,11 @@ func (w *Week) planEpisodes() {
 				start = midnight + firstHour*hour + r.upTo(hours*hour)
 			}
 			start = min(max(start, w.from+5*minute), w.to-length-10*minute)
+			if all >= day && slices.Contains(hourly, info.Fault) {
+				length += start % hour
+				start -= start % hour
+				length += hour - 1 - (length-1)%hour
+			}
 			w.episodes = append(w.episodes, &episode{fault: info.Fault, start: start, end: start + length})
 		}
 	}
