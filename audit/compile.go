@@ -213,7 +213,7 @@ func (c *compiler) definitions(p *Policy) {
 		if e == nil {
 			continue
 		}
-		p.define = append(p.define, definition{name, e})
+		p.define = append(p.define, definition{name, e, e.constant()})
 		c.variable(name, e.typ, n.Content[i].Line)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 )
 
@@ -27,6 +28,15 @@ type expression struct {
 func (e *expression) eval(vars map[string]any) (ref.Val, error) {
 	v, _, err := e.program.Eval(vars)
 	return v, err
+}
+
+// constant is the value of an expression that depends on nothing; nil where it
+// names a variable, which there is none of yet, or fails.
+func (e *expression) constant() ref.Val {
+	if v, err := e.eval(map[string]any{}); err == nil && !types.IsUnknownOrError(v) {
+		return v
+	}
+	return nil
 }
 
 // wants checks the type of an expression and says what it should be.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"time"
 
+	"cel.dev/cel-go/common/types/ref"
+
 	"muster/fleet"
 )
 
@@ -109,6 +111,8 @@ func (p *Policy) Unjudged() string {
 type definition struct {
 	name string
 	expr *expression
+	// constant is its value where it depends on no subject; nil where it does.
+	constant ref.Val
 }
 
 //go:embed policies/*.yaml

@@ -54,7 +54,7 @@ func (p *Policy) hasten() {
 	}
 	q := newQuick()
 	for _, d := range p.define {
-		q.define(d.name, d.expr)
+		q.define(d)
 	}
 	p.quick = q.truth(p.when.ast.NativeRep().Expr())
 	for _, t := range []template{p.message, p.service, p.scope, p.key} {
@@ -67,18 +67,15 @@ func (p *Policy) hasten() {
 }
 
 // define makes a name known, if its expression can be compiled.
-func (q *quick) define(name string, d *expression) {
-	e := d.ast.NativeRep().Expr()
+func (q *quick) define(d definition) {
+	e := d.expr.ast.NativeRep().Expr()
 	if t := q.text(e); t != nil {
-		q.texts[name] = t
+		q.texts[d.name] = t
 	} else if t := q.truth(e); t != nil {
-		q.truths[name] = t
-	} else if isStrings.ok(d.typ) {
-		// Without a record it can be evaluated when no record is asked for.
-		if v, err := d.eval(map[string]any{}); err == nil {
-			if list, err := texts(v); err == nil {
-				q.lists[name] = list
-			}
+		q.truths[d.name] = t
+	} else if isStrings.ok(d.expr.typ) && d.constant != nil {
+		if list, err := texts(d.constant); err == nil {
+			q.lists[d.name] = list
 		}
 	}
 }

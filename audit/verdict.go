@@ -32,6 +32,10 @@ func (p *Policy) occurrences(subject any) ([]occurrence, error) {
 	}
 	vars := p.variables(subject)
 	for _, d := range p.define {
+		if d.constant != nil {
+			vars[d.name] = d.constant
+			continue
+		}
 		// Evaluated where it is used, once.
 		vars[d.name] = func() ref.Val {
 			v, err := d.expr.eval(vars)

@@ -209,14 +209,17 @@ func (b *rulesBench) read() error {
 	return nil
 }
 
-var eventIDKey = []byte(`"eventID":"`)
+// ownIDs are the ids that no two events share.
+var ownIDs = [][]byte{[]byte(`"eventID":"`), []byte(`"requestID":"`)}
 
-// event is the event of a number: a recorded one under an id of its own.
+// event is the event of a number: a recorded one under ids of its own.
 func (b *rulesBench) event(number int) []byte {
 	doc := slices.Clone(b.recorded[number%len(b.recorded)])
-	if at := bytes.Index(doc, eventIDKey); at >= 0 {
-		id := doc[at+len(eventIDKey):]
-		copy(id[:bytes.IndexByte(id, '"')], fmt.Sprintf("%08x", number))
+	for _, key := range ownIDs {
+		if at := bytes.Index(doc, key); at >= 0 {
+			id := doc[at+len(key):]
+			copy(id[:bytes.IndexByte(id, '"')], fmt.Sprintf("%08x", number))
+		}
 	}
 	return doc
 }

@@ -25,6 +25,7 @@ type app struct {
 
 	configFile string
 	store      string
+	state      string // folder for what was told and approved; "": with the store
 	bucket     bucketFlags
 	athena     lake.AthenaOptions  // how a lake on S3 is asked
 	since      time.Time           // how far back any id is looked for; zero: as the lake does
@@ -70,6 +71,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 	pf := root.PersistentFlags()
 	pf.StringVar(&a.configFile, "config", "", "YAML `file` with settings")
 	pf.StringVar(&a.store, "store", a.defaultStore(), "where the evidence is kept: a `folder`, s3://bucket/prefix, or to read its copy opensearch+https://user@host:port")
+	pf.StringVar(&a.state, "state", "", "`folder` for what was told and approved; default the store's, or the working directory for one on S3")
 	a.bucket.register(pf)
 	pf.StringVar(&a.authority, "opensearch-ca", "", "PEM `file` with the authorities to trust for OpenSearch, instead of the system's")
 	a.athenaFlags(pf)
@@ -79,7 +81,7 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 	})
 	root.AddCommand(
 		a.demoCommand(), a.collectCommand(), a.planCommand(), a.doctorCommand(), a.importCommand(), a.runCommand(),
-		a.auditCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
+		a.auditCommand(), a.lambdaCommand(), a.policiesCommand(), a.exploreCommand(), a.traceCommand(), a.tracesCommand(),
 		a.compareCommand(), a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(), a.remediateCommand(), a.servicesCommand(),
 		a.sqlCommand(), a.lakeCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)

@@ -30,6 +30,9 @@ import (
 // say what it wants; scrapers need milliseconds.
 const headerTimeout = 5 * time.Second
 
+// auditSchedule names the runs of scheduled audits, whichever program does them.
+const auditSchedule = "audit"
+
 // runFlags shape the daemon.
 type runFlags struct {
 	aws        awsFlags
@@ -220,7 +223,7 @@ func (f *runFlags) schedule() (*pipeline.Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--audit-cron: %w", err)
 	}
-	return &pipeline.Schedule{Name: "audit", Cron: c, Jitter: f.jitter, Back: f.judge, Now: time.Now}, nil
+	return &pipeline.Schedule{Name: auditSchedule, Cron: c, Jitter: f.jitter, Back: f.judge, Now: time.Now}, nil
 }
 
 // audit judges when it is time, and tells of it. It is between two passes, so it

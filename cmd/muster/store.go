@@ -63,8 +63,11 @@ func (f *bucketFlags) config(ctx context.Context) (aws.Config, error) {
 func (a *app) onS3() bool { return strings.HasPrefix(a.store, bucketScheme) }
 
 // beside is a file of this machine that belongs to the store: in the folder, or
-// in the working directory for one on S3.
+// in the working directory for one on S3, unless --state names another.
 func (a *app) beside(file string) string {
+	if a.state != "" {
+		return filepath.Join(a.state, file)
+	}
 	if a.onS3() {
 		return path.Base(a.store) + "-" + file
 	}
