@@ -52,6 +52,8 @@ type Options struct {
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string
+	// LiveTail says that LiveTail will be called: it takes a permission more.
+	LiveTail bool
 	// LogBucket is where logs are delivered to, below LogBucketPrefix.
 	LogBucket, LogBucketPrefix string
 	// Limiter paces the calls, of all that share it; nil means one that adapts to

@@ -249,6 +249,9 @@ func (d *doctor) logs(ctx context.Context) {
 		LogGroupIdentifier: aws.String(cmp.Or(first.arn, first.group)), StartTime: aws.Int64(now.Add(-time.Minute).UnixMilli()), EndTime: aws.Int64(now.UnixMilli()), Limit: aws.Int32(1),
 	})
 	d.asked("logs:FilterLogEvents", forLogs, err)
+	if d.LiveTail {
+		d.tail(ctx, all)
+	}
 	if len(short) > 0 {
 		d.missing("logs", "lines of requests that are looked into days later", fmt.Sprintf("keep them %d days, or collect at least that often", leastRetention),
 			"%d of %d log groups forget sooner: %s", len(short), len(all), strings.Join(short, ", "))

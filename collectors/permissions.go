@@ -126,6 +126,9 @@ func (o *Options) statements(source string) []statement {
 		if len(o.Groups.Tags) > 0 {
 			ss = append(ss, allow(name+"Tags", []string{"logs:ListTagsForResource"}, o.groupARNs("")...))
 		}
+		if o.LiveTail {
+			ss = append(ss, allow(name+"Tail", []string{"logs:StartLiveTail"}, o.groupARNs(":*")...))
+		}
 		return append(ss, allow(name, all[1:], o.groupARNs(":*")...))
 	case SourceLogBucket:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.LogBucket

@@ -184,11 +184,11 @@ func withRetries(cfg aws.Config) aws.Config {
 // call makes one call of AWS and waits out throttling. Action is its IAM name,
 // such as "logs:FilterLogEvents".
 func call[In, Out, Opt any](ctx context.Context, s *source, action string,
-	f func(context.Context, In, ...Opt) (Out, error), in In,
+	f func(context.Context, In, ...Opt) (Out, error), in In, opts ...Opt,
 ) (Out, error) {
 	renewed := 0
 	for attempt := 0; ; attempt++ {
-		out, err := f(ctx, in)
+		out, err := f(ctx, in, opts...)
 		switch {
 		case err == nil:
 			return out, nil

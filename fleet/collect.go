@@ -39,6 +39,13 @@ type Collector interface {
 	Collect(ctx context.Context, w Window) iter.Seq2[Batch, error]
 }
 
+// Glance is a look that is asked for at what is new in a stream, before its turn.
+// It reads from a time on and moves no checkpoint.
+type Glance struct {
+	Stream Collector
+	From   time.Time
+}
+
 // Coverage says how much of a window was seen. "No finding" and "no data" are
 // different answers.
 type Coverage string

@@ -19,6 +19,7 @@ import (
 	"muster/collectors"
 	"muster/fleet"
 	"muster/internal/metrics"
+	"muster/internal/pipeline"
 )
 
 // awsFlags say which account to read and what of it.
@@ -30,6 +31,7 @@ type awsFlags struct {
 	groups                             collectors.GroupChoice
 	trailBucket, trailPrefix           string
 	logBucket, logBucketPrefix         string
+	liveTail                           bool
 	overlap                            time.Duration
 	quotaShare                         float64
 }
@@ -71,6 +73,7 @@ func (f *awsFlags) registerGroups(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&g.Classes, "log-group-class", nil, "only log groups of this class: STANDARD, INFREQUENT_ACCESS, DELIVERY; AWS lets only STANDARD ones be read line by line")
 	fs.BoolVar(&g.Linked, "log-linked", false, "in a monitoring account: the log groups of all source accounts too")
 	fs.StringSliceVar(&g.LinkedAccounts, "log-linked-account", nil, "in a monitoring account: the log groups of these `accounts` only")
+	fs.BoolVar(&f.liveTail, "live-tail", false, "while following: be woken by Live Tail ($0.01 a minute for each ten log groups), so that lines are there within seconds")
 	fs.StringVar(&f.logBucket, "log-bucket", "", "S3 bucket that logs are delivered to: objects of Firehose, exports of log groups, access logs of load balancers")
 	fs.StringVar(&f.logBucketPrefix, "log-bucket-prefix", "", "prefix of the objects in that bucket; all below it is listed in each pass")
 	fs.StringVar(&g.Filter, "log-filter-pattern", "", "filter `pattern` of CloudWatch Logs: AWS hands over only lines that match, and the ledger says so")
@@ -151,14 +154,34 @@ func (f *awsFlags) load(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-// lister lists the streams of the account anew each time it is called. What its
-// calls of AWS come to is told to reg.
-func (a *app) lister(cfg aws.Config, f *awsFlags, reg prometheus.Registerer) func(context.Context) ([]fleet.Collector, error) {
-	o := a.collectOptions(cfg, f, reg)
+// lister lists the streams of the account anew each time it is called.
+func lister(o collectors.Options) func(context.Context) ([]fleet.Collector, error) {
 	return func(ctx context.Context) ([]fleet.Collector, error) { return collectors.Discover(ctx, o) }
 }
 
-// collectOptions say what the flags say.
+// follow makes pass after pass, and between them reads what Live Tail wakes it for,
+// where that is wanted.
+func (a *app) follow(ctx context.Context, line *pipeline.Line, from collectors.Options, o pipeline.FollowOptions) error {
+	if !from.LiveTail {
+		return line.Follow(ctx, lister(from), o)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	glances, ended := make(chan fleet.Glance), make(chan struct{})
+	o.Glances = glances
+	go func() {
+		defer close(ended)
+		if err := collectors.LiveTail(ctx, from, glances); err != nil && ctx.Err() == nil {
+			a.logger().WarnContext(ctx, "no log group is tailed", "error", err)
+		}
+	}()
+	err := line.Follow(ctx, lister(from), o)
+	stop()
+	<-ended
+	return err
+}
+
+// collectOptions say what the flags say. What the calls of AWS come to is told to
+// reg.
 func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registerer) collectors.Options {
 	m := metrics.NewAWS(reg)
 	limiter := collectors.NewLimiter(f.quotaShare, func(c collectors.Call) {
@@ -167,7 +190,7 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 	return collectors.Options{
 		AWS: cfg, Account: f.account, Accounts: f.accounts, Regions: f.regions, Sessions: &collectors.Sessions{}, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
 		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix,
-		LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
+		LiveTail: f.liveTail, LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}
 }

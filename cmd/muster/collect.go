@@ -116,12 +116,12 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 		CommitRecords: int(f.commit), CommitEvery: f.commitEvery,
 		Progress: func(t pipeline.Totals) { p.tell("", "collect: "+t.String()) },
 	}
-	list := a.lister(cfg, &f.aws, reg)
+	from := a.collectOptions(cfg, &f.aws, reg)
 	if f.follow {
 		heap.Share()
-		return line.Follow(ctx, list, pipeline.FollowOptions{Pass: o, Every: f.every})
+		return a.follow(ctx, line, from, pipeline.FollowOptions{Pass: o, Every: f.every})
 	}
-	streams, err := list(ctx)
+	streams, err := collectors.Discover(ctx, from)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,13 @@ func TestProgressIsToldByLines(t *testing.T) {
 	var out output
 	a := app{stderr: &out, progressEvery: time.Millisecond}
 	p := a.progressOf("collect")
-	waitFor(t, "a line before anything is told", func() string { return regexp.MustCompile(`(?m)^collect: nothing yet \(after \S+\)$`).FindString(out.String()) })
+	waitFor(t, "a line before anything is told", func() string {
+		return regexp.MustCompile(`(?m)^collect: nothing yet \(after \S+\)$`).FindString(out.String())
+	})
 	p.tell("a bar ", "collect: 7 records read")
-	waitFor(t, "what was told", func() string { return regexp.MustCompile(`(?m)^collect: 7 records read \(after \S+\)$`).FindString(out.String()) })
+	waitFor(t, "what was told", func() string {
+		return regexp.MustCompile(`(?m)^collect: 7 records read \(after \S+\)$`).FindString(out.String())
+	})
 	p.end()
 	p.end()
 	text := out.String()

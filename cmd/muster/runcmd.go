@@ -134,7 +134,9 @@ func (a *app) daemon(ctx context.Context, f *runFlags) error {
 		upkeep: upkeep{app: a, store: store, retention: retention, every: f.upkeep.every, delay: upkeepDelay},
 	}
 	d.line.Metrics.Audits(d.auditEvery, time.Now())
-	return d.run(ctx, a.lister(cfg, &f.aws, reg), pipeline.FollowOptions{
+	from := a.collectOptions(cfg, &f.aws, reg)
+	follow := func(ctx context.Context, o pipeline.FollowOptions) error { return a.follow(ctx, d.line, from, o) }
+	return d.run(ctx, follow, pipeline.FollowOptions{
 		Pass: pipeline.PassOptions{Since: f.window.since.or(time.Hour), SweepAfter: f.sweepAfter}, Every: f.every, After: d.after,
 	}, f.listen, reg)
 }
@@ -160,7 +162,7 @@ type daemon struct {
 	audited time.Time // when the last audit began
 }
 
-func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Collector, error), o pipeline.FollowOptions, listen string, reg *prometheus.Registry) error {
+func (d *daemon) run(ctx context.Context, follow func(context.Context, pipeline.FollowOptions) error, o pipeline.FollowOptions, listen string, reg *prometheus.Registry) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("serve metrics: %w: name another address with --listen", err)
@@ -196,7 +198,7 @@ func (d *daemon) run(ctx context.Context, list func(context.Context) ([]fleet.Co
 	g.Go(func() error { return d.upkeep.run(ctx) })
 	g.Go(func() error {
 		defer stop()
-		return d.line.Follow(ctx, list, o)
+		return follow(ctx, o)
 	})
 	return g.Wait()
 }

@@ -16,6 +16,8 @@ type FollowOptions struct {
 	// After, when set, runs after each pass: the audit on its schedule, or what
 	// a screen shows. An error of it ends the following.
 	After func(ctx context.Context, t Totals) error
+	// Glances, when set, are read as they come, between passes.
+	Glances <-chan fleet.Glance
 }
 
 // Follow makes pass after pass until ctx ends, which is not an error. The
@@ -35,12 +37,50 @@ func (l *Line) Follow(ctx context.Context, list func(context.Context) ([]fleet.C
 		if err != nil {
 			return err
 		}
+		if err := l.between(ctx, tick.C, o.Glances); err != nil || ctx.Err() != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // as above
+			}
+			return err
+		}
+	}
+}
+
+// between reads glances until the next pass is due.
+func (l *Line) between(ctx context.Context, due <-chan time.Time, glances <-chan fleet.Glance) error {
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-due:
+			return nil
+		case g := <-glances:
+			if err := l.glance(ctx, g); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// glance commits what is new in a stream, and moves no mark: the next pass reads
+// the same again, and drops it. So an error of the stream is the pass's to tell.
+func (l *Line) glance(ctx context.Context, g fleet.Glance) error {
+	s := Step{readAt: l.Now()}
+	for b, err := range g.Stream.Collect(ctx, fleet.Window{Start: g.From}) {
+		if err != nil {
+			l.Logger.DebugContext(ctx, "a glance failed", "stream", g.Stream.Stream(), "error", err)
+			break
+		}
+		s.absorb(part{stream: g.Stream.Stream(), batch: fleet.Batch{Records: b.Records}, again: true})
+	}
+	if len(s.Records) == 0 {
+		return nil
+	}
+	t, err := l.Take(ctx, s)
+	if err == nil && t.Stored > 0 {
+		l.Logger.DebugContext(ctx, "a glance found new records", "stream", g.Stream.Stream(), "records", t.Stored)
+	}
+	return err
 }
 
 // once is one pass and what follows it. patient says that an error of listing

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"testing"
@@ -166,5 +167,49 @@ func TestLatenessBounds(t *testing.T) {
 	l.note(-time.Second)
 	if l.Records != 102 || l.Within(0.5) != time.Minute || l.Within(0.95) != 5*time.Minute || l.Within(1) != 50*time.Hour {
 		t.Errorf("got %s", l.String())
+	}
+}
+
+// glimpsed is a stream with one record.
+type glimpsed struct{ r fleet.Record }
+
+func (glimpsed) Stream() string { return "logs/a" }
+
+func (g glimpsed) Collect(_ context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		if w.Contains(g.r.Time) && !yield(fleet.Batch{
+			Records: []fleet.Record{g.r}, Through: g.r.Time,
+			Ledger: []fleet.LedgerEntry{{Window: w, Coverage: fleet.Complete}},
+		}, nil) {
+			return
+		}
+		yield(fleet.Batch{}, errors.New("and then no more"))
+	}
+}
+
+// TestAGlanceStoresAndMovesNoMark: what it found is known to the pass after it, which
+// is the one that says what is complete.
+func TestAGlanceStoresAndMovesNoMark(t *testing.T) {
+	m := newMemory()
+	l := newLine(m)
+	g := fleet.Glance{Stream: glimpsed{fleet.Record{ID: "l-1", Kind: fleet.KindLog, Time: at(5)}}, From: at(0)}
+	glances, due := make(chan fleet.Glance, 2), make(chan time.Time)
+	glances <- g
+	glances <- g
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- l.between(ctx, due, glances) }()
+	due <- at(10)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	for len(glances) > 0 { // the pass was due first
+		if err := l.glance(t.Context(), <-glances); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if len(m.live) != 1 || len(m.marks) > 0 || len(m.ledger) > 0 {
+		t.Errorf("%d records, marks %v, ledger %v", len(m.live), m.marks, m.ledger)
 	}
 }
