@@ -63,7 +63,7 @@ type claim struct {
 	Role     string   `cel:"role" doc:"the role that may use it"`
 	Resource string   `cel:"resource" doc:"the canonical name of what it may use"`
 	Calls    int64    `cel:"calls" doc:"how often the role was seen to call it"`
-	Visible  int64    `cel:"visible" doc:"how often anybody was seen to call what is of its type: 0 says that such calls are not recorded"`
+	Visible  int64    `cel:"visible" doc:"how often any role was seen to call what is of its type: 0 says that such calls are not recorded"`
 	IDs      []string `cel:"ids" doc:"of the call that wrote the policy, and of the role's latest call of all"`
 }
 

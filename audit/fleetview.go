@@ -15,7 +15,7 @@ type fleetView struct {
 	Firsts   []*firstCall `cel:"firsts" doc:"the first call of an operation by a role"`
 	Routes   []*route     `cel:"routes" doc:"the operations that services are asked for"`
 	Channels []*channel   `cel:"channels" doc:"where payloads go that say of what format they are"`
-	Claims   []*claim     `cel:"claims" doc:"the resources that policies of roles name, and how often the roles did use them"`
+	Claims   []*claim     `cel:"claims" doc:"the resources that policies of roles name, and how often the roles did use them; none where there are too many to tell"`
 }
 
 // service is one service over the window.
@@ -97,7 +97,7 @@ type change struct {
 	Users     []string  `cel:"users" doc:"the services that were seen to use the resource, or to call the service that it runs"`
 	Related   []string  `cel:"related" doc:"what AWS Config says the resource is related to, such as Is attached to AWS::EC2::Instance/i-1"`
 	UseIDs    []string  `cel:"use_ids" doc:"of the latest calls of those services"`
-	UndoneBy  string    `cel:"undone_by" doc:"who put it back later; empty for nobody"`
+	UndoneBy  string    `cel:"undone_by" doc:"who put back later what a person did; empty for nobody"`
 	UndoneID  string    `cel:"undone_id" doc:"of the call that put it back"`
 	Lasted    float64   `cel:"lasted" doc:"the seconds until it was put back"`
 

@@ -53,6 +53,7 @@ type survey struct {
 	kinds    map[string]int64     // calls, by the type of what they are on
 	lastCall map[string]*fleet.Record
 	related  map[string][]string // by resource, as its newest configuration has it
+	blind    bool                // touched has no room for all
 }
 
 // roleSeen is when a role called first, and how often since.
@@ -74,11 +75,19 @@ func newSurvey() *survey {
 
 // bounded is an entry of a map that does not grow beyond maxNames; nil beyond.
 func bounded[K comparable, V any](s *survey, m map[K]*V, key K, fresh func() *V) *V {
+	v := kept(m, key, fresh)
+	if v == nil {
+		s.cut = true
+	}
+	return v
+}
+
+// kept is the same of what no policy of absence asks for.
+func kept[K comparable, V any](m map[K]*V, key K, fresh func() *V) *V {
 	if v := m[key]; v != nil {
 		return v
 	}
 	if len(m) >= maxNames {
-		s.cut = true
 		return nil
 	}
 	v := fresh()

@@ -19,7 +19,7 @@ func (s *survey) granted(r *fleet.Record) {
 		return
 	}
 	for _, resource := range allowed(v.json("requestParameters.policyDocument")) {
-		c := bounded(s, s.claims, [2]string{role, resource}, func() *claim {
+		c := kept(s.claims, [2]string{role, resource}, func() *claim {
 			return &claim{Role: role, Resource: resource}
 		})
 		if c != nil {
@@ -98,22 +98,29 @@ func canonical(arn string) string {
 // touch notes what a role has called, for the claims on it.
 func (s *survey) touch(r *fleet.Record) {
 	role := roleOf(r.Principal)
+	if role == "" {
+		return
+	}
 	for _, resource := range r.CanonicalResources() {
 		typ, _, _ := strings.Cut(resource, "/")
 		s.kinds[typ]++
 		key := [2]string{role, resource}
-		if _, known := s.touched[key]; known || len(s.touched) < maxNames {
+		if _, known := s.touched[key]; known || len(s.touched) < maxKeys {
 			s.touched[key]++
 		} else {
-			s.cut = true
+			s.blind = true
 		}
 	}
-	if len(s.lastCall) < maxNames {
+	if len(s.lastCall) < maxNames || s.lastCall[role] != nil {
 		s.lastCall[role] = light(r)
 	}
 }
 
+// sortedClaims are none where there is no telling who has called what.
 func (s *survey) sortedClaims() []*claim {
+	if s.blind {
+		return nil
+	}
 	all := slices.SortedFunc(maps.Values(s.claims), func(a, b *claim) int {
 		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.Resource, b.Resource))
 	})
@@ -200,10 +207,11 @@ func undoes(later, earlier *change, before []*change) bool {
 	return false
 }
 
-// undo notes of the latest changes of a resource which of them a new one puts back.
+// undo notes of the latest changes of a resource which of those that a person made
+// a new one puts back.
 func undo(list []*change, c *change) {
 	for i := len(list) - 1; i >= 0; i-- {
-		if e := list[i]; e.Resource == c.Resource && e.UndoneID == "" && undoes(c, e, list[:i]) {
+		if e := list[i]; e.Person && e.UndoneID == "" && e.Resource == c.Resource && undoes(c, e, list[:i]) {
 			e.UndoneBy, e.UndoneID, e.Lasted = cmp.Or(c.Principal, "somebody"), c.ID, c.Time.Sub(e.Time).Seconds()
 			return
 		}

@@ -14,7 +14,7 @@ import (
 // asked takes a request of a service.
 func (s *survey) asked(v *record) {
 	name := routeName(v.Name)
-	t := bounded(s, s.routes, [2]string{v.Service, name}, func() *route { return &route{Service: v.Service, Name: name} })
+	t := kept(s.routes, [2]string{v.Service, name}, func() *route { return &route{Service: v.Service, Name: name} })
 	if t == nil {
 		return
 	}
@@ -45,9 +45,9 @@ const megabyte = 1e6
 // routeName is the name of an operation without what names one thing: a part of
 // a path that is a number, or that is long and has digits in it.
 func routeName(name string) string {
+	name, _, _ = strings.Cut(name, "?")
 	parts := strings.Split(name, "/")
 	for i, p := range parts[1:] {
-		p, _, _ = strings.Cut(p, "?")
 		digits := strings.ContainsAny(p, "0123456789")
 		if number := strings.Trim(p, "0123456789") == "" && p != ""; number || digits && len(p) > 5 {
 			p = "{id}"
@@ -94,13 +94,13 @@ func (s *survey) payload(service, name string, r *fleet.Record) {
 		if format == "" {
 			continue
 		}
-		c := bounded(s, s.channels, [2]string{service, name}, func() *channel {
+		c := kept(s.channels, [2]string{service, name}, func() *channel {
 			return &channel{Service: service, Name: name, seen: map[string]*formatSeen{}}
 		})
 		if c == nil {
 			return
 		}
-		if seen := bounded(s, c.seen, format, func() *formatSeen { return &formatSeen{} }); seen != nil {
+		if seen := kept(c.seen, format, func() *formatSeen { return &formatSeen{} }); seen != nil {
 			seen.count++
 			s.first(&seen.ids, r)
 		}
