@@ -58,21 +58,21 @@ func view(r *fleet.Record) *record {
 
 // show makes it the view of another record; the one before is forgotten, and
 // the memory of its evidence used again.
-func (v *record) show(r *fleet.Record) {
-	a := r.Attributes
+func (r *record) show(rec *fleet.Record) {
+	a := rec.Attributes
 	status, _ := strconv.ParseInt(a[fleet.AttrHTTPStatus], 10, 64) // absent or odd: 0, as in the lake
-	*v = record{
-		ID: r.ID, Kind: string(r.Kind), Time: r.Time, Seconds: r.Duration.Seconds(),
-		Account: r.Account, Region: r.Region, Service: r.Service, Name: r.Name,
-		Resources: r.Resources, Principal: r.Principal, Origin: r.Keys.Origin,
-		Error: r.Error, Message: r.Message,
-		TraceID: r.Keys.Trace, SpanID: r.Keys.Span, ParentID: r.Keys.Parent,
-		RequestID: r.Keys.Request, CorrelationID: r.Keys.Correlation, MessageIDs: r.Keys.Messages,
+	*r = record{
+		ID: rec.ID, Kind: string(rec.Kind), Time: rec.Time, Seconds: rec.Duration.Seconds(),
+		Account: rec.Account, Region: rec.Region, Service: rec.Service, Name: rec.Name,
+		Resources: rec.Resources, Principal: rec.Principal, Origin: rec.Keys.Origin,
+		Error: rec.Error, Message: rec.Message,
+		TraceID: rec.Keys.Trace, SpanID: rec.Keys.Span, ParentID: rec.Keys.Parent,
+		RequestID: rec.Keys.Request, CorrelationID: rec.Keys.Correlation, MessageIDs: rec.Keys.Messages,
 		EventSource: a[fleet.AttrEventSource], EventName: a[fleet.AttrEventName],
 		SourceIP: a[fleet.AttrSourceIP], UserAgent: a[fleet.AttrUserAgent],
 		ReadOnly:   a[fleet.AttrReadOnly] == "true",
 		HTTPMethod: a[fleet.AttrHTTPMethod], HTTPStatus: status, LogGroup: a[fleet.AttrLogGroup],
-		Attributes: a, src: r, doc: v.doc,
+		Attributes: a, src: rec, doc: r.doc,
 	}
 }
 
