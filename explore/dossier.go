@@ -39,6 +39,7 @@ type dossier struct {
 	shows  string // the width and row that the detail is laid out for
 	stale  bool   // the row may say something else now
 	w, h   int
+	heads  headMemo
 }
 
 type dossierKeys struct {
@@ -174,7 +175,7 @@ func (d *dossier) current() *row {
 
 func (d *dossier) resize(w, h int) {
 	d.w, d.h = w, h
-	d.at.resize(len(d.rows), h-len(dossierHead(d, w))-1)
+	d.at.resize(len(d.rows), h-len(d.head(w))-1)
 	d.layDetail()
 }
 

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (d *dossier) view(w, h int) []line {
 	case d.trace == nil:
 		return centred([]line{text(faint, "reading the dossier…")}, w, h)
 	}
-	head := dossierHead(d, w)
+	head := d.head(w)
 	body := h - len(head)
 	switch {
 	case w >= wideDossier:
@@ -78,7 +79,7 @@ func (d *dossier) layDetail() {
 	if d.stale {
 		d.stale, d.detail.lines = false, d.rowSheet(r, w)
 	}
-	d.detail.resize(d.h - len(dossierHead(d, d.w)) - 1)
+	d.detail.resize(d.h - len(d.head(d.w)) - 1)
 }
 
 // halvesOf divides a wide screen: a list and its details beside it.
@@ -95,6 +96,30 @@ func (d *dossier) rowSheet(r *row, w int) []line {
 		return recordSheet(r.node, w)
 	}
 	return []line{foreign(strong, " "+r.node.heading).line()}
+}
+
+// headMemo is the head as it was laid out last, since that looks at every record
+// and a key must not: the trace, width and hidden kinds that it is of, and it.
+type headMemo struct {
+	of     *fleet.Trace
+	w      int
+	hidden string
+	lines  []line
+}
+
+// head is dossierHead, laid out anew only when it is another one. Appending to it
+// writes into no other's.
+func (d *dossier) head(w int) []line {
+	hidden := ""
+	for _, k := range fleet.Kinds() {
+		if d.hidden[k] {
+			hidden += string(k) + " "
+		}
+	}
+	if m := &d.heads; m.of != d.trace || m.w != w || m.hidden != hidden {
+		*m = headMemo{d.trace, w, hidden, slices.Clip(dossierHead(d, w))}
+	}
+	return d.heads.lines
 }
 
 // dossierHead is what is above the waterfall: which trace, how it went, what it

@@ -88,7 +88,7 @@ func (d *dossier) lineAt(x, y int) int {
 	if d.trace == nil || x >= left {
 		return -1
 	}
-	return d.at.line(y - len(dossierHead(d, d.w)) - 1)
+	return d.at.line(y - len(d.head(d.w)) - 1)
 }
 
 func (d *dossier) choose(i int) bool {
