@@ -210,8 +210,8 @@ func undoes(later, earlier *change, before []*change) bool {
 // undo notes of the latest changes of a resource which of those that a person made
 // a new one puts back.
 func undo(list []*change, c *change) {
-	for i := len(list) - 1; i >= 0; i-- {
-		if e := list[i]; e.Person && e.UndoneID == "" && e.Resource == c.Resource && undoes(c, e, list[:i]) {
+	for i, e := range slices.Backward(list) {
+		if e.Person && e.UndoneID == "" && e.Resource == c.Resource && undoes(c, e, list[:i]) {
 			e.UndoneBy, e.UndoneID, e.Lasted = cmp.Or(c.Principal, "somebody"), c.ID, c.Time.Sub(e.Time).Seconds()
 			return
 		}
