@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ type placer struct {
 // replaces it.
 func (p *placer) page(rs []fleet.Record, last bool) []fleet.Record {
 	old := len(p.held)
-	all := append(p.held, rs...)
+	all := slices.Concat(p.held, rs)
 	waits := map[*fleet.Record]bool{}
 	for _, r := range placeStreamed(all) {
 		waits[r] = true
