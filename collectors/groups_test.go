@@ -37,7 +37,7 @@ func group(t *testing.T, cfg aws.Config, in cloudwatchlogs.CreateLogGroupInput, 
 }
 
 // monitored is an account with log groups, and a source account with one.
-func monitored(t *testing.T) (*localaws.Server, aws.Config) {
+func monitored(t *testing.T) aws.Config {
 	t.Helper()
 	s, cfg := standIn(t, localaws.Options{Members: []localaws.Member{{ID: memberAccount}}})
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(localaws.BootstrapKey, localaws.BootstrapSecret, "")
@@ -55,12 +55,12 @@ func monitored(t *testing.T) (*localaws.Server, aws.Config) {
 	member.Credentials = credentials.NewStaticCredentialsProvider(*role.Credentials.AccessKeyId, *role.Credentials.SecretAccessKey, *role.Credentials.SessionToken)
 	group(t, member, cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/ecs/orders")}, "INFO hello from afar")
 	s.Drain()
-	return s, cfg
+	return cfg
 }
 
 // TestGroupsAreChosen holds each way of choosing to the streams that it gives.
 func TestGroupsAreChosen(t *testing.T) {
-	_, cfg := monitored(t)
+	cfg := monitored(t)
 	const home, member = "logs/111122223333/us-east-1/", "logs/" + memberAccount + "/us-east-1/"
 	afar := "arn:aws:logs:us-east-1:" + memberAccount + ":log-group:/ecs/orders"
 	for name, c := range map[string]struct {
@@ -115,7 +115,7 @@ func TestChoicesThatCannotBeAreRefused(t *testing.T) {
 // TestLinkedGroupsAreOfTheirAccount: and what may not be read line by line is in the
 // ledger.
 func TestLinkedGroupsAreOfTheirAccount(t *testing.T) {
-	_, cfg := monitored(t)
+	cfg := monitored(t)
 	var seen calls
 	o := Options{
 		AWS: cfg, Sources: []string{SourceLogs}, Limiter: NewLimiter(0, seen.observe), GroupTags: &GroupTags{},
@@ -148,7 +148,7 @@ func TestLinkedGroupsAreOfTheirAccount(t *testing.T) {
 // TestFilteredGroupsAreAnotherStream: their marks say nothing of what the filter
 // leaves out, and the ledger says that it was one.
 func TestFilteredGroupsAreAnotherStream(t *testing.T) {
-	_, cfg := monitored(t)
+	cfg := monitored(t)
 	choice := GroupChoice{Names: []string{"/ecs/orders"}, Filter: "ERROR"}
 	cs, err := Discover(t.Context(), Options{AWS: cfg, Sources: []string{SourceLogs}, Groups: choice})
 	must(t, err)
@@ -166,7 +166,7 @@ func TestFilteredGroupsAreAnotherStream(t *testing.T) {
 
 // TestTagsAreAskedForOnce: a daemon lists groups twice a minute.
 func TestTagsAreAskedForOnce(t *testing.T) {
-	_, cfg := monitored(t)
+	cfg := monitored(t)
 	var seen calls
 	now := time.Now()
 	o := Options{

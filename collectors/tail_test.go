@@ -55,7 +55,7 @@ func tailing(t *testing.T, o Options) (<-chan fleet.Glance, *journal) {
 // TestLiveTailAsksForALookWhereLinesAreNew: and the look finds what a pass finds,
 // by the same ids, though the session was sampled.
 func TestLiveTailAsksForALookWhereLinesAreNew(t *testing.T) {
-	_, cfg := monitored(t)
+	cfg := monitored(t)
 	var seen calls
 	o := Options{AWS: cfg, LiveTail: true, Limiter: NewLimiter(0, seen.observe), Groups: GroupChoice{Prefixes: []string{"/ecs/"}}, Sources: []string{SourceLogs}}
 	looks, said := tailing(t, o)
