@@ -31,7 +31,7 @@ func sampleActions() Actions {
 			}
 			return os.WriteFile(file, []byte(b.String()), 0o600)
 		},
-		Waive: func(_ context.Context, f fleet.Finding, w Waiver) (string, error) {
+		Waive: func(_ context.Context, _ fleet.Finding, w Waiver) (string, error) {
 			if w.Owner == "nobody" {
 				return "", errors.New("waivers.yaml:3: is no YAML")
 			}

@@ -284,7 +284,7 @@ func (c *console) view(w, h int) []line {
 	case len(c.table.Rows) == 0:
 		return append(head, c.row(c.table.Columns, false, faint), text(faint, " no row"))
 	}
-	out := append(head, c.row(c.table.Columns, false, faint))
+	out := slices.Concat(head, []line{c.row(c.table.Columns, false, faint)})
 	from, to := c.at.shown()
 	for i := from; i < to; i++ {
 		out = append(out, c.row(c.table.Rows[i], i == c.at.cursor, plain))

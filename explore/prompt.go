@@ -113,12 +113,12 @@ func (p *prompt) hint() string {
 	case p.offers == nil:
 		return "  tab completes"
 	}
-	shown := "  " + ordinal(p.offer+1, len(p.offers)) + ":"
+	shown := []string{" ", ordinal(p.offer+1, len(p.offers)) + ":"}
 	for i := range min(len(p.offers), mostOffered) {
 		o := strings.TrimSpace(p.offers[(p.offer+i)%len(p.offers)])
-		shown += " " + o[strings.LastIndexByte(o, ' ')+1:]
+		shown = append(shown, o[strings.LastIndexByte(o, ' ')+1:])
 	}
-	return shown
+	return strings.Join(shown, " ")
 }
 
 // word is where the word before the cursor begins.
