@@ -204,7 +204,7 @@ func TestStateSurvivesARestart(t *testing.T) {
 	s.press("/")
 	s.typeLine("service:orders errors")
 	s.press("tab a : services enter")
-	want := State{View: "services", Filter: "service:orders errors", All: true, History: []string{"services"}}
+	want := State{View: "services", Filter: "service:orders errors", All: true, History: []string{"services"}, Filters: []string{"service:orders errors"}}
 	got := s.m.left()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("it is left in another state (-want +got):\n%s", diff)
@@ -221,12 +221,12 @@ func TestStateSurvivesARestart(t *testing.T) {
 func TestTheMouseChoosesAndOpens(t *testing.T) {
 	s := actionStage(t, "")
 	click := func(x, y int) { s.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft}) }
-	click(5, 5)
+	click(5, 7) // below two lines of charts
 	l, _ := s.under()
 	if l.at.cursor != 3 {
 		t.Errorf("a click on the fourth line chooses line %d", l.at.cursor+1)
 	}
-	click(5, 5)
+	click(5, 7)
 	if _, is := s.m.top().(*dossier); !is {
 		t.Fatalf("a second click shows %s", s.m.top().title())
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	Save  func(State)
 	// Start is an id to open at once; "" opens the list.
 	Start string
+	// Expressions are what the filter bar takes beside its own words.
+	Expressions Expressions
 }
 
 // framesPerSecond is how often the screen may change. At 60, the usual, a key may
@@ -135,11 +137,12 @@ func (run runner) wait(d time.Duration, msg tea.Msg) tea.Cmd {
 
 // env is what every screen may use.
 type env struct {
-	reader fleet.Reader
-	run    runner
-	now    func() time.Time
-	move   moveKeys
-	marked string // the trace to compare others with; "" is none
+	reader      fleet.Reader
+	run         runner
+	now         func() time.Time
+	move        moveKeys
+	expressions Expressions
+	marked      string // the trace to compare others with; "" is none
 }
 
 // A screen is one view with its own state. The model routes to it; a screen

@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -30,9 +31,17 @@ type list struct {
 	busy  bool
 	read  bool // there has been an answer to this filter
 	err   error
+
+	order    int    // one of byNewest and the others
+	follow   bool   // the cursor stays on the newest
+	above    int    // lines of charts above the list
+	tall     int    // the height
+	drawn    []line // the charts for the width drawnFor; nil when they may say something else
+	drawnFor int
+	history  []string
 }
 
-type listKeys struct{ open, filter, errors, copyID, journey, mark, compare, outliers key.Binding }
+type listKeys struct{ open, filter, errors, copyID, journey, mark, compare, outliers, since, order, group, follow key.Binding }
 
 func newList(e *env) *list {
 	return &list{env: e, limit: firstPage, keymap: listKeys{
@@ -43,6 +52,10 @@ func newList(e *env) *list {
 		mark:     bind("m", "mark", "m"),
 		compare:  bind("M", "compare: marked, or route", "M"),
 		outliers: bind("O", "outliers", "O"),
+		since:    bind("T", "time range", "T"),
+		order:    bind("s", "sort", "s"),
+		group:    bind("b", "group by", "b"),
+		follow:   bind("f", "follow", "f"),
 		copyID:   bind("y", "copy id", "y"),
 	}}
 }
@@ -50,7 +63,7 @@ func newList(e *env) *list {
 func (l *list) keys() []group {
 	k := l.keymap
 	return []group{
-		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.outliers, k.copyID}},
+		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.outliers, k.since, k.order, k.group, k.follow, k.copyID}},
 		l.env.move.group(),
 	}
 }
@@ -70,9 +83,14 @@ func (l *list) load() tea.Cmd {
 	for l.limit = firstPage; l.limit < l.at.cursor+2*max(l.at.height, 1); {
 		l.limit *= 2
 	}
+	q, err := l.query(l.limit)
+	if err != nil {
+		l.rows, l.read, l.err = nil, true, err
+		return nil
+	}
 	l.asked++
 	l.busy = true
-	asked, q := l.asked, l.filter.query(l.limit)
+	asked := l.asked
 	return l.env.run(func(ctx context.Context) tea.Msg {
 		a := listAnswer{to: l, asked: asked}
 		for s, err := range l.env.reader.Traces(ctx, q) {
@@ -97,7 +115,13 @@ func (l *list) take(a listAnswer) {
 	}
 	old, was := l.rows, l.at
 	l.rows, l.more = a.rows, len(a.rows) >= l.limit
-	l.at.resize(len(l.rows), l.at.height)
+	l.drawn = nil
+	l.arrange()
+	l.resize(0, l.tall)
+	if l.follow {
+		l.at.set(0)
+		return
+	}
 	if was.cursor >= len(old) {
 		return
 	}
@@ -129,18 +153,48 @@ func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
 	k := l.keymap
 	switch {
 	case l.at.press(msg, l.env.move):
+		l.follow = l.follow && l.at.cursor == 0
 		if l.more && !l.busy && l.at.cursor+l.at.height >= len(l.rows) {
 			return l.load()
 		}
 	case key.Matches(msg, k.filter):
 		return say(askMsg{
-			label: "filter (text, service:name, errors)", value: l.filter.String(),
+			label: "filter (text, expression, service: errors since:)", value: l.filter.String(),
+			history: l.history, complete: l.completeFilter,
 			then: func(s string) tea.Cmd { return l.refilter(parseFilter(s)) },
 		})
 	case key.Matches(msg, k.errors):
 		f := l.filter
 		f.errors = !f.errors
 		return l.refilter(f)
+	case key.Matches(msg, k.since):
+		return say(askMsg{
+			label: "since (15m, 36h, 7d, a moment; empty: all)", value: l.filter.since,
+			complete: func(string) []string { return []string{"15m", "1h", "6h", "24h", "7d", "30d"} },
+			then: func(s string) tea.Cmd {
+				f := l.filter
+				f.since, f.until, _ = strings.Cut(s, " ")
+				return l.refilter(f)
+			},
+		})
+	case key.Matches(msg, k.order):
+		l.order = (l.order + 1) % orders
+		if l.order == byNewest { // as the store gave them
+			return l.load()
+		}
+		l.arrange()
+		l.at.set(0)
+	case key.Matches(msg, k.follow):
+		l.follow = !l.follow
+		if l.follow {
+			l.at.set(0)
+		}
+	case key.Matches(msg, k.group):
+		q, err := l.query(0)
+		if err != nil {
+			return say(flashMsg{err.Error()})
+		}
+		return say(pushMsg{newGrouped(l.env, ofTraces(q))})
 	case l.at.cursor >= len(l.rows):
 		return nil
 	case key.Matches(msg, k.open):
@@ -151,7 +205,11 @@ func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
 		}
 		return say(flashMsg{"this trace belongs to no journey"})
 	case key.Matches(msg, k.outliers):
-		return say(pushMsg{newOutlying(l.env, fleet.Query{}, routeOf(&l.rows[l.at.cursor]))})
+		q, err := l.query(0)
+		if err != nil {
+			return say(flashMsg{err.Error()})
+		}
+		return say(pushMsg{newOutlying(l.env, ofTraces(q), routeOf(&l.rows[l.at.cursor]))})
 	case key.Matches(msg, k.mark):
 		return l.env.mark(l.rows[l.at.cursor].Trace)
 	case key.Matches(msg, k.compare):
@@ -164,6 +222,9 @@ func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
 
 // refilter reads anew with another filter.
 func (l *list) refilter(f filter) tea.Cmd {
+	if s := f.String(); s != "" && !slices.Contains(l.history, s) {
+		l.history = append(l.history, s)
+	}
 	l.filter, l.rows, l.read, l.err = f, nil, false, nil
 	l.at.resize(0, l.at.height)
 	return l.load()
@@ -176,9 +237,16 @@ func summaryID(s *fleet.Summary) string {
 	return s.Correlation
 }
 
-func (l *list) resize(_, h int) { l.at.resize(len(l.rows), h-1) }
-func (l *list) loading() bool   { return l.busy }
-func (l *list) title() string   { return "traces" }
+func (l *list) resize(_, h int) {
+	l.tall, l.above = h, 0
+	if h >= leastForCharts && len(l.rows) > 0 {
+		l.above = 2
+	}
+	l.at.resize(len(l.rows), h-1-l.above)
+}
+
+func (l *list) loading() bool { return l.busy }
+func (l *list) title() string { return "traces" }
 
 func (l *list) escape() bool { return false }
 
@@ -197,16 +265,38 @@ func (l *list) status() string {
 	if l.at.top > 0 {
 		parts = append(parts, plural(l.at.top, "newer above", "newer above"))
 	}
+	if l.order != byNewest {
+		parts = append(parts, orderNames[l.order]+" of those read")
+	}
+	if l.follow {
+		parts = append(parts, "following")
+	}
 	if f := l.filter.String(); f != "" {
 		parts = append(parts, "filter: "+f)
 	}
 	return strings.Join(parts, " · ")
 }
 
+// ofTraces is a query for the spans of the traces that a list's query is about.
+func ofTraces(q fleet.Query) fleet.Query {
+	f := fleet.FilterAll{}
+	if q.Filter != nil {
+		f = append(f, q.Filter)
+	}
+	if q.Service != "" {
+		f = append(f, fleet.FilterService{Node: fleet.FilterNode{Name: q.Service}})
+	}
+	out := fleet.Query{Window: q.Window}
+	if len(f) > 0 {
+		out.Filter = f
+	}
+	return out
+}
+
 // filter narrows the trace list.
 type filter struct {
-	text, service string
-	errors        bool
+	text, service, since, until string
+	errors                      bool
 }
 
 // parseFilter reads what a person typed: "service:orders", "errors", and the
@@ -221,6 +311,10 @@ func parseFilter(s string) filter {
 			f.service = name
 		case w == "errors":
 			f.errors = true
+		case strings.HasPrefix(w, "since:"):
+			f.since = w[len("since:"):]
+		case strings.HasPrefix(w, "until:"):
+			f.until = w[len("until:"):]
 		default:
 			words = append(words, w)
 		}
@@ -238,12 +332,13 @@ func (f filter) String() string {
 	if f.errors {
 		words = append(words, "errors")
 	}
+	for _, x := range [][2]string{{"since:", f.since}, {"until:", f.until}} {
+		if x[1] != "" {
+			words = append(words, x[0]+x[1])
+		}
+	}
 	if f.text != "" {
 		words = append(words, f.text)
 	}
 	return strings.Join(words, " ")
-}
-
-func (f filter) query(limit int) fleet.Query {
-	return fleet.Query{Text: f.text, Service: f.service, Errors: f.errors, Limit: limit}
 }

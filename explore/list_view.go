@@ -33,7 +33,14 @@ func (l *list) view(w, h int) []line {
 	}
 	now := l.env.now()
 	cols := listColumns(w, clockWidth, func(t time.Time) string { return clock(t, now) })
-	out := []line{listHead(cols)}
+	var out []line
+	if l.above > 0 {
+		if l.drawn == nil || l.drawnFor != w {
+			l.drawn, l.drawnFor = l.charts(w), w
+		}
+		out = append(out, l.drawn...)
+	}
+	out = append(out, listHead(cols))
 	from, to := l.at.shown()
 	for i := from; i < to; i++ {
 		out = append(out, listRow(cols, &l.rows[i], i == l.at.cursor))

@@ -54,7 +54,7 @@ func newModel(r fleet.Reader, o Options, run runner) *model {
 	if now == nil {
 		now = time.Now
 	}
-	e := &env{reader: r, run: run, now: now, move: newMoveKeys()}
+	e := &env{reader: r, run: run, now: now, move: newMoveKeys(), expressions: o.Expressions}
 	found := newFindings(e)
 	m := &model{
 		env: e, keys: newGlobalKeys(), theme: newTheme(true),

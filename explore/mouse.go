@@ -75,7 +75,7 @@ func (s *scroll) choose(i int) bool {
 	return was
 }
 
-func (l *list) lineAt(_, y int) int { return l.at.line(y - 1) }
+func (l *list) lineAt(_, y int) int { return l.at.line(y - 1 - l.above) }
 func (l *list) choose(i int) bool   { return l.at.choose(i) }
 
 func (d *dossier) lineAt(x, y int) int {

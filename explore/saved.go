@@ -13,6 +13,7 @@ type State struct {
 	Findings string   `json:"findings,omitempty"` // the filter of the findings
 	All      bool     `json:"all,omitempty"`      // also waived and resolved findings
 	History  []string `json:"history,omitempty"`  // of commands, the newest last
+	Filters  []string `json:"filters,omitempty"`  // that the traces were filtered by, the newest last
 }
 
 // mostHistory is how many commands are kept: a few screens of them.
@@ -23,7 +24,7 @@ func (m *model) left() State {
 	s := State{View: tabNames[m.tab], Findings: m.findings.text, All: m.findings.all, History: m.history}
 	s.History = s.History[max(len(s.History)-mostHistory, 0):]
 	if l, is := m.stacks[tabTraces][0].(*list); is {
-		s.Filter = l.filter.String()
+		s.Filter, s.Filters = l.filter.String(), l.history[max(len(l.history)-mostHistory, 0):]
 	}
 	if _, is := m.top().(*services); is {
 		s.View = "services"
@@ -35,7 +36,7 @@ func (m *model) left() State {
 func (m *model) restore(s State) {
 	m.findings.text, m.findings.all, m.history = s.Findings, s.All, s.History
 	if l, is := m.stacks[tabTraces][0].(*list); is {
-		l.filter = parseFilter(s.Filter)
+		l.filter, l.history = parseFilter(s.Filter), s.Filters
 	}
 	m.tab = max(slices.Index(tabNames[:], s.View), 0)
 	if s.View == "services" {

@@ -10,6 +10,7 @@ import (
 
 	"muster/explore"
 	"muster/fleet"
+	"muster/internal/filter"
 	"muster/internal/pipeline"
 	"muster/stores/lake"
 	"muster/stores/opensearch"
@@ -51,9 +52,10 @@ store in muster/explorer.json under XDG_STATE_HOME.`,
 			}
 			return explore.Run(ctx, a.thrifty(store, io.Discard), explore.Options{
 				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refresh, Start: id,
-				Status:  func() string { return freshness(ctx, store) },
-				Actions: a.exploreActions(store, waivers, dashboards),
-				State:   a.exploreState()[a.store], Save: a.keepExploreState,
+				Status:      func() string { return freshness(ctx, store) },
+				Actions:     a.exploreActions(store, waivers, dashboards),
+				Expressions: explore.Expressions{Parse: filter.Parse, Complete: filter.Complete},
+				State:       a.exploreState()[a.store], Save: a.keepExploreState,
 			})
 		},
 	}
