@@ -184,6 +184,8 @@ func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client 
 	length := ""
 	if !a.refused() {
 		length = contentLength(a.length)
+	} else if t.deployed != 0 && at-t.deployed <= afterwards && f.trace != "" {
+		f.w.truth.small.Allow("deployment-followed-by-errors", f.trace) // whatever it fails at
 	}
 	f.root.members = `,"http":{"request":{"method":"` + method + `","url":"http://` + host + path + `","client_ip":"` + client +
 		`","user_agent":"Go-http-client/1.1"},"response":{"status":` + strconv.Itoa(a.status) + length + `}}`
@@ -264,6 +266,10 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 	}
 	return a
 }
+
+// afterwards is how long after a deployment the policy deployment-followed-by-errors
+// lays errors to it.
+const afterwards = 15 * minute
 
 // slow is a little less than what the policy slow-dependency takes for slow.
 const slow = 9 * second / 10

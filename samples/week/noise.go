@@ -120,6 +120,7 @@ func (w *Week) deploy(t *task, version string, at int64) []string {
 		response:  `{"service":` + service + `}`,
 		resources: resource("AWS::ECS::Service", full),
 	}, "ECS")
+	t.deployed = at
 	w.changed(at, "AWS::ECS::Service", full, t.service, full, updated, service, "")
 	return []string{registered, updated}
 }

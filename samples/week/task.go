@@ -33,6 +33,7 @@ type task struct {
 	roleID, serviceID       string
 	queue                   string // that it polls; "" for none
 	version                 string
+	deployed                int64 // last; 0 for never
 
 	run   string // names this start of it in its log stream and lines
 	lines int
