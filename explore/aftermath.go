@@ -21,9 +21,6 @@ const (
 	mostAround = 100_000
 	// mostWorse is how many operations are told: the first lines are what counts.
 	mostWorse = 12
-	// mostChain is how many principals are followed back, as many as
-	// AWS lets roles be chained by people who still know why.
-	mostChain = 5
 )
 
 // worsened is an operation that fails more, or is slower, than before.

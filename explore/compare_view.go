@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"muster/compare"
@@ -30,8 +31,7 @@ func compareRows(c *compare.Comparison, only bool) []compareRow {
 	keep := map[*compare.Node]bool{}
 	if only {
 		all := c.All()
-		for i := len(all) - 1; i >= 0; i-- { // kids come after their parents
-			n := all[i]
+		for _, n := range slices.Backward(all) { // kids come after their parents
 			keep[n] = differs(n)
 			for _, k := range n.Kids {
 				keep[n] = keep[n] || keep[k]

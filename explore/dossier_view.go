@@ -110,14 +110,14 @@ type headMemo struct {
 // head is dossierHead, laid out anew only when it is another one. Appending to it
 // writes into no other's.
 func (d *dossier) head(w int) []line {
-	hidden := ""
+	var hidden strings.Builder
 	for _, k := range fleet.Kinds() {
 		if d.hidden[k] {
-			hidden += string(k) + " "
+			hidden.WriteString(string(k) + " ")
 		}
 	}
-	if m := &d.heads; m.of != d.trace || m.w != w || m.hidden != hidden {
-		*m = headMemo{d.trace, w, hidden, slices.Clip(dossierHead(d, w))}
+	if m := &d.heads; m.of != d.trace || m.w != w || m.hidden != hidden.String() {
+		*m = headMemo{d.trace, w, hidden.String(), slices.Clip(dossierHead(d, w))}
 	}
 	return d.heads.lines
 }

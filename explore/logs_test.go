@@ -29,11 +29,11 @@ func talking() *fake {
 	}
 	for i := range 90 {
 		group := map[string]string{fleet.AttrLogGroup: "/ecs/orders", "order": fmt.Sprint("order-", 4000+i), "log_stream": "x"}
-		switch {
-		case i%9 == 4:
+		switch i % 9 {
+		case 4:
 			add(i, "payments", "ERROR", fmt.Sprintf("card %d was refused by \"bank %d\"", 1000+i, i), `{"level":"ERROR","card":{"last":4,"brands":["a","b"]}}`,
 				map[string]string{fleet.AttrLogGroup: "/ecs/payments"})
-		case i%9 == 7:
+		case 7:
 			add(i, "payments", "WARN", "the bank is slow", `{"level":"WARN"}`, map[string]string{fleet.AttrLogGroup: "/ecs/payments"})
 		default:
 			add(i, "orders", "INFO", fmt.Sprintf("order %d placed in %dms", 4000+i, i), `plain`, group)
