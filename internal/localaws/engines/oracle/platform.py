@@ -26,6 +26,9 @@ def iam(c, watch):
     c.iam.detach_user_policy(UserName="oracle", PolicyArn=ADMINISTRATOR)
     c.iam.attach_role_policy(RoleName="muster-orders", PolicyArn=ADMINISTRATOR)
     c.iam.detach_role_policy(RoleName="muster-orders", PolicyArn=ADMINISTRATOR)
+    inline = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}]}'
+    c.iam.put_role_policy(RoleName="muster-orders", PolicyName="inline", PolicyDocument=inline)
+    c.refused("MalformedPolicyDocument", c.iam.put_role_policy, RoleName="muster-orders", PolicyName="inline", PolicyDocument="{")
     c.refused("EntityAlreadyExists", c.iam.create_user, UserName="oracle")
     c.refused("NoSuchEntity", c.iam.create_access_key, UserName="nobody")
     c.refused("NoSuchEntity", c.iam.attach_user_policy, UserName="nobody", PolicyArn=ADMINISTRATOR)
