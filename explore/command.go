@@ -23,6 +23,9 @@ func commands() []command {
 		{"calls", "", "principals and their API calls", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabCalls) }},
 		{"logs", "", "the tail of the logs", nil, func(m *model, _ string) tea.Cmd { return m.toTab(tabLogs) }},
 		{"services", "", "the service map", nil, func(m *model, _ string) tea.Cmd { return m.openServices() }},
+		{"save", "NAME", "keep the filter of the traces", (*model).savedNames, (*model).saveFilter},
+		{"filter", "NAME", "traces by a kept filter", (*model).savedNames, (*model).useFilter},
+		{"columns", "[NAME …]", "of the list of traces", func(*model) []string { return columnNames() }, (*model).chooseColumns},
 		{"sql", "[QUERY]", "a console on the lake", nil, func(m *model, arg string) tea.Cmd { return m.openConsole(arg) }},
 		{"export", "[FILE]", "the dossier, to a file", nil, func(m *model, arg string) tea.Cmd { return m.askExport(m.pointedAt(), arg) }},
 		{"waive", "", "the finding under the cursor", nil, func(m *model, _ string) tea.Cmd { return m.askWaive(m.pointedAt()) }},
@@ -67,9 +70,10 @@ func (m *model) completeCommand(s string) []string {
 			}
 			out = append(out, line)
 		case hasArg && c.name == name && c.words != nil:
+			begun := strings.LastIndexByte(arg, ' ') + 1
 			for _, w := range c.words(m) {
-				if strings.HasPrefix(w, arg) {
-					out = append(out, name+" "+w)
+				if strings.HasPrefix(w, arg[begun:]) {
+					out = append(out, name+" "+arg[:begun]+w)
 				}
 			}
 		}

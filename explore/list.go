@@ -22,6 +22,8 @@ type list struct {
 	env    *env
 	keymap listKeys
 	filter filter
+	// columns are those that were chosen; none: as many as there is room for.
+	columns []string
 
 	limit int // of the query
 	rows  []fleet.Summary

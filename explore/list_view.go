@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"muster/fleet"
@@ -32,7 +31,7 @@ func (l *list) view(w, h int) []line {
 		}, w, h)
 	}
 	now := l.env.now()
-	cols := listColumns(w, clockWidth, func(t time.Time) string { return clock(t, now) })
+	cols := listColumns(w, clockWidth, func(t time.Time) string { return clock(t, now) }, l.columns)
 	var out []line
 	if l.above > 0 {
 		if l.drawn == nil || l.drawnFor != w {
@@ -63,67 +62,6 @@ func trouble(what string, err error, w, h int) []line {
 		out = append(out, text(plain, fit(s, room)))
 	}
 	return centred(append(out, nil, text(faint, "r tries again; esc goes back")), w, h)
-}
-
-// listColumn is one column of the trace list.
-type listColumn struct {
-	title string
-	width int
-	right bool
-	cell  func(*fleet.Summary) (role, string)
-}
-
-// Columns that a wide terminal has room for beside the others.
-const (
-	wideList     = 110 // from here on the services of a trace
-	wider        = 150 // and the whole trace id
-	traceIDWidth = 35  // "1-8-24"
-)
-
-// listColumns are the columns for a list of w cells, with the time spelled by
-// when in whenWidth cells. What is left after those of fixed width is the
-// operation's.
-func listColumns(w, whenWidth int, when func(time.Time) string) []listColumn {
-	serviceWidth := 9 // orders, payments; longer ones are cut until there is room
-	if w >= wideList {
-		serviceWidth = 16
-	}
-	cols := []listColumn{
-		{"TIME UTC", whenWidth, false, func(s *fleet.Summary) (role, string) { return faint, when(s.Start) }},
-		{"TOOK", 7, true, func(s *fleet.Summary) (role, string) { return plain, took(s.Duration) }},
-		{"", 1, false, func(s *fleet.Summary) (role, string) { return bad, failed(s.Errors > 0 || s.Error != "") }},
-		{"SERVICE", serviceWidth, false, func(s *fleet.Summary) (role, string) { return service, s.Service }},
-		{"OPERATION", 0, false, operation},
-		{"●SPN", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Spans, plain) }},
-		{"≡LOG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Logs, plain) }},
-		{"→API", 4, true, func(s *fleet.Summary) (role, string) { return count(s.APICalls, plain) }},
-		{"ΔCHG", 4, true, func(s *fleet.Summary) (role, string) { return count(s.Changes, caution) }},
-	}
-	if w >= wideList {
-		cols = append(cols, listColumn{"SERVICES", 26, false, func(s *fleet.Summary) (role, string) {
-			return faint, strings.Join(s.Services, " ")
-		}})
-	}
-	journey := 8
-	if w >= wider {
-		journey = 14
-		cols = append(cols, listColumn{"TRACE", traceIDWidth, false, func(s *fleet.Summary) (role, string) {
-			return faint, fleet.FormatTraceID(s.Trace)
-		}})
-	}
-	cols = append(cols, listColumn{"JOURNEY", journey, false, func(s *fleet.Summary) (role, string) {
-		return faint, squeeze(clean(s.Correlation), journey)
-	}})
-	left := w - 1 // the mark
-	for _, c := range cols {
-		left -= c.width + 1
-	}
-	for i := range cols {
-		if cols[i].width == 0 {
-			cols[i].width = max(left, 1)
-		}
-	}
-	return cols
 }
 
 // operation is what a trace did, and what went wrong if something did.

@@ -36,7 +36,8 @@ type model struct {
 	ask     func() string // Options.Status
 	start   string
 	actions Actions
-	history []string // of commands, the newest last
+	history []string          // of commands, the newest last
+	saved   map[string]string // filters of the traces, by the names they were given
 
 	width, height int
 	tab           int

@@ -59,7 +59,7 @@ func printed(ctx context.Context, r fleet.Reader, width int, id string) ([]line,
 func printedList(ctx context.Context, r fleet.Reader, width int) ([]line, error) {
 	// Times are shown with their day, since what is printed is read later.
 	const day = "01-02 15:04:05"
-	cols := listColumns(width, len(day), func(t time.Time) string { return t.UTC().Format(day) })
+	cols := listColumns(width, len(day), func(t time.Time) string { return t.UTC().Format(day) }, nil)
 	out := []line{listHead(cols)}
 	for s, err := range r.Traces(ctx, fleet.Query{}) {
 		if err != nil {
