@@ -20,6 +20,7 @@ type dossier struct {
 
 	asked int
 	busy  bool
+	job   *job // the last reading
 	err   error
 	trace *fleet.Trace // nil until there is an answer
 	trees *forest
@@ -102,13 +103,15 @@ func (d *dossier) load() tea.Cmd {
 	d.busy = true
 	asked := d.asked
 	id, reader := d.id, d.env.reader // sibling puts others in their place while this is read
-	return d.env.run(func(ctx context.Context) tea.Msg {
+	j, cmd := d.env.begin(d.job, func(ctx context.Context, _ *job) tea.Msg {
 		a := dossierAnswer{to: d, asked: asked}
 		if a.trace, a.err = reader.Trace(ctx, id); a.err == nil {
 			a.trees = plant(&a.trace) // here, since it takes a while for a large trace
 		}
 		return a
 	})
+	d.job = j
+	return cmd
 }
 
 // take shows an answer; the cursor stays on its row, and what was folded stays
@@ -181,7 +184,13 @@ func (d *dossier) resize(w, h int) {
 
 func (d *dossier) loading() bool { return d.busy }
 
+// escape stops a first reading, which leaves the dossier too; else it leaves the
+// details, or the part that is shown.
 func (d *dossier) escape() bool {
+	if d.busy && d.trace == nil {
+		d.job.end()
+		return false
+	}
 	if !d.inside {
 		return d.leavePart()
 	}

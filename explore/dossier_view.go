@@ -19,7 +19,7 @@ func (d *dossier) view(w, h int) []line {
 	case d.err != nil && d.trace == nil:
 		return trouble("There is no dossier of "+squeeze(clean(d.id), 40)+".", d.err, w, h)
 	case d.trace == nil:
-		return centred([]line{text(faint, "reading the dossier…")}, w, h)
+		return waiting(d.job, d.env.now(), "the dossier", w, h)
 	}
 	head := d.head(w)
 	body := h - len(head)

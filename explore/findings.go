@@ -26,6 +26,7 @@ type findings struct {
 
 	asked int
 	busy  bool
+	job   *job // the last reading
 	read  bool
 	err   error
 	found []fleet.Finding
@@ -70,7 +71,7 @@ func (f *findings) load() tea.Cmd {
 	if !f.all {
 		q.Status = []fleet.Status{fleet.StatusNew, fleet.StatusOpen, fleet.StatusReopened}
 	}
-	return f.env.run(func(ctx context.Context) tea.Msg {
+	j, cmd := f.env.begin(f.job, func(ctx context.Context, j *job) tea.Msg {
 		a := findingsAnswer{to: f, asked: asked}
 		for x, err := range f.env.reader.Findings(ctx, q) {
 			if err != nil {
@@ -78,9 +79,12 @@ func (f *findings) load() tea.Cmd {
 				return a
 			}
 			a.found = append(a.found, x)
+			j.read.Add(1)
 		}
 		return a
 	})
+	f.job = j
+	return cmd
 }
 
 // take shows an answer; the cursor stays on its finding.
@@ -88,7 +92,7 @@ func (f *findings) take(a findingsAnswer) {
 	if a.asked != f.asked {
 		return
 	}
-	f.busy, f.read, f.err = false, true, a.err
+	f.busy, f.read, f.err = false, true, unlessStopped(a.err, len(f.found) > 0)
 	if a.err != nil {
 		return
 	}
@@ -159,8 +163,16 @@ func (f *findings) resize(w, h int) {
 	f.at.resize(len(f.found), n)
 }
 func (f *findings) loading() bool { return f.busy }
-func (f *findings) escape() bool  { return false }
 func (f *findings) title() string { return "findings" }
+
+// escape stops a first reading.
+func (f *findings) escape() bool {
+	if !f.busy || f.read {
+		return false
+	}
+	f.job.end()
+	return true
+}
 
 func (f *findings) status() string {
 	var parts []string
@@ -187,7 +199,7 @@ func (f *findings) view(w, h int) []line {
 	case f.err != nil && len(f.found) == 0:
 		return trouble("The findings could not be read.", f.err, w, h)
 	case !f.read:
-		return centred([]line{text(faint, "reading findings…")}, w, h)
+		return waiting(f.job, f.env.now(), "findings", w, h)
 	case len(f.found) == 0 && f.text != "":
 		return centred([]line{text(strong, "No finding matches."), nil, foreign(plain, "filter: "+f.text).line()}, w, h)
 	case len(f.found) == 0:

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -82,7 +83,20 @@ func (j *job) progress(now time.Time, what string) string {
 	if j == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s %s, %s", thousands(int(j.read.Load())), what, took(now.Sub(j.since).Truncate(time.Second)))
+	lasted := took(now.Sub(j.since).Truncate(time.Second))
+	if j.read.Load() == 0 { // or it does not count
+		return lasted
+	}
+	return fmt.Sprintf("%s %s, %s", thousands(int(j.read.Load())), what, lasted)
+}
+
+// unlessStopped is why a reading failed, which is nothing to say when a person
+// stopped it and what was read before is shown.
+func unlessStopped(err error, shown bool) error {
+	if shown && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // thousands spells a number with commas.

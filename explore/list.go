@@ -31,6 +31,7 @@ type list struct {
 	at    scroll
 	asked int // counts the readings; only the last one's answer is taken
 	busy  bool
+	job   *job // the last reading
 	read  bool // there has been an answer to this filter
 	err   error
 
@@ -93,7 +94,7 @@ func (l *list) load() tea.Cmd {
 	l.asked++
 	l.busy = true
 	asked := l.asked
-	return l.env.run(func(ctx context.Context) tea.Msg {
+	j, cmd := l.env.begin(l.job, func(ctx context.Context, j *job) tea.Msg {
 		a := listAnswer{to: l, asked: asked}
 		for s, err := range l.env.reader.Traces(ctx, q) {
 			if err != nil {
@@ -101,9 +102,12 @@ func (l *list) load() tea.Cmd {
 				return a
 			}
 			a.rows = append(a.rows, s)
+			j.read.Add(1)
 		}
 		return a
 	})
+	l.job = j
+	return cmd
 }
 
 // take shows an answer. The cursor stays on its trace, wherever that is now.
@@ -111,7 +115,7 @@ func (l *list) take(a listAnswer) {
 	if a.asked != l.asked {
 		return
 	}
-	l.busy, l.read, l.err = false, true, a.err
+	l.busy, l.read, l.err = false, true, unlessStopped(a.err, len(l.rows) > 0)
 	if a.err != nil {
 		return
 	}
@@ -250,7 +254,14 @@ func (l *list) resize(_, h int) {
 func (l *list) loading() bool { return l.busy }
 func (l *list) title() string { return "traces" }
 
-func (l *list) escape() bool { return false }
+// escape stops a first reading.
+func (l *list) escape() bool {
+	if !l.busy || l.read {
+		return false
+	}
+	l.job.end()
+	return true
+}
 
 func (l *list) status() string {
 	var parts []string

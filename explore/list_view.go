@@ -14,7 +14,7 @@ func (l *list) view(w, h int) []line {
 	case l.err != nil && len(l.rows) == 0:
 		return trouble("The traces could not be read.", l.err, w, h)
 	case !l.read:
-		return centred([]line{text(faint, "reading traces…")}, w, h)
+		return waiting(l.job, l.env.now(), "traces", w, h)
 	case len(l.rows) == 0 && l.filter != filter{}:
 		return centred([]line{
 			text(strong, "No trace matches."), nil,

@@ -28,6 +28,7 @@ type services struct {
 
 	asked int
 	busy  bool
+	job   *job // the last reading
 	err   error
 	since time.Time   // when all was asked for
 	all   *ServiceMap // nil until there is an answer
@@ -71,17 +72,19 @@ func (s *services) load() tea.Cmd {
 	s.asked++
 	s.busy = true
 	asked := s.asked
-	return s.env.run(func(ctx context.Context) tea.Msg {
+	j, cmd := s.env.begin(s.job, func(ctx context.Context, _ *job) tea.Msg {
 		m, err := Services(ctx, s.env.reader, fleet.Query{Limit: mostMapSpans})
 		return servicesAnswer{s, asked, m, err}
 	})
+	s.job = j
+	return cmd
 }
 
 func (s *services) take(a servicesAnswer) {
 	if a.asked != s.asked {
 		return
 	}
-	s.busy, s.err = false, a.err
+	s.busy, s.err = false, unlessStopped(a.err, s.all != nil)
 	if a.err != nil {
 		return
 	}
@@ -162,7 +165,7 @@ func (s *services) view(w, h int) []line {
 	case s.err != nil && s.all == nil:
 		return trouble("The service map could not be read.", s.err, w, h)
 	case s.all == nil:
-		return centred([]line{text(faint, "reading spans for the service map…")}, w, h)
+		return waiting(s.job, s.env.now(), "spans for the service map", w, h)
 	case len(s.rows) == 0:
 		return centred([]line{text(faint, "there are no spans yet")}, w, h)
 	}
@@ -176,8 +179,12 @@ func (s *services) view(w, h int) []line {
 
 func (s *services) loading() bool { return s.busy }
 
-// escape leaves the neighbourhood.
+// escape stops a first reading, or leaves the neighbourhood.
 func (s *services) escape() bool {
+	if s.busy && s.all == nil {
+		s.job.end()
+		return true
+	}
 	if s.focus == "" {
 		return false
 	}

@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 
@@ -82,33 +83,66 @@ func (w *waits) Trace(ctx context.Context, _ string) (fleet.Trace, error) {
 	return fleet.Trace{}, ctx.Err()
 }
 
+func (w *waits) Traces(ctx context.Context, _ fleet.Query) iter.Seq2[fleet.Summary, error] {
+	return stops[fleet.Summary](ctx)
+}
+
+func (w *waits) Records(ctx context.Context, _ fleet.Query) iter.Seq2[fleet.Record, error] {
+	return stops[fleet.Record](ctx)
+}
+
+func (w *waits) Findings(ctx context.Context, _ fleet.Query) iter.Seq2[fleet.Finding, error] {
+	return stops[fleet.Finding](ctx)
+}
+
+func stops[T any](ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		<-ctx.Done()
+		var none T
+		yield(none, ctx.Err())
+	}
+}
+
 func TestEscStopsAReading(t *testing.T) {
-	run := func(f func(context.Context) tea.Msg) tea.Cmd {
-		return func() tea.Msg { return f(t.Context()) }
-	}
-	m := newModel(&waits{sample()}, Options{}, run)
-	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
-	c := newComparison(m.env, "a", "b")
-	m.push(c)
-	batch, is := c.load()().(tea.BatchMsg)
-	if !is || len(batch) != 2 {
-		t.Fatal("the reading is not a reading and a tick")
-	}
-	answered := make(chan tea.Msg)
-	go func() { answered <- batch[0]() }()
-	if !c.loading() || !strings.Contains(lines(c.view(80, 20)), "esc stops") {
-		t.Errorf("it does not say that it reads, and how to stop it:\n%s", lines(c.view(80, 20)))
-	}
-	m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
-	m.Update(<-answered)
-	if c.loading() || c.err == nil {
-		t.Errorf("after esc it is loading: %v, error: %v", c.loading(), c.err)
-	}
-	if batch[1]() != nil {
-		t.Error("the tick goes on after the end")
-	}
-	if m.top() != screen(c) {
-		t.Error("esc stopped the reading and went back, too")
+	for _, tt := range []struct {
+		name  string
+		leave bool // esc goes back at once
+		open  func(e *env) screen
+	}{
+		{"compare", false, func(e *env) screen { return newComparison(e, "a", "b") }},
+		{"traces", false, func(e *env) screen { return newList(e) }},
+		{"findings", false, func(e *env) screen { return newFindings(e) }},
+		{"services", false, func(e *env) screen { return newServices(e) }},
+		{"dossier", true, func(e *env) screen { return newDossier(e, "a", "") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newModel(&waits{sample()}, Options{}, func(f func(context.Context) tea.Msg) tea.Cmd {
+				return func() tea.Msg { return f(t.Context()) }
+			})
+			m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+			s := tt.open(m.env)
+			m.push(s)
+			batch, is := s.load()().(tea.BatchMsg)
+			if !is || len(batch) != 2 {
+				t.Fatal("the reading is not a reading and a tick")
+			}
+			answered := make(chan tea.Msg)
+			go func() { answered <- batch[0]() }()
+			if !s.loading() || !strings.Contains(lines(s.view(80, 20)), "esc stops") {
+				t.Errorf("it does not say that it reads, and how to stop it:\n%s", lines(s.view(80, 20)))
+			}
+			m.Update(tea.KeyPressMsg{Code: tea.KeyEscape})
+			m.Update(<-answered)
+			if s.loading() || !strings.Contains(lines(s.view(80, 20)), "The reading was stopped.") {
+				t.Errorf("after esc it is loading: %v\n%s", s.loading(), lines(s.view(80, 20)))
+			}
+			if batch[1]() != nil {
+				t.Error("the tick goes on after the end")
+			}
+			if left := m.top() != s; left != tt.leave {
+				t.Errorf("esc went back, too: %v, want %v", left, tt.leave)
+			}
+		})
 	}
 }
 
