@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives the explorer through all of its views in tmux, on a
-# live demo, and puts the frames that it took into the README. Fails if a screen
+# live demo, and puts the frames that it took into README.md and docs/explorer.md. Fails if a screen
 # does not show what it must. Usage: scripts/frames.sh [--check]
 # With --check nothing is written: the screens are only looked at.
 set -euo pipefail
@@ -38,7 +38,7 @@ until_shows() {
   done
 }
 
-take() { screen | sed 's/[[:space:]]*$//' > "$frames/$1"; echo "took $1"; }
+take() { screen | sed 's/[[:space:]]*$//' | cat -s > "$frames/$1"; echo "took $1"; }
 
 tmux -L "$socket" new-session -d -s explorer -x 80 -y 24 "bin/muster demo --seed 7 --store $store/lake 2>$store/stderr"
 until_shows 'POST /(prod|canary)' 60
@@ -72,10 +72,14 @@ sleep 1
 tmux -L "$socket" resize-window -t explorer -x 140 -y 40
 keys Tab
 until_shows '\[changes' 15
+until_shows 'Δ ' 15
+take changes
 keys Tab
 until_shows '\[calls' 15
 keys Tab
 until_shows '\[logs' 15
+until_shows 'INFO' 15
+take logs
 keys S
 until_shows 'service map' 30
 until_shows 'gateway' 30
@@ -103,11 +107,13 @@ keys Tab Enter
 until_shows '\[traces' 15
 until_shows 'POST /(prod|canary)' 15
 keys M
-until_shows 'compare' 30
+until_shows 'ΔWAITED' 30
+take compare
 keys Escape
 sleep 1
 keys O
-until_shows 'outliers' 30
+until_shows 'CHANCE' 30
+take outliers
 keys Escape
 sleep 1
 until_shows 'POST /(prod|canary)' 15
@@ -125,10 +131,12 @@ if tmux -L "$socket" has-session -t explorer 2>/dev/null; then
 fi
 
 [ "${1:-}" = --check ] && { cat "$frames"/*; exit 0; }
-for f in list dossier findings services sql wide; do
-  awk -v f="$f" -v file="$frames/$f" '
-    $0 == "<!-- frame:" f " -->" { print; print "```text"; while ((getline l < file) > 0) print l; print "```"; skip = 1; next }
-    $0 == "<!-- /frame -->" { skip = 0 }
-    !skip { print }' README.md > "$frames/README" && cp "$frames/README" README.md
+for page in README.md docs/explorer.md; do
+  for f in list dossier findings changes logs services sql compare outliers wide; do
+    awk -v f="$f" -v file="$frames/$f" '
+      $0 == "<!-- frame:" f " -->" { print; print "```text"; while ((getline l < file) > 0) print l; print "```"; skip = 1; next }
+      $0 == "<!-- /frame -->" { skip = 0 }
+      !skip { print }' $page > "$frames/page" && cp "$frames/page" $page
+  done
 done
-echo "README.md has the new frames"
+echo "README.md and docs/explorer.md have the new frames"
