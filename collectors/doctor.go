@@ -1,20 +1,15 @@
 package collectors
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/configservice"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
@@ -215,175 +210,6 @@ func (d *doctor) spans(ctx context.Context) {
 
 // forLogs is what misses log lines.
 const forLogs = "log lines in a trace, and the joins by request ids in them"
-
-func (d *doctor) logs(ctx context.Context) {
-	client := cloudwatchlogs.NewFromConfig(d.AWS)
-	all, err := groups(ctx, &d.source, client, false)
-	action := "logs:DescribeLogGroups"
-	if denied, ok := errors.AsType[*deniedError](err); ok {
-		action = denied.action
-	}
-	if (err != nil || d.Groups.lists()) && !d.asked(action, forLogs, err) {
-		return
-	}
-	var short, unread []string
-	for i := range all {
-		if days := all[i].kept; days > 0 && days < leastRetention {
-			short = append(short, fmt.Sprintf("%s (%d days)", all[i].name, days))
-		}
-		if c := all[i].class; c != "" && c != types.LogGroupClassStandard {
-			unread = append(unread, fmt.Sprintf("%s (%s)", all[i].name, c))
-		}
-	}
-	if len(unread) > 0 {
-		d.missing("logs", forLogs, "leave them out with --log-group-class STANDARD, or query them with Logs Insights",
-			"%d of %d log groups are of a class that AWS lets nobody read line by line or tail: %s", len(unread), len(all), strings.Join(unread, ", "))
-	}
-	if len(all) == 0 {
-		d.missing("logs", forLogs, "give --log-group, or a --log-group-prefix, --log-group-pattern or --log-group-tag that groups have", "there is no log group to read")
-		return
-	}
-	now := d.Now()
-	first := newLogs(d.Options, client, &all[0])
-	_, err = call(ctx, &d.source, "logs:FilterLogEvents", client.FilterLogEvents, &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupIdentifier: aws.String(cmp.Or(first.arn, first.group)), StartTime: aws.Int64(now.Add(-time.Minute).UnixMilli()), EndTime: aws.Int64(now.UnixMilli()), Limit: aws.Int32(1),
-	})
-	d.asked("logs:FilterLogEvents", forLogs, err)
-	if d.LiveTail {
-		d.tail(ctx, all)
-	}
-	if len(short) > 0 {
-		d.missing("logs", "lines of requests that are looked into days later", fmt.Sprintf("keep them %d days, or collect at least that often", leastRetention),
-			"%d of %d log groups forget sooner: %s", len(short), len(all), strings.Join(short, ", "))
-		return
-	}
-	d.ok("logs", "%d log groups, none of which forgets within %d days", len(all), leastRetention)
-}
-
-// logBucket looks whether anything was delivered of late.
-func (d *doctor) logBucket(ctx context.Context) {
-	b := newBucket(d.Options)
-	objects, err := b.list(ctx, d.LogBucketPrefix)
-	if !d.asked("s3:ListBucket", forLogs, err) {
-		return
-	}
-	recent := 0
-	var newest string
-	var at time.Time
-	for _, o := range objects {
-		if m := aws.ToTime(o.LastModified); m.After(at) {
-			at, newest = m, aws.ToString(o.Key)
-		}
-		if d.Now().Sub(aws.ToTime(o.LastModified)) < day {
-			recent++
-		}
-	}
-	if recent == 0 {
-		d.missing("log-bucket", forLogs, "name the bucket and the prefix that logs are delivered to: --log-bucket, --log-bucket-prefix",
-			"no object came below s3://%s/%s in the last day", d.LogBucket, d.LogBucketPrefix)
-		return
-	}
-	object, err := call(ctx, &d.source, "s3:GetObject", b.client.GetObject, getObject(d.LogBucket, newest))
-	if d.asked("s3:GetObject", forLogs, err) {
-		_ = object.Body.Close() // only its head was asked for
-		d.ok("log-bucket", "%d objects came below s3://%s/%s in the last day", recent, d.LogBucket, d.LogBucketPrefix)
-	}
-}
-
-const forCalls = "API calls in a trace, and who changed what"
-
-func (d *doctor) lookup(ctx context.Context) {
-	_, err := call(ctx, &d.source, "cloudtrail:LookupEvents", cloudtrail.NewFromConfig(d.AWS).LookupEvents, &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(1)})
-	d.asked("cloudtrail:LookupEvents", forCalls, err)
-}
-
-func (d *doctor) bucket(ctx context.Context) {
-	streams, err := discoverTrail(ctx, d.Options)
-	if !d.asked("s3:ListBucket", forCalls, err) {
-		return
-	}
-	for _, c := range streams {
-		t := c.(*trail)
-		files, err := t.list(ctx, t.folder+d.Now().UTC().Format("2006/01/02/"))
-		if err != nil || len(files) == 0 {
-			continue
-		}
-		object, err := call(ctx, &t.source, "s3:GetObject", t.client.GetObject, getObject(t.TrailBucket, aws.ToString(files[0].Key)))
-		if err == nil {
-			err = object.Body.Close()
-		}
-		d.asked("s3:GetObject", forCalls, err)
-		d.ok("trail", "%d files came into s3://%s/%s today", len(files), t.TrailBucket, t.folder)
-		return
-	}
-	d.missing("trail", forCalls, "name the bucket and the prefix that the trail delivers to: --trail-bucket, --trail-prefix",
-		"no file came into s3://%s today", d.TrailBucket)
-}
-
-const forData = "DynamoDB items, S3 objects, SQS messages and invocations in a trace: their API calls are data events"
-
-// trails looks for a trail that delivers, and for its data events.
-func (d *doctor) trails(ctx context.Context) {
-	client := cloudtrail.NewFromConfig(d.AWS)
-	out, err := call(ctx, &d.source, "cloudtrail:DescribeTrails", client.DescribeTrails, &cloudtrail.DescribeTrailsInput{})
-	if !d.asked("cloudtrail:DescribeTrails", forData, err) {
-		return
-	}
-	if len(out.TrailList) == 0 {
-		d.missing("trail", forData, "create a trail with data events, and give --trail-bucket", "there is no trail: only 90 days of management events can be had")
-	}
-	for i := range out.TrailList {
-		d.trail(ctx, client, &out.TrailList[i])
-	}
-}
-
-func (d *doctor) trail(ctx context.Context, client *cloudtrail.Client, t *trailtypes.Trail) {
-	name, bucket := aws.ToString(t.Name), aws.ToString(t.S3BucketName)
-	id := t.TrailARN
-	if aws.ToString(id) == "" {
-		id = t.Name
-	}
-	status, err := call(ctx, &d.source, "cloudtrail:GetTrailStatus", client.GetTrailStatus, &cloudtrail.GetTrailStatusInput{Name: id})
-	if d.asked("cloudtrail:GetTrailStatus", forData, err) && !aws.ToBool(status.IsLogging) {
-		d.missing("trail", forCalls, "start it: aws cloudtrail start-logging --name "+name, "trail %s does not log", name)
-	}
-	selectors, err := call(ctx, &d.source, "cloudtrail:GetEventSelectors", client.GetEventSelectors, &cloudtrail.GetEventSelectorsInput{TrailName: id})
-	if !d.asked("cloudtrail:GetEventSelectors", forData, err) {
-		return
-	}
-	switch kinds := dataEvents(selectors); {
-	case len(kinds) == 0:
-		d.missing("trail", forData, "add data events to its selectors", "trail %s has no data events", name)
-	case d.TrailBucket != bucket:
-		d.missing("trail", forData, "give --trail-bucket "+bucket, "trail %s has data events (%s), in a bucket that is not read", name, strings.Join(kinds, ", "))
-	default:
-		d.ok("trail", "trail %s delivers to s3://%s with data events of %s", name, bucket, strings.Join(kinds, ", "))
-	}
-}
-
-// dataEvents are the types of resources whose data events a trail records.
-func dataEvents(s *cloudtrail.GetEventSelectorsOutput) []string {
-	var kinds []string
-	for _, e := range s.EventSelectors {
-		for _, r := range e.DataResources {
-			kinds = append(kinds, aws.ToString(r.Type))
-		}
-	}
-	for _, a := range s.AdvancedEventSelectors {
-		data := slices.ContainsFunc(a.FieldSelectors, func(f trailtypes.AdvancedFieldSelector) bool {
-			return aws.ToString(f.Field) == "eventCategory" && slices.Contains(f.Equals, "Data")
-		})
-		for _, f := range a.FieldSelectors {
-			if data && aws.ToString(f.Field) == "resources.type" {
-				kinds = append(kinds, f.Equals...)
-			}
-		}
-	}
-	slices.Sort(kinds)
-	return slices.Compact(kinds)
-}
-
-const forChanges = "changes of resources, and the API calls behind them"
 
 func (d *doctor) recorder(ctx context.Context) {
 	client := configservice.NewFromConfig(d.AWS)

@@ -4,21 +4,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
+	"muster/internal/crisp"
 )
 
 // span is a span from one microsecond after 1970 to another.
 func span(id, parent, service string, from, to int64) fleet.Record {
-	r := fleet.Record{
-		ID: fleet.SpanID("t", id), Kind: fleet.KindSpan, Service: service, Name: "do",
-		Time: time.UnixMicro(from).UTC(), Duration: time.Duration(to-from) * time.Microsecond,
-	}
-	r.Keys.Trace, r.Keys.Span, r.Keys.Parent = "t", id, parent
-	return r
+	return crisp.Span(id, parent, service, "do", from, to)
 }
 
 // spell writes the nodes of a comparison, one a line, by their services.

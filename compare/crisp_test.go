@@ -1,15 +1,13 @@
 package compare
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
+	"muster/internal/crisp"
 )
 
 // byHand are comparisons of CRISP's traces, each derived on paper from the times
@@ -83,19 +81,10 @@ S1 same 1→1 self 100→100 waited 100→100
 }
 
 func TestComparisonsOfCRISPTracesAreThoseDerivedByHand(t *testing.T) {
-	root := os.Getenv("MUSTER_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(root, "crisp-traces")); err != nil {
-		t.Skipf("SKIPPED: no CRISP traces in %s (set MUSTER_CORPUS)", root)
-	}
-	read := func(name string) []fleet.Record {
-		return jaegerSpans(t, filepath.Join(root, "crisp-traces", name+".json"))
-	}
+	traces := crisp.Traces(t, "..")
 	for _, tt := range byHand {
 		t.Run(tt.name, func(t *testing.T) {
-			c := Of([][]fleet.Record{read(tt.before)}, read(tt.after))
+			c := Of([][]fleet.Record{traces[tt.before]}, traces[tt.after])
 			if diff := cmp.Diff(tt.want, spell(&c)); diff != "" {
 				t.Errorf("the comparison (-by hand +found):\n%s", diff)
 			}
@@ -107,85 +96,23 @@ func TestComparisonsOfCRISPTracesAreThoseDerivedByHand(t *testing.T) {
 // differences of the nodes are together that of the requests, and that turning
 // the pair round turns every difference round.
 func TestWhatIsWaitedLongerAddsUp(t *testing.T) {
-	root := os.Getenv("MUSTER_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
-	}
-	files, err := filepath.Glob(filepath.Join(root, "crisp-traces", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skipf("SKIPPED: no CRISP traces in %s (set MUSTER_CORPUS)", root)
-	}
+	traces := crisp.Traces(t, "..")
 	sum := func(c *Comparison) (all time.Duration) {
 		for _, n := range c.All() {
 			all += n.Longer()
 		}
 		return all
 	}
-	read := map[string][]fleet.Record{}
-	for _, f := range files {
-		read[f] = jaegerSpans(t, f)
-	}
-	for _, f := range files {
-		for _, g := range files {
-			a, b := read[f], read[g]
+	for f, a := range traces {
+		for g, b := range traces {
 			there, back := Of([][]fleet.Record{a}, b), Of([][]fleet.Record{b}, a)
 			if want := there.After.Took - there.Before.Took; sum(&there) != want || sum(&back) != -want {
-				t.Errorf("%s and %s: the requests differ by %s, the nodes by %s, and back by %s", filepath.Base(f), filepath.Base(g), want, sum(&there), sum(&back))
+				t.Errorf("%s and %s: the requests differ by %s, the nodes by %s, and back by %s", f, g, want, sum(&there), sum(&back))
 			}
 			if there.Count(New) != back.Count(Gone) || there.Count(Slower) != back.Count(Faster) {
-				t.Errorf("%s and %s: %d new and %d slower; the other way round %d gone and %d faster", filepath.Base(f), filepath.Base(g),
+				t.Errorf("%s and %s: %d new and %d slower; the other way round %d gone and %d faster", f, g,
 					there.Count(New), there.Count(Slower), back.Count(Gone), back.Count(Faster))
 			}
 		}
 	}
-}
-
-// jaegerSpans reads a trace as Jaeger's API hands it out.
-func jaegerSpans(t *testing.T, file string) []fleet.Record {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Data []struct {
-			Spans []struct {
-				SpanID, OperationName, ProcessID string
-
-				StartTime, Duration int64 // microseconds
-
-				References []struct{ RefType, SpanID string }
-				Tags       []struct {
-					Key   string
-					Value any
-				}
-			}
-			Processes map[string]struct{ ServiceName string }
-		}
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		t.Fatalf("read %s: %v", file, err)
-	}
-	var out []fleet.Record
-	for _, tr := range doc.Data {
-		for _, s := range tr.Spans {
-			r := span(s.SpanID, "", tr.Processes[s.ProcessID].ServiceName, s.StartTime, s.StartTime+s.Duration)
-			r.Name = s.OperationName
-			for _, ref := range s.References {
-				if ref.RefType == "CHILD_OF" {
-					r.Keys.Parent = ref.SpanID
-				}
-			}
-			for _, tag := range s.Tags {
-				if tag.Key == "error" && tag.Value != false {
-					r.Error = "error"
-				}
-			}
-			out = append(out, r)
-		}
-	}
-	return out
 }

@@ -1,17 +1,14 @@
 package criticalpath
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
+	"muster/internal/crisp"
 )
 
 // byHand are the paths of CRISP's traces, each derived on paper from the spans'
@@ -93,24 +90,12 @@ const tries = "A 0-50, B 50-100, C 100-150, B 150-200, D 200-250, B 250-300, E 3
 	"F 400-450, G 450-500, F 500-550, H 550-600, F 600-650, I 650-700"
 
 func TestPathOfEachCRISPTraceIsTheOneDerivedByHand(t *testing.T) {
-	root := os.Getenv("MUSTER_CORPUS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
+	traces := crisp.Traces(t, "..")
+	if len(traces) != len(byHand) {
+		t.Errorf("there are %d traces, and %d derived by hand", len(traces), len(byHand))
 	}
-	files, err := filepath.Glob(filepath.Join(root, "crisp-traces", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Skipf("SKIPPED: no CRISP traces in %s (set MUSTER_CORPUS)", root)
-	}
-	if len(files) != len(byHand) {
-		t.Errorf("there are %d traces, and %d derived by hand", len(files), len(byHand))
-	}
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".json")
+	for name, records := range traces {
 		t.Run(name, func(t *testing.T) {
-			records := jaegerSpans(t, f)
 			if diff := cmp.Diff(byHand[name], spell(records, Of(records))); diff != "" {
 				t.Errorf("the path (-by hand +found):\n%s", diff)
 			}
@@ -127,50 +112,7 @@ func spell(records []fleet.Record, p Path) string {
 	return strings.Join(parts, ", ")
 }
 
-// jaegerSpans reads a trace as Jaeger's API hands it out.
-func jaegerSpans(t *testing.T, file string) []fleet.Record {
-	t.Helper()
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct {
-		Data []struct {
-			Spans []struct {
-				TraceID, SpanID, OperationName, ProcessID string
-
-				StartTime, Duration int64 // microseconds
-
-				References []struct{ RefType, SpanID string }
-			}
-			Processes map[string]struct{ ServiceName string }
-		}
-	}
-	if err := json.Unmarshal(data, &doc); err != nil {
-		t.Fatalf("read %s: %v", file, err)
-	}
-	var out []fleet.Record
-	for _, tr := range doc.Data {
-		for _, s := range tr.Spans {
-			r := spanOf(s.SpanID, "", tr.Processes[s.ProcessID].ServiceName, s.StartTime, s.StartTime+s.Duration)
-			r.Name = s.OperationName
-			for _, ref := range s.References {
-				if ref.RefType == "CHILD_OF" {
-					r.Keys.Parent = ref.SpanID
-				}
-			}
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// spanOf is a span from one microsecond after 1970 to another.
+// spanOf is a span whose name is its id.
 func spanOf(id, parent, service string, from, to int64) fleet.Record {
-	r := fleet.Record{
-		ID: fleet.SpanID("t", id), Kind: fleet.KindSpan, Service: service, Name: id,
-		Time: time.UnixMicro(from).UTC(), Duration: time.Duration(to-from) * time.Microsecond,
-	}
-	r.Keys.Trace, r.Keys.Span, r.Keys.Parent = "t", id, parent
-	return r
+	return crisp.Span(id, parent, service, id, from, to)
 }

@@ -84,14 +84,7 @@ func (c *calls) load() tea.Cmd {
 	}
 	j, cmd := c.env.begin(c.job, func(ctx context.Context, j *job) tea.Msg {
 		a := callsAnswer{to: c, asked: asked}
-		for r, err := range c.env.reader.Records(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			j.read.Add(1)
-			a.found = append(a.found, r)
-		}
+		a.found, a.err = gather(c.env.reader.Records(ctx, q), j)
 		slices.Reverse(a.found)
 		return a
 	})

@@ -73,14 +73,7 @@ func (c *changes) load() tea.Cmd {
 	}
 	j, cmd := c.env.begin(c.job, func(ctx context.Context, j *job) tea.Msg {
 		a := changesAnswer{to: c, asked: asked, diffs: map[string][]fieldChange{}}
-		for r, err := range c.env.reader.Records(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			j.read.Add(1)
-			a.found = append(a.found, r)
-		}
+		a.found, a.err = gather(c.env.reader.Records(ctx, q), j)
 		slices.Reverse(a.found)
 		a.prior = itemHistory(a.found)
 		for i := range a.found {
@@ -148,11 +141,7 @@ func (c *changes) loading() bool { return c.job != nil }
 
 // escape stops a first reading.
 func (c *changes) escape() bool {
-	if c.job == nil || c.read {
-		return false
-	}
-	c.job.end()
-	return true
+	return c.job.stopFirst(c.read)
 }
 
 func (c *changes) title() string { return "changes" }

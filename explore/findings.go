@@ -73,14 +73,7 @@ func (f *findings) load() tea.Cmd {
 	}
 	j, cmd := f.env.begin(f.job, func(ctx context.Context, j *job) tea.Msg {
 		a := findingsAnswer{to: f, asked: asked}
-		for x, err := range f.env.reader.Findings(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			a.found = append(a.found, x)
-			j.read.Add(1)
-		}
+		a.found, a.err = gather(f.env.reader.Findings(ctx, q), j)
 		return a
 	})
 	f.job = j
@@ -167,11 +160,7 @@ func (f *findings) title() string { return "findings" }
 
 // escape stops a first reading.
 func (f *findings) escape() bool {
-	if !f.busy || f.read {
-		return false
-	}
-	f.job.end()
-	return true
+	return f.job.stopFirst(f.read)
 }
 
 func (f *findings) status() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,29 @@ func (j *job) end() {
 	if j != nil {
 		j.stop()
 	}
+}
+
+// stopFirst stops a screen's first reading, if that is under way: read says that
+// there has been an answer.
+func (j *job) stopFirst(read bool) bool {
+	if j == nil || read || j.over() {
+		return false
+	}
+	j.end()
+	return true
+}
+
+// gather reads to the end or to the first error, and counts.
+func gather[T any](seq iter.Seq2[T, error], j *job) ([]T, error) {
+	var out []T
+	for v, err := range seq {
+		if err != nil {
+			return out, err
+		}
+		j.read.Add(1)
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 // over reports whether the reading has ended.

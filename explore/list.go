@@ -96,14 +96,7 @@ func (l *list) load() tea.Cmd {
 	asked := l.asked
 	j, cmd := l.env.begin(l.job, func(ctx context.Context, j *job) tea.Msg {
 		a := listAnswer{to: l, asked: asked}
-		for s, err := range l.env.reader.Traces(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			a.rows = append(a.rows, s)
-			j.read.Add(1)
-		}
+		a.rows, a.err = gather(l.env.reader.Traces(ctx, q), j)
 		return a
 	})
 	l.job = j
@@ -256,11 +249,7 @@ func (l *list) title() string { return "traces" }
 
 // escape stops a first reading.
 func (l *list) escape() bool {
-	if !l.busy || l.read {
-		return false
-	}
-	l.job.end()
-	return true
+	return l.job.stopFirst(l.read)
 }
 
 func (l *list) status() string {

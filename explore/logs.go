@@ -142,14 +142,7 @@ func (l *logs) load() tea.Cmd {
 	asked, q := l.asked, l.filter.query(l.limit)
 	j, cmd := l.env.begin(l.job, func(ctx context.Context, j *job) tea.Msg {
 		a := logsAnswer{to: l, asked: asked}
-		for r, err := range l.env.reader.Records(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			j.read.Add(1)
-			a.found = append(a.found, r)
-		}
+		a.found, a.err = gather(l.env.reader.Records(ctx, q), j)
 		return a
 	})
 	l.job = j

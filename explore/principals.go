@@ -163,11 +163,7 @@ func (p *principals) loading() bool { return p.job != nil }
 
 // escape stops a first reading.
 func (p *principals) escape() bool {
-	if p.job == nil || p.read {
-		return false
-	}
-	p.job.end()
-	return true
+	return p.job.stopFirst(p.read)
 }
 
 func (p *principals) title() string { return "principals" }

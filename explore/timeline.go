@@ -70,14 +70,7 @@ func (t *timeline) load() tea.Cmd {
 	}
 	j, cmd := t.env.begin(t.job, func(ctx context.Context, j *job) tea.Msg {
 		a := timelineAnswer{to: t, asked: asked}
-		for r, err := range t.env.reader.Records(ctx, q) {
-			if err != nil {
-				a.err = err
-				return a
-			}
-			j.read.Add(1)
-			a.found = append(a.found, r)
-		}
+		a.found, a.err = gather(t.env.reader.Records(ctx, q), j)
 		slices.Reverse(a.found)
 		return a
 	})
