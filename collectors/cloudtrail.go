@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 
 	"muster/fleet"
 )
@@ -22,6 +23,11 @@ const (
 	// newest first, so that nothing is complete before its end.
 	lookupLeastSlice = time.Hour
 	lookupMostSlice  = 24 * time.Hour
+	// insightOverlap is lookupOverlap for insights, which come within half an hour
+	// of what they are about, and insightSlice the width of what is read of those
+	// between checkpoints: there are few.
+	insightOverlap = time.Hour
+	insightSlice   = 30 * 24 * time.Hour
 )
 
 // lookup reads management events by CloudTrail's LookupEvents. Data events, and
@@ -29,18 +35,33 @@ const (
 // us-east-1.
 type lookup struct {
 	source
-	client *cloudtrail.Client
+	client      *cloudtrail.Client
+	category    types.EventCategory // "" is management events
+	overlap     time.Duration
+	least, most time.Duration // of a slice
 }
 
 func newLookup(o Options) *lookup {
-	return &lookup{source: newSource(o, SourceCloudTrail, ""), client: cloudtrail.NewFromConfig(o.AWS)}
+	return &lookup{
+		source: newSource(o, SourceCloudTrail, ""), client: cloudtrail.NewFromConfig(o.AWS),
+		overlap: lookupOverlap, least: lookupLeastSlice, most: lookupMostSlice,
+	}
+}
+
+// newInsights reads what CloudTrail Insights found, which a question for
+// management events leaves out.
+func newInsights(o Options) *lookup {
+	return &lookup{
+		source: newSource(o, SourceCloudTrail, "insight"), client: cloudtrail.NewFromConfig(o.AWS),
+		category: types.EventCategoryInsight, overlap: insightOverlap, least: insightSlice, most: insightSlice,
+	}
 }
 
 // Collect yields management events, slice by slice from the oldest, and newest
 // first within a slice.
 func (l *lookup) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
-		read, lost := l.kept(w, l.bounds(w, lookupOverlap, lookupReach), lookupReach)
+		read, lost := l.kept(w, l.bounds(w, l.overlap, lookupReach), lookupReach)
 		out := &output{s: &l.source, yield: yield, window: read}
 		if err := l.collect(ctx, read, lost, out); err != nil {
 			out.end(fmt.Errorf("look up CloudTrail events: %w", err))
@@ -54,7 +75,7 @@ func (l *lookup) collect(ctx context.Context, read, lost fleet.Window, out *outp
 			return err
 		}
 	}
-	for s := newSlicer(read, lookupLeastSlice, lookupMostSlice); s.more(); {
+	for s := newSlicer(read, l.least, l.most); s.more(); {
 		pages := 0
 		err := l.afresh(ctx, func() (err error) {
 			pages, err = l.slice(ctx, s.slice(), out)
@@ -82,7 +103,7 @@ func retentionPassed(w fleet.Window, detail string) fleet.Batch {
 }
 
 func (l *lookup) slice(ctx context.Context, w fleet.Window, out *output) (pages int, err error) {
-	in := &cloudtrail.LookupEventsInput{StartTime: &w.Start, EndTime: &w.End}
+	in := &cloudtrail.LookupEventsInput{StartTime: &w.Start, EndTime: &w.End, EventCategory: l.category}
 	var p pager
 	for {
 		page, err := call(ctx, &l.source, "cloudtrail:LookupEvents", l.client.LookupEvents, in)

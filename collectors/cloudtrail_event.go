@@ -41,11 +41,17 @@ type trailEvent struct {
 		Version string `json:"tlsVersion"`
 	} `json:"tlsDetails"`
 	FromConsole json.RawMessage `json:"sessionCredentialFromConsole"`
-	Addendum    *struct {
-		Reason            string `json:"reason"`
-		OriginalEventID   string `json:"originalEventID"`
-		OriginalRequestID string `json:"originalRequestID"`
-	} `json:"addendum"`
+	Addendum    *trailAddendum  `json:"addendum"`
+	Insight     json.RawMessage `json:"insightDetails"`
+}
+
+// trailAddendum says why a record came late (DELIVERY_DELAY, SERVICE_OUTAGE), or
+// which record it corrects (UPDATED_DATA).
+type trailAddendum struct {
+	Reason            string          `json:"reason"`
+	UpdatedFields     json.RawMessage `json:"updatedFields"` // names, in a string or a list
+	OriginalEventID   string          `json:"originalEventID"`
+	OriginalRequestID string          `json:"originalRequestID"`
 }
 
 // trailBool is a boolean. In a record it is one; LookupEvents' own member beside
@@ -104,6 +110,11 @@ func parseTrailEventCarefully(doc []byte, o origin) fleet.Record {
 		err = errors.New("no eventID")
 	case err == nil && e.EventTime.IsZero():
 		err = errors.New("no eventTime")
+	case err == nil && e.isInsight():
+		var r fleet.Record
+		if r, err = e.insightRecord(doc, o); err == nil {
+			return r
+		}
 	case err == nil && (e.EventSource == "" || e.EventName == ""):
 		err = errors.New("no eventSource or no eventName")
 	}
@@ -126,19 +137,46 @@ func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
 		Principal: clean(e.Identity.principal()), Error: clean(e.failure()), Raw: doc,
 		Attributes: make(map[string]string, usualAttributes),
 	}
-	if e.Addendum != nil && e.Addendum.OriginalEventID != "" {
-		r.ID, r.Revision = clean(e.Addendum.OriginalEventID), 1
-		set(r.Attributes, "addendum_reason", e.Addendum.Reason)
-	}
+	e.amend(&r)
 	r.Resources = e.resources(service)
 	e.describe(r.Attributes)
 	var keys keyScan
-	keys.takeRequest(e.RequestID, fleet.ScopeAWS)
+	keys.takeRequest(e.request(), fleet.ScopeAWS)
 	r.Seen = keys.keys
 	r.Seen.AccessKey = clean(clip(e.Identity.AccessKeyID, maxIDBytes))
 	r.Seen.IssuedKey = e.issuedKey()
 	r.Message = e.message(&r)
 	return r
+}
+
+// amend makes a record that corrects another a newer revision of that one. One
+// that only came late is a record of its own.
+func (e *trailEvent) amend(r *fleet.Record) {
+	if e.Addendum == nil {
+		return
+	}
+	set(r.Attributes, "addendum_reason", e.Addendum.Reason)
+	if e.Addendum.OriginalEventID == "" {
+		return
+	}
+	r.ID, r.Revision = clean(e.Addendum.OriginalEventID), 1
+	set(r.Attributes, "addendum_event_id", e.EventID)
+	var names []string
+	eachScalar(e.Addendum.UpdatedFields, func(_, _ []byte, v scalar) {
+		if v.kind == 's' {
+			names = append(names, v.String())
+		}
+	})
+	set(r.Attributes, "addendum_fields", strings.Join(names, ", "))
+}
+
+// request is the id of the request. An addendum may name that of its original
+// only.
+func (e *trailEvent) request() string {
+	if e.RequestID == "" && e.Addendum != nil {
+		return e.Addendum.OriginalRequestID
+	}
+	return e.RequestID
 }
 
 // principal is who made the call, as an ARN where AWS gives one.
@@ -193,11 +231,7 @@ func (e *trailEvent) describe(a map[string]string) {
 	if e.readOnly() {
 		a[fleet.AttrReadOnly] = "true"
 	}
-	set(a, "event_version", e.EventVersion)
-	if compareVersions(e.EventVersion, eventVersionKnown) > 0 {
-		a["newer_than_known"] = "true"
-	}
-	set(a, "event_type", e.EventType)
+	e.describeVersion(a)
 	set(a, "error_message", e.ErrorMessage)
 	set(a, "identity_type", e.Identity.Type)
 	set(a, "user_name", firstOf(e.Identity.UserName, e.Identity.Session.Issuer.UserName))
@@ -218,6 +252,15 @@ func (e *trailEvent) describe(a map[string]string) {
 	if mfa := a["additional.MFAUsed"]; mfa != "" {
 		a["mfa_used"] = mfa
 	}
+}
+
+// describeVersion says of which form a record is.
+func (e *trailEvent) describeVersion(a map[string]string) {
+	set(a, "event_version", e.EventVersion)
+	if compareVersions(e.EventVersion, eventVersionKnown) > 0 {
+		a["newer_than_known"] = "true"
+	}
+	set(a, "event_type", e.EventType)
 }
 
 // category is what kind of event this is; records before version 1.07 say it

@@ -147,6 +147,26 @@ func TestAddendumOutranksItsOriginal(t *testing.T) {
 	}
 }
 
+func TestAddendumSaysWhatItIsAbout(t *testing.T) {
+	for name, c := range map[string]struct{ addendum, id, fields, request string }{
+		"text":       {`"reason":"UPDATED_DATA","updatedFields":"resources","originalEventID":"e-1","originalRequestID":"r-0"`, "e-1", "resources", "r-0"},
+		"list":       {`"reason":"UPDATED_DATA","updatedFields":["resources","errorCode"],"originalEventID":"e-1","originalRequestID":"r-0"`, "e-1", "resources, errorCode", "r-0"},
+		"only late":  {`"reason":"DELIVERY_DELAY"`, "e-9", "", ""},
+		"was silent": {`"reason":"SERVICE_OUTAGE"`, "e-9", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := `{"eventID":"e-9","eventTime":"2026-01-02T03:04:05Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","addendum":{` + c.addendum + `}}`
+			r := parseTrailEvent([]byte(doc), origin{})
+			if r.ID != c.id || r.Attributes["addendum_fields"] != c.fields || r.Seen.Request != c.request || r.Attributes["addendum_reason"] == "" {
+				t.Errorf("got %s, request %q, %v", r.ID, r.Seen.Request, r.Attributes)
+			}
+			if amends := r.Revision == 1 && r.Attributes["addendum_event_id"] == "e-9"; amends != (c.id == "e-1") {
+				t.Errorf("revision %d, %v", r.Revision, r.Attributes)
+			}
+		})
+	}
+}
+
 func TestConsoleLoginSaysWhoAndHow(t *testing.T) {
 	doc := `{"eventVersion":"1.08","userIdentity":{"type":"Root","accountId":"111122223333"},"eventTime":"2026-01-02T03:04:05Z",
 	 "eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","sourceIPAddress":"198.51.100.7","eventID":"E1",
@@ -239,6 +259,7 @@ func TestEventBridgeEventsOfTheCorpus(t *testing.T) {
 
 func FuzzTrailEvent(f *testing.F) {
 	f.Add(event1)
+	f.Add(insightText)
 	f.Add(`{"eventID":"e","eventTime":"2026-01-02T03:04:05Z","eventSource":"iam","eventName":"x","requestParameters":{"a":[1,{"b":null}]},"responseElements":"x"}`)
 	f.Fuzz(func(t *testing.T, doc string) {
 		if json.Valid([]byte(doc)) {

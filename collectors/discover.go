@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"regexp"
 	"slices"
 
@@ -117,7 +116,7 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 	case SourceXRay:
 		return []fleet.Collector{newTraces(o)}, nil
 	case SourceCloudTrail:
-		return []fleet.Collector{newLookup(o)}, nil
+		return []fleet.Collector{newLookup(o), newInsights(o)}, nil
 	case SourceConfig:
 		return []fleet.Collector{newChanges(o)}, nil
 	case SourceVerdicts:
@@ -151,15 +150,18 @@ func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	var cs []fleet.Collector
-	for _, region := range slices.Sorted(maps.Keys(folders)) {
-		place := o.TrailBucket
-		if o.TrailPrefix != "" {
-			place += "/" + o.TrailPrefix
+	place := o.TrailBucket
+	if o.TrailPrefix != "" {
+		place += "/" + o.TrailPrefix
+	}
+	cs := make([]fleet.Collector, 0, len(folders))
+	for _, f := range folders {
+		t := &trail{source: newSource(o, SourceTrail, place), client: client, bucket: o.TrailBucket, folder: f.path}
+		t.region = f.region
+		t.stream = SourceTrail + "/" + o.Account + "/" + f.region + "/" + place
+		if f.kind != trailFolderKinds[0] {
+			t.stream += "/" + f.kind
 		}
-		t := &trail{source: newSource(o, SourceTrail, place), client: client, bucket: o.TrailBucket, folder: folders[region]}
-		t.region = region
-		t.stream = SourceTrail + "/" + o.Account + "/" + region + "/" + place
 		cs = append(cs, t)
 	}
 	return cs, nil

@@ -157,7 +157,7 @@ func (e *estimator) spans(ctx context.Context, err error) (Estimate, error) {
 // lookup tells the rate of events by how long the newest page took to happen,
 // unless that page has all of them.
 func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
-	one := Estimate{Streams: 1}
+	one := Estimate{Streams: 2} // management events, and insights
 	in := &cloudtrail.LookupEventsInput{StartTime: &e.window.Start, EndTime: &e.window.End}
 	page, err := call(ctx, &e.source, "cloudtrail:LookupEvents", cloudtrail.NewFromConfig(e.AWS).LookupEvents, in)
 	if err != nil {
@@ -169,7 +169,7 @@ func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
 		took := aws.ToTime(page.Events[0].EventTime).Sub(aws.ToTime(page.Events[n-1].EventTime))
 		perSecond = float64(n) / max(took, time.Second).Seconds()
 	}
-	one.Calls = int64(perSecond*seconds/lookupPage) + slicesOf(e.window, lookupMostSlice)
+	one.Calls = int64(perSecond*seconds/lookupPage) + slicesOf(e.window, lookupMostSlice) + slicesOf(e.window, insightSlice)
 	one.Basis = fmt.Sprintf("the newest %d management events came at %.3g a second", len(page.Events), perSecond)
 	one = e.timed(one, "cloudtrail:LookupEvents")
 	if canRead := one.Rate * e.share * lookupPage; e.share > 0 && perSecond > canRead {

@@ -288,7 +288,7 @@ func TestDiscoverAsksForWhatItIsNotTold(t *testing.T) {
 	for _, c := range cs {
 		streams = append(streams, c.Stream())
 	}
-	want := "xray/111122223333/us-east-1 cloudtrail/111122223333/us-east-1 trail/111122223333/us-east-1/muster-trail/org config/111122223333/us-east-1 verdicts/111122223333/us-east-1"
+	want := "xray/111122223333/us-east-1 cloudtrail/111122223333/us-east-1 cloudtrail/111122223333/us-east-1/insight trail/111122223333/us-east-1/muster-trail/org config/111122223333/us-east-1 verdicts/111122223333/us-east-1"
 	if got := strings.Join(streams, " "); got != want {
 		t.Errorf("got streams\n%s, want\n%s", got, want)
 	}

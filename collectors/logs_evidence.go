@@ -24,12 +24,14 @@ func (e *logEvent) records(o origin) []fleet.Record {
 		Type   string          `json:"detail-type"`
 		Detail json.RawMessage `json:"detail"`
 		Span   string          `json:"spanId"`
+		// Insight is that of CloudTrail Insights, which has no source and name.
+		Insight json.RawMessage `json:"insightDetails"`
 	}
 	if json.Unmarshal(message, &d) != nil {
 		return []fleet.Record{e.record(o)}
 	}
 	switch {
-	case d.ID != "" && d.Source != "" && d.Name != "":
+	case d.ID != "" && (d.Source != "" && d.Name != "" || len(d.Insight) > 0):
 		return []fleet.Record{parseTrailEvent(message, o)}
 	case d.Span != "" && bytes.Contains(message, spanMember):
 		if rs := parseOTelSpan(message, o); rs[0].Attributes[fleet.AttrUnreadable] == "" {

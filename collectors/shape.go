@@ -46,6 +46,7 @@ var memberBits = map[string]memberSet{
 	"digestStartTime": 1 << 24, "logFiles": 1 << 25,
 	"kinesis": 1 << 26, "data": 1 << 27, "recordId": 1 << 28, "Data": 1 << 29, "SequenceNumber": 1 << 30,
 	"spanId": 1 << 31, "startTimeUnixNano": 1 << 32, "Spans": 1 << 33,
+	"insightDetails": 1 << 34,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -66,7 +67,7 @@ func (m memberSet) shape() shape {
 		return shapeStreamed
 	case m.has("detail", "detail-type"), m.has("configurationItem", "messageType"):
 		return shapeEventBridge
-	case m.has("eventSource", "eventName"), m.has("eventID", "eventName"):
+	case m.has("eventSource", "eventName"), m.has("eventID", "eventName"), m.has("eventID", "insightDetails"):
 		return shapeTrailEvent
 	case m.has("CloudTrailEvent"):
 		return shapeLookupEvent
@@ -219,8 +220,9 @@ func parseLambdaLogs(doc []byte, o origin) ([]fleet.Record, error) {
 // configuration item. Config's own notifications carry the item without detail.
 func parseEventBridge(doc []byte, o origin) ([]fleet.Record, error) {
 	type carrier struct {
-		Item  json.RawMessage `json:"configurationItem"`
-		Event string          `json:"eventName"`
+		Item    json.RawMessage `json:"configurationItem"`
+		Event   string          `json:"eventName"`
+		Insight json.RawMessage `json:"insightDetails"`
 	}
 	var e struct {
 		carrier
@@ -242,7 +244,7 @@ func parseEventBridge(doc []byte, o origin) ([]fleet.Record, error) {
 	switch {
 	case len(inner.Item) > 0 && inner.Item[0] == '{':
 		return parseItem(inner.Item, o), nil
-	case inner.Event != "":
+	case inner.Event != "", len(inner.Insight) > 0:
 		return []fleet.Record{parseTrailEvent(e.Detail, o)}, nil
 	}
 	return nil, fmt.Errorf("the event %q carries neither an API call nor a configuration item", clip(e.DetailType, maxIDBytes))

@@ -267,9 +267,18 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// trailFolders finds the folders that a trail delivers to, one per region. A
+// trailFolderKinds are the folders that a trail keeps events in, by what kind of
+// event: management and data events in the first, which is always there.
+var trailFolderKinds = []string{"CloudTrail", "CloudTrail-Insight", "CloudTrail-NetworkActivity"}
+
+// trailFolder is where a trail delivers the events of one region.
+type trailFolder struct {
+	region, kind, path string
+}
+
+// trailFolders finds the folders that a trail delivers to, by kind and region. A
 // trail of an organisation puts its id before the account.
-func trailFolders(ctx context.Context, s *source, client *s3.Client) (map[string]string, error) {
+func trailFolders(ctx context.Context, s *source, client *s3.Client) ([]trailFolder, error) {
 	root := s.TrailPrefix
 	if root != "" && !strings.HasSuffix(root, "/") {
 		root += "/"
@@ -279,21 +288,38 @@ func trailFolders(ctx context.Context, s *source, client *s3.Client) (map[string
 	if err != nil {
 		return nil, err
 	}
-	account := root + s.account + "/CloudTrail/"
+	account := root + s.account + "/"
 	for _, folder := range top {
 		if strings.HasPrefix(strings.TrimPrefix(folder, root), "o-") {
-			account = folder + s.account + "/CloudTrail/"
+			account = folder + s.account + "/"
 		}
 	}
-	regions, err := freshSubfolders(ctx, s, client, account)
+	kinds, err := freshSubfolders(ctx, s, client, account)
 	if err != nil {
 		return nil, err
 	}
-	folders := map[string]string{s.region: account + s.region + "/"} // its first file may be yet to come
-	for _, folder := range regions {
-		folders[strings.TrimSuffix(strings.TrimPrefix(folder, account), "/")] = folder
+	usual := account + trailFolderKinds[0] + "/"
+	found := []trailFolder{{s.region, trailFolderKinds[0], usual + s.region + "/"}} // its first file may be yet to come
+	for _, kind := range trailFolderKinds {
+		folder := account + kind + "/"
+		if !slices.Contains(kinds, folder) {
+			continue
+		}
+		regions, err := freshSubfolders(ctx, s, client, folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range regions {
+			f := trailFolder{strings.TrimSuffix(strings.TrimPrefix(r, folder), "/"), kind, r}
+			if !slices.Contains(found, f) {
+				found = append(found, f)
+			}
+		}
 	}
-	return folders, nil
+	slices.SortStableFunc(found, func(a, b trailFolder) int {
+		return cmp.Or(slices.Index(trailFolderKinds, a.kind)-slices.Index(trailFolderKinds, b.kind), strings.Compare(a.region, b.region))
+	})
+	return found, nil
 }
 
 func freshSubfolders(ctx context.Context, s *source, client *s3.Client, prefix string) (folders []string, err error) {
