@@ -34,7 +34,7 @@ type worsened struct {
 }
 
 func (x *worsened) lines(w int) []line {
-	out := []line{line{own(plain, "  "), own(bad, "▲ "), foreign(service, x.service), own(plain, " "), foreign(plain, clip(x.name, labelCells))}.fit(w)}
+	out := []line{line{own(plain, "  "), own(bad, "▲ "), foreign(service, x.service), own(plain, " "), foreignTo(plain, x.name, w)}.fit(w)}
 	if x.fails {
 		out = append(out, line{own(faint, "    fails   "), own(plain, fmt.Sprintf("%d of %d", x.erredWas, x.callsWas)), own(faint, " → "), own(bad, fmt.Sprintf("%d of %d", x.errors, x.calls))})
 	}

@@ -248,7 +248,7 @@ func (c *calls) table(w, h int) []line {
 			mark(i == c.at.cursor), own(faint, fit(clock(r.Time, c.env.now()), clockWidth)), own(plain, " "),
 			cell(plain, principalName(r.Principal), who), own(plain, " "), failed,
 		}
-		l = append(l, what(r)...)
+		l = append(l, what(r, w)...)
 		if r.Error != "" {
 			l = append(l, foreign(bad, " "+r.Error))
 		}

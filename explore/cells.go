@@ -14,54 +14,35 @@ import (
 // base rune, its marks, and room for what clean spells out.
 const bytesPerCell = 32
 
-// cellWidth is how many cells a text takes.
-func cellWidth(s string) int {
-	if n, plain := narrow(s); plain {
-		return n
-	}
-	return ansi.StringWidth(s)
-}
-
-// narrow counts the runes of a text in which each takes one cell and none joins
-// another: ASCII, Latin, and the punctuation, arrows and lines that muster draws
-// with. All but wide and joined scripts is measured by it, many times as fast.
-func narrow(s string) (n int, ok bool) {
-	for i, r := range s {
-		switch {
-		case r < 0x7f:
-		case r >= 0xa1 && r < 0x300 && r != 0xad: // to the first combining mark, without the soft hyphen
-		case r >= 0x2010 && r <= 0x2027, r >= 0x2190 && r <= 0x22ff: // dashes and dots; arrows and signs of mathematics
-		case r >= 0x2500 && r <= 0x25fc: // lines, blocks and shapes, to the first emoji
-		case r == 0x2717, r == 0x203a, r == 0x2039: // ✗ › ‹
-		default:
-			return i, false
-		}
-		n++
-	}
-	return n, true
-}
-
 // cut shortens a text to at most w cells and marks the cut with "…".
 func cut(s string, w int) string {
+	s, _ = cutCells(s, w)
+	return s
+}
+
+// cutCells is cut, and how many cells are left.
+func cutCells(s string, w int) (string, int) {
 	if w <= 0 {
-		return ""
+		return "", 0
 	}
-	if cellWidth(s) <= w {
-		return s
+	all, n := reach(s, w)
+	if all == len(s) {
+		return s, n
 	}
-	return ansi.Truncate(s, w, "…")
+	kept, n := reach(s, w-1)
+	return s[:kept] + "…", n + 1
 }
 
 // fit makes a text exactly w cells wide.
 func fit(s string, w int) string {
-	s = cut(s, w)
-	return s + blanks(w-cellWidth(s))
+	s, n := cutCells(s, w)
+	return s + blanks(w-n)
 }
 
 // fitRight is fit with the text at the right edge.
 func fitRight(s string, w int) string {
-	s = cut(s, w)
-	return blanks(w-cellWidth(s)) + s
+	s, n := cutCells(s, w)
+	return blanks(w-n) + s
 }
 
 // squeeze shortens an id to at most w cells by taking out its middle, since
@@ -77,6 +58,20 @@ func squeeze(s string, w int) string {
 		end = ansi.TruncateLeft(s, n-tail+1, "")
 	}
 	return ansi.Truncate(s, w-1-tail, "") + "…" + end
+}
+
+// cleaned is a text from outside, cleaned as far as w cells of it can show: what
+// is cut to w cells looks as if all of it had been cleaned.
+func cleaned(s string, w int) string {
+	w = max(w, 1)
+	for n := 2*w + bytesPerCell; n < len(s) && n < w*bytesPerCell; n *= 4 {
+		// What is cut off may have belonged to the last character, which has two
+		// cells at most; one more tells that there is more.
+		if c := clean(head(s, n)); cellWidth(c) > w+2 {
+			return c
+		}
+	}
+	return clean(clip(s, w))
 }
 
 // clip drops what could never show in w cells, so that a log line of megabytes
@@ -132,9 +127,15 @@ func breakAt(l string) int {
 	return len(l)
 }
 
+// space is as many blanks as most lines are wide.
+const space = "                                                                                                                        "
+
 func blanks(n int) string {
-	if n <= 0 {
+	switch {
+	case n <= 0:
 		return ""
+	case n <= len(space):
+		return space[:n]
 	}
 	return strings.Repeat(" ", n)
 }

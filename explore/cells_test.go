@@ -77,17 +77,54 @@ func TestClipCutsBetweenRunes(t *testing.T) {
 	}
 }
 
-// TestNarrowTextIsMeasuredAsATerminalDoes holds the quick way to the thorough one.
-func TestNarrowTextIsMeasuredAsATerminalDoes(t *testing.T) {
-	for r := rune(0x20); r < 0x3000; r++ {
-		s := "a" + string(r) + "b"
-		if n, ok := narrow(s); ok && n != ansi.StringWidth(s) {
-			t.Errorf("%U takes %d cells, counted as %d", r, ansi.StringWidth(s)-2, n-2)
+// TestRunesAreMeasuredAsATerminalDoes holds the quick way to the thorough one, for
+// every rune that is measured quickly, alone and beside what joins it.
+func TestRunesAreMeasuredAsATerminalDoes(t *testing.T) {
+	beside := []string{"", "a", "數", "\u0301", "\u0600", "\u11a8", "🇩", "👩", "ש", "↔", "한"}
+	for r := rune(0x20); r < 0x20000; r++ {
+		if runeCells(r) == 0 {
+			continue
+		}
+		for _, x := range beside {
+			for _, s := range []string{string(r) + x, x + string(r)} {
+				if got, want := cellWidth(s), ansi.StringWidth(s); got != want {
+					t.Fatalf("%U: %q takes %d cells, counted as %d", r, s, want, got)
+				}
+			}
 		}
 	}
-	for _, s := range []string{"数量", "e\u0301", "❤\ufe0f", "👩\u200d🚀", "a\u200bb", "שלום"} {
-		if _, ok := narrow(s); ok {
-			t.Errorf("%q counts as narrow", s)
+	for _, r := range "\u0301\u200d\ufe0f👩\u0600\u11a8\u00ad\u20e3" {
+		if n := runeCells(r); n != 0 {
+			t.Errorf("%U counts as %d cells wherever it stands", r, n)
+		}
+	}
+}
+
+func TestTextsAreMeasuredAndCutAsATerminalDoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 20_000 {
+		s, w := jumble(r), 1+r.IntN(40)
+		if got, want := cellWidth(s), ansi.StringWidth(s); got != want {
+			t.Fatalf("%q takes %d cells, counted as %d", s, want, got)
+		}
+		if got, want := cut(s, w), ansi.Truncate(s, w, "…"); got != want {
+			t.Fatalf("cut(%q, %d) = %q, want %q", s, w, got, want)
+		}
+	}
+}
+
+// TestOnlyWhatShowsIsCleaned holds that a text looks the same in w cells, however
+// little of it was cleaned.
+func TestOnlyWhatShowsIsCleaned(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 20_000 {
+		var b strings.Builder
+		for range r.IntN(200) {
+			b.WriteString(tricky[r.IntN(len(tricky))])
+		}
+		s, w := b.String(), 1+r.IntN(40)
+		if got, want := fit(cleaned(s, w), w), fit(clean(s), w); got != want && len(s) < w*bytesPerCell {
+			t.Fatalf("%q in %d cells is %q, want %q", s, w, got, want)
 		}
 	}
 }

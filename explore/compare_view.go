@@ -131,7 +131,7 @@ func namedNodes(label string, ns []*compare.Node, how role, w int) line {
 		if i > 0 {
 			p = append(p, own(faint, " · "))
 		}
-		p = append(p, foreign(service, n.Service), own(plain, " "), foreign(plain, clip(n.Name, labelCells)), own(how, " "+change(n.Longer())))
+		p = append(p, foreign(service, n.Service), own(plain, " "), foreignTo(plain, n.Name, w), own(how, " "+change(n.Longer())))
 		if l.width()+p.width() > w && i > 0 {
 			break
 		}
@@ -192,7 +192,7 @@ func compareLine(r *compareRow, w int, on bool) line {
 	if n.After.Errors > 0 {
 		how = bad
 	}
-	label = append(label, foreign(service, n.Service), own(plain, " "), foreign(how, clip(n.Name, labelCells)))
+	label = append(label, foreign(service, n.Service), own(plain, " "), foreignTo(how, n.Name, w))
 	l := line{mark(on), verdictSign(n), own(plain, " ")}
 	l = append(l, label.fit(lw)...)
 	l = append(l,

@@ -268,7 +268,7 @@ func (c *console) status() string {
 }
 
 func (c *console) view(w, h int) []line {
-	head := []line{{own(faint, " sql "), foreign(strong, clip(c.query, w))}, text(faint, strings.Repeat("─", w))}
+	head := []line{{own(faint, " sql "), foreignTo(strong, c.query, w)}, text(faint, strings.Repeat("─", w))}
 	body := h - len(head)
 	switch {
 	case c.err != nil:

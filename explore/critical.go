@@ -104,7 +104,7 @@ func spanBar(n *node, from, to time.Time, w int) line {
 			glyph = "┅"
 		}
 		if k := len(l) - 1; k >= 0 && l[k].role == how {
-			l[k].text += glyph
+			l[k].text, l[k].cells = l[k].text+glyph, l[k].cells+1
 		} else {
 			l = append(l, own(how, glyph))
 		}
@@ -143,7 +143,7 @@ func headPath(f *forest, w int) line {
 		if i > 0 {
 			p = append(p, own(faint, " · "))
 		}
-		p = append(p, what(n.rec)...)
+		p = append(p, what(n.rec, w)...)
 		p = append(p, own(strong, " "+took(n.waited)), own(plain, " "+percent(n.waited, f.waited)))
 		if i > 0 && l.width()+p.width() > w {
 			break

@@ -77,7 +77,7 @@ func (s *sheet) block(how role, body string) {
 func recordSheet(n *node, w int) []line {
 	r, s := n.rec, &sheet{w: w}
 	head := line{own(plain, " "), sign(r.Kind), own(plain, " ")}
-	s.lines = append(s.lines, append(head, what(r).as(strong)...))
+	s.lines = append(s.lines, append(head, what(r, s.w).as(strong)...))
 	s.what(n)
 	s.inspect(n)
 	s.joins(n)

@@ -215,7 +215,7 @@ func spelled(status string) string {
 // diff lays fields out: the old value in one line, the new below it.
 func (s *sheet) diff(ds []fieldChange) {
 	for _, d := range ds {
-		s.lines = append(s.lines, line{own(faint, "  "), foreign(plain, clip(d.field, labelCells))}.fit(s.w))
+		s.lines = append(s.lines, line{own(faint, "  "), foreignTo(plain, d.field, s.w)}.fit(s.w))
 		s.side(bad, "- ", d.before)
 		s.side(good, "+ ", d.after)
 	}

@@ -131,7 +131,7 @@ func dossierHead(d *dossier, w int) []line {
 	t := d.trace
 	root := rootOf(t)
 	out := []line{
-		headName(t, root, d.isJourney()).spread(headResult(t, root, d.trees), w),
+		headName(t, root, d.isJourney(), w).spread(headResult(t, root, d.trees), w),
 		headJourney(t, d.isJourney(), w),
 		headPath(d.trees, w),
 		headJoins(t, d.trees.from, w),
@@ -159,7 +159,7 @@ func rootOf(t *fleet.Trace) *fleet.Record {
 	return first
 }
 
-func headName(t *fleet.Trace, root *fleet.Record, journey bool) line {
+func headName(t *fleet.Trace, root *fleet.Record, journey bool, w int) line {
 	l := line{own(plain, " ")}
 	switch {
 	case journey:
@@ -170,7 +170,7 @@ func headName(t *fleet.Trace, root *fleet.Record, journey bool) line {
 		l = append(l, own(strong, "in no trace"))
 	}
 	if root != nil {
-		l = append(l, own(plain, "  "), foreign(service, root.Service), own(plain, " "), foreign(plain, clip(root.Name, labelCells)))
+		l = append(l, own(plain, "  "), foreign(service, root.Service), own(plain, " "), foreignTo(plain, root.Name, w))
 	}
 	return l
 }

@@ -134,7 +134,7 @@ func (f *fake) Records(_ context.Context, q fleet.Query) iter.Seq2[fleet.Record,
 			asked := (len(q.IDs) == 0 || slices.Contains(q.IDs, r.ID)) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, r.Kind)) &&
 				(q.Service == "" || r.Service == q.Service) && (q.Request == "" || r.Keys.Request == q.Request) &&
 				(q.Resource == "" || slices.Contains(r.Resources, q.Resource)) &&
-				strings.Contains(strings.ToLower(r.Name+r.Message+r.Error+string(r.Raw)), strings.ToLower(q.Text))
+				(q.Text == "" || strings.Contains(strings.ToLower(r.Name+r.Message+r.Error+string(r.Raw)), strings.ToLower(q.Text)))
 			if asked && f.meets(q, &r) && !yield(r, nil) {
 				return
 			}

@@ -136,7 +136,7 @@ func (f *finding) row(id string, w int, on bool) line {
 		if r.Error != "" {
 			l = append(l, own(bad, "✗ "))
 		}
-		l = append(l, what(&r)...)
+		l = append(l, what(&r, w)...)
 	}
 	// The id takes a third at most, once the record itself can be shown.
 	room := w / 3

@@ -75,21 +75,21 @@ func (m *model) head() line {
 		l = append(l, own(r, n), own(plain, " "))
 	}
 	for _, s := range m.stacks[m.tab][1:] {
-		l = append(l, own(faint, "› "), foreign(plain, s.title()+" "))
+		l = append(l, own(faint, "› "), foreignTo(plain, s.title()+" ", m.width))
 	}
-	return l.spread(line{own(plain, " "), foreign(faint, m.store), own(plain, " ")}, m.width)
+	return l.spread(line{own(plain, " "), foreignTo(faint, m.store, m.width), own(plain, " ")}, m.width)
 }
 
 // state is the line about what is shown and how fresh it is.
 func (m *model) state() line {
-	left := line{own(plain, " "), foreign(plain, m.top().status())}
+	left := line{own(plain, " "), foreignTo(plain, m.top().status(), m.width)}
 	if m.flash != "" {
-		left = line{own(plain, " "), foreign(strong, m.flash)}
+		left = line{own(plain, " "), foreignTo(strong, m.flash, m.width)}
 	}
 	if m.top().loading() {
 		left = append(left, own(faint, "  reading…"))
 	}
-	return left.spread(line{own(plain, "  "), foreign(faint, m.fresh), own(plain, " ")}, m.width)
+	return left.spread(line{own(plain, "  "), foreignTo(faint, m.fresh, m.width), own(plain, " ")}, m.width)
 }
 
 // foot is the line being asked for, or else the keys that fit.

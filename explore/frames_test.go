@@ -72,17 +72,21 @@ func checkFrame(t *testing.T, content string, w, h int) {
 // withoutColours takes out ESC [ digits m, and nothing else.
 func withoutColours(s string) string {
 	var b strings.Builder
-	for s != "" {
-		if rest, is := strings.CutPrefix(s, "\x1b["); is {
-			if rest := strings.TrimLeft(rest, "0123456789;"); strings.HasPrefix(rest, "m") {
-				s = rest[1:]
-				continue
-			}
+	b.Grow(len(s))
+	for {
+		bare, rest, has := strings.Cut(s, "\x1b[")
+		b.WriteString(bare)
+		if !has {
+			return b.String()
 		}
-		b.WriteByte(s[0])
-		s = s[1:]
+		s = strings.TrimLeft(rest, "0123456789;")
+		if after, is := strings.CutPrefix(s, "m"); is {
+			s = after
+			continue
+		}
+		b.WriteString("\x1b[")
+		s = rest
 	}
-	return b.String()
 }
 
 // tour are keys that lead through every view.

@@ -24,26 +24,37 @@ const (
 	roles    // how many there are
 )
 
-// piece is cleaned text in one role.
+// piece is cleaned text in one role, and how many cells it takes.
 type piece struct {
-	text string
-	role role
+	text  string
+	role  role
+	cells int
 }
 
 // line is one line of a screen.
 type line []piece
 
 // own is text that muster wrote itself; it is not cleaned.
-func own(r role, s string) piece { return piece{s, r} }
+func own(r role, s string) piece { return piece{s, r, cellWidth(s)} }
 
 // foreign is text from outside, cleaned.
-func foreign(r role, s string) piece { return piece{clean(s), r} }
+func foreign(r role, s string) piece { return own(r, clean(s)) }
+
+// foreignTo is text from outside of which at most w cells show.
+func foreignTo(r role, s string, w int) piece {
+	s, n := cutCells(cleaned(s, w), w)
+	return piece{s, r, n}
+}
 
 // cell is text from outside in exactly w cells.
-func cell(r role, s string, w int) piece { return piece{fit(clean(clip(s, w)), w), r} }
+func cell(r role, s string, w int) piece {
+	return piece{fit(cleaned(s, w), w), r, max(w, 0)}
+}
 
 // cellRight is cell at the right edge.
-func cellRight(r role, s string, w int) piece { return piece{fitRight(clean(clip(s, w)), w), r} }
+func cellRight(r role, s string, w int) piece {
+	return piece{fitRight(cleaned(s, w), w), r, max(w, 0)}
+}
 
 // text builds a line of one piece that muster wrote itself.
 func text(r role, s string) line { return line{own(r, s)} }
@@ -51,7 +62,7 @@ func text(r role, s string) line { return line{own(r, s)} }
 func (l line) width() int {
 	n := 0
 	for _, p := range l {
-		n += cellWidth(p.text)
+		n += p.cells
 	}
 	return n
 }
@@ -60,17 +71,16 @@ func (l line) width() int {
 func (l line) fit(w int) line {
 	out, left := make(line, 0, len(l)+1), w
 	for _, p := range l {
-		n := cellWidth(p.text)
-		if n > left {
+		if p.cells > left {
 			if left > 0 {
-				out = append(out, piece{fit(p.text, left), p.role})
+				out = append(out, piece{fit(p.text, left), p.role, left})
 			}
 			return out
 		}
-		out, left = append(out, p), left-n
+		out, left = append(out, p), left-p.cells
 	}
 	if left > 0 {
-		out = append(out, piece{blanks(left), plain})
+		out = append(out, piece{blanks(left), plain, left})
 	}
 	return out
 }
@@ -85,7 +95,7 @@ func (l line) spread(right line, w int) line {
 func (l line) as(r role) line {
 	out := make(line, len(l))
 	for i, p := range l {
-		out[i] = piece{p.text, r}
+		out[i] = piece{p.text, r, p.cells}
 	}
 	return out
 }

@@ -71,7 +71,7 @@ func (l *logs) table(w, h int) []line {
 func logLine(row *logRow, now time.Time, w int, on bool) line {
 	r := row.rec
 	if row.inner != "" {
-		l := append(line{mark(on), own(plain, blanks(clockWidth+levelWidth+3))}, foreign(faint, clip(row.inner, labelCells)))
+		l := append(line{mark(on), own(plain, blanks(clockWidth+levelWidth+3))}, foreignTo(faint, row.inner, w))
 		if on {
 			l = l.as(chosen)
 		}
@@ -89,7 +89,7 @@ func logLine(row *logRow, now time.Time, w int, on bool) line {
 		mark(on), own(faint, fit(clock(r.Time, now), clockWidth)), own(plain, " "),
 		cell(levelRole(r), r.Name, levelWidth), own(plain, " "),
 		cell(service, r.Service, logServiceWidth), own(plain, " "), traced,
-		foreign(how, clip(r.Message, labelCells)), own(plain, "  "), foreign(faint, clip(folded(r), labelCells)),
+		foreignTo(how, r.Message, w), own(plain, "  "), foreignTo(faint, folded(r), w),
 	}
 	if on {
 		l = l.as(chosen)
@@ -134,7 +134,7 @@ func (l *logs) patternTable(w, h int) []line {
 			mark(i == l.at.cursor), own(strong, fitRight(tally(p.lines), 6)), own(plain, " "),
 			own(how, fit(sparkline(counts[p.key()]), sparkWidth)), own(plain, " "),
 			cell(levelRole(&fleet.Record{Name: p.level}), p.level, levelWidth), own(plain, " "),
-			cell(service, p.service, logServiceWidth), own(plain, " "), foreign(how, clip(p.text, labelCells)),
+			cell(service, p.service, logServiceWidth), own(plain, " "), foreignTo(how, p.text, w),
 		}
 		if i == l.at.cursor {
 			row = row.as(chosen)

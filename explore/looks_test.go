@@ -62,7 +62,7 @@ func TestLooks(t *testing.T) {
 			light := s.m.View().Content
 			bare := withoutColor(t, dark)
 			for ground, frame := range map[string]string{"dark": dark, "light": light, "no colour": bare} {
-				if wrong := misfit(frame, size[0], size[1]); wrong != "" {
+				if wrong := new(eye).misfit(frame, size[0], size[1]); wrong != "" {
 					t.Errorf("%s, %s: %s", name, ground, wrong)
 				}
 				if withoutColours(frame) != withoutColours(dark) {
@@ -176,7 +176,9 @@ func TestNoColourAloneIsASignal(t *testing.T) {
 	sure := func(c fleet.Certainty) func(*fleet.Record) {
 		return func(r *fleet.Record) { r.Keys.TraceLink = fleet.Link{Via: fleet.RungRequest, Sure: c} }
 	}
-	severity := func(s fleet.Severity) string { return findingLine(&fleet.Finding{Title: "t", Severity: s}).String() }
+	severity := func(s fleet.Severity) string {
+		return findingLine(&fleet.Finding{Title: "t", Severity: s}, 80).String()
+	}
 	chosenRow := func(on bool) string {
 		return findingRow(&fleet.Finding{Title: "t", LastSeen: noon}, noon, 80, on).String()
 	}

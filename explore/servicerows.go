@@ -175,14 +175,14 @@ func mapLine(m *ServiceMap, r *mapRow, w int, on bool) line {
 	cycle := 0
 	switch {
 	case r.node != nil:
-		l = append(l, nodeSign(r.node.Kind), own(plain, " "), foreign(service, clip(r.node.Name, labelCells)))
+		l = append(l, nodeSign(r.node.Kind), own(plain, " "), foreignTo(service, r.node.Name, w))
 		stats, cycle = &r.node.ServiceStats, r.node.Cycle
 	case r.edge != nil:
 		arrow := "   → "
 		if r.edge.Message {
 			arrow = "   ⇢ "
 		}
-		l = append(l, own(faint, arrow), foreign(plain, clip(r.edge.To, labelCells)))
+		l = append(l, own(faint, arrow), foreignTo(plain, r.edge.To, w))
 		stats, cycle = &r.edge.ServiceStats, r.edge.Cycle
 	default:
 		l = append(l, own(faint, fmt.Sprintf("layer %d", r.layer)))

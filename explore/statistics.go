@@ -98,7 +98,7 @@ func (s *statistics) view(w, h int) []line {
 		if o.errors > 0 {
 			how = bad
 		}
-		label := line{foreign(service, o.service), own(plain, " "), foreign(plain, clip(o.name, labelCells))}
+		label := line{foreign(service, o.service), own(plain, " "), foreignTo(plain, o.name, w)}
 		l := append(line{mark(i == s.at.cursor)}, label.fit(name)...)
 		l = append(l,
 			own(plain, fitRight(tally(o.calls), 6)), own(how, fitRight(tally(o.errors), 6)),

@@ -40,7 +40,7 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 	c := waterColumns(w)
 	switch {
 	case r.finding != nil:
-		l = append(line{mark(on)}, findingLine(r.finding)...)
+		l = append(line{mark(on)}, findingLine(r.finding, w)...)
 	case r.node.rec == nil:
 		l = line{mark(on), fold(r), foreign(strong, r.node.heading), own(faint, beneath(r))}
 	default:
@@ -58,10 +58,10 @@ func waterRow(f *forest, r *row, w int, on bool) line {
 }
 
 // findingLine is a finding among the rows.
-func findingLine(f *fleet.Finding) line {
+func findingLine(f *fleet.Finding, w int) line {
 	return line{
 		foreign(severityRole(f.Severity), "! "+shout(f.Severity)), own(plain, "  "),
-		foreign(strong, f.Title), own(plain, "  "), foreign(faint, clip(f.Message, 200)),
+		foreign(strong, f.Title), own(plain, "  "), foreignTo(faint, f.Message, w),
 	}
 }
 
@@ -81,7 +81,7 @@ func label(r *row, w int) line {
 	if rec.Error != "" {
 		l = append(l, own(bad, "✗ "))
 	}
-	l = append(l, what(rec)...)
+	l = append(l, what(rec, w)...)
 	return append(l, own(faint, beneath(r)))
 }
 
@@ -100,19 +100,15 @@ func beneath(r *row) string {
 	return " +" + tally(r.beneath)
 }
 
-// labelCells bounds what of a text is looked at for a line; no terminal is
-// wider.
-const labelCells = 500
-
-// what says in a few words what a record is about.
-func what(r *fleet.Record) line {
+// what says in a few words what a record is about, of which w cells show.
+func what(r *fleet.Record, w int) line {
 	name, how := r.Name, plain
 	if r.Error != "" {
 		how = bad
 	}
 	switch r.Kind {
 	case fleet.KindLog:
-		return line{foreign(service, r.Service), own(plain, " "), foreign(how, clip(r.Message, labelCells))}
+		return line{foreign(service, r.Service), own(plain, " "), foreignTo(how, r.Message, w)}
 	case fleet.KindAPICall:
 		// The name begins with the service already.
 		if strings.HasPrefix(name, r.Service+":") {
@@ -126,7 +122,7 @@ func what(r *fleet.Record) line {
 		}
 		return l
 	}
-	l := line{foreign(service, r.Service), own(plain, " "), foreign(how, clip(name, labelCells))}
+	l := line{foreign(service, r.Service), own(plain, " "), foreignTo(how, name, w)}
 	if r.Kind == fleet.KindAPICall {
 		l = append(l, touched(r)...)
 	}
