@@ -103,7 +103,7 @@ func (m *model) actionGroup() group {
 	}
 	k, at := newActionKeys(), p.subject()
 	g.keys = append(g.keys, k.browse)
-	if _, is := m.top().(*dossier); is {
+	if at.trace != nil || at.traceID != "" {
 		g.keys = append(g.keys, k.export)
 	}
 	switch m.top().(type) {
@@ -231,46 +231,6 @@ func dashboardsLink(s subject, base string) string {
 	// In rison a quote and an exclamation mark are escaped by the latter.
 	query = strings.NewReplacer("!", "!!", "'", "!'").Replace(query)
 	return base + "/app/discover#/?_g=(time:(from:now-10y,to:now))&_q=(query:(language:kuery,query:'" + url.PathEscape(query) + "'))"
-}
-
-// askExport asks for the file to write the dossier into.
-func (m *model) askExport(s subject, file string) tea.Cmd {
-	switch {
-	case s.trace == nil:
-		return say(flashMsg{"there is no dossier to export: open one with ↵"})
-	case m.actions.Export == nil:
-		return say(flashMsg{"export is not available here: muster trace ID --format otlp writes the same"})
-	}
-	then := func(file string) tea.Cmd {
-		if file == "" {
-			return nil
-		}
-		export, t := m.actions.Export, *s.trace
-		return m.env.run(func(ctx context.Context) tea.Msg {
-			if err := export(ctx, file, t); err != nil {
-				return flashMsg{"✗ " + err.Error()}
-			}
-			return flashMsg{"wrote " + file}
-		})
-	}
-	if file != "" {
-		return then(file)
-	}
-	name := s.trace.ID
-	if name == "" {
-		name = "dossier"
-	}
-	return say(askMsg{label: "export to (.otlp.json or .json)", value: "trace-" + fileName(name) + ".otlp.json", then: then})
-}
-
-// fileName is an id as part of a file's name.
-func fileName(id string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '_'
-	}, head(id, 64))
 }
 
 // askWaive asks for owner, reason and last day, one after the other.

@@ -79,6 +79,21 @@ func TestExportWritesTheDossier(t *testing.T) {
 	}
 }
 
+func TestExportWritesTheDossierOfTheTraceUnderTheCursor(t *testing.T) {
+	for _, keys := range []string{"", "tab down down down"} {
+		s := actionStage(t, "")
+		s.press(keys)
+		id := s.m.pointedAt().traceID
+		file := filepath.Join(t.TempDir(), "x.otlp.json")
+		s.press("e")
+		s.says("trace-" + id)
+		s.typeLine(file)
+		if got, err := os.ReadFile(file); err != nil || string(got) != id {
+			t.Errorf("after %q the file has %q, want the dossier of %s: %v", keys, got, id, err)
+		}
+	}
+}
+
 func TestWaiveAsksForOwnerReasonAndDay(t *testing.T) {
 	tests := []struct {
 		name, owner, reason, day, want string

@@ -20,7 +20,7 @@ func TestFrames(t *testing.T) {
 		{"list", sample(), "", "down down"},
 		{"list-end", sample(), "", "end"},
 		{"list-filtering", sample(), "", "/ service:orders errors"},
-		{"list-filtered", sample(), "", "/ service:orders enter e"},
+		{"list-filtered", sample(), "", "/ service:orders enter E"},
 		{"list-no-match", sample(), "", "/ nonesuch enter"},
 		{"list-empty", &fake{}, "", ""},
 		{"list-error", &fake{err: errDown}, "", ""},

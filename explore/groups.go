@@ -44,8 +44,8 @@ type traceGroup struct {
 // byRoute groups by the service and route of the entry.
 const byRoute = "route"
 
-func newGrouped(e *env, q fleet.Query) *grouped {
-	return &grouped{env: e, query: q, by: byRoute, keymap: groupedKeys{
+func newGrouped(e *env, q fleet.Query, by string) *grouped {
+	return &grouped{env: e, query: q, by: by, keymap: groupedKeys{
 		open:   bind("↵", "its slowest trace", "enter", "l", "right"),
 		by:     bind("b", "group by", "b", "/"),
 		copyID: bind("y", "copy value", "y"),

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"muster/fleet"
@@ -44,32 +43,7 @@ type list struct {
 	history  []string
 }
 
-type listKeys struct{ open, filter, errors, copyID, journey, mark, compare, outliers, since, order, group, follow key.Binding }
-
-func newList(e *env) *list {
-	return &list{env: e, limit: firstPage, keymap: listKeys{
-		open:     bind("↵", "open", "enter", "l", "right"),
-		filter:   bind("/", "filter", "/"),
-		errors:   bind("e", "errors only", "e"),
-		journey:  bind("J", "its journey", "J"),
-		mark:     bind("m", "mark", "m"),
-		compare:  bind("M", "compare: marked, or route", "M"),
-		outliers: bind("O", "outliers", "O"),
-		since:    bind("T", "time range", "T"),
-		order:    bind("s", "sort", "s"),
-		group:    bind("b", "group by", "b"),
-		follow:   bind("f", "follow", "f"),
-		copyID:   bind("y", "copy id", "y"),
-	}}
-}
-
-func (l *list) keys() []group {
-	k := l.keymap
-	return []group{
-		{"traces", []key.Binding{k.open, k.filter, k.errors, k.journey, k.mark, k.compare, k.outliers, k.since, k.order, k.group, k.follow, k.copyID}},
-		l.env.move.group(),
-	}
-}
+func newList(e *env) *list { return &list{env: e, limit: firstPage, keymap: newListKeys()} }
 
 // listAnswer is what a reading of the list brings back.
 type listAnswer struct {
@@ -148,77 +122,6 @@ func same(a, b *fleet.Summary) bool {
 	return a.Trace == b.Trace && (a.Trace != "" || a.Correlation == b.Correlation && a.Start.Equal(b.Start))
 }
 
-func (l *list) press(msg tea.KeyPressMsg) tea.Cmd {
-	k := l.keymap
-	switch {
-	case l.at.press(msg, l.env.move):
-		l.follow = l.follow && l.at.cursor == 0
-		if l.more && !l.busy && l.at.cursor+l.at.height >= len(l.rows) {
-			return l.load()
-		}
-	case key.Matches(msg, k.filter):
-		return say(askMsg{
-			label: "filter (text, expression, service: errors since:)", value: l.filter.String(),
-			history: l.history, complete: l.completeFilter,
-			then: func(s string) tea.Cmd { return l.refilter(parseFilter(s)) },
-		})
-	case key.Matches(msg, k.errors):
-		f := l.filter
-		f.errors = !f.errors
-		return l.refilter(f)
-	case key.Matches(msg, k.since):
-		return say(askMsg{
-			label: "since (15m, 36h, 7d, a moment; empty: all)", value: l.filter.since,
-			complete: func(string) []string { return []string{"15m", "1h", "6h", "24h", "7d", "30d"} },
-			then: func(s string) tea.Cmd {
-				f := l.filter
-				f.since, f.until, _ = strings.Cut(s, " ")
-				return l.refilter(f)
-			},
-		})
-	case key.Matches(msg, k.order):
-		l.order = (l.order + 1) % orders
-		if l.order == byNewest { // as the store gave them
-			return l.load()
-		}
-		l.arrange()
-		l.at.set(0)
-	case key.Matches(msg, k.follow):
-		l.follow = !l.follow
-		if l.follow {
-			l.at.set(0)
-		}
-	case key.Matches(msg, k.group):
-		q, err := l.query(0)
-		if err != nil {
-			return say(flashMsg{err.Error()})
-		}
-		return say(pushMsg{newGrouped(l.env, ofTraces(q))})
-	case l.at.cursor >= len(l.rows):
-		return nil
-	case key.Matches(msg, k.open):
-		return say(openMsg{id: summaryID(&l.rows[l.at.cursor])})
-	case key.Matches(msg, k.journey):
-		if c := l.rows[l.at.cursor].Correlation; c != "" {
-			return say(openMsg{id: c})
-		}
-		return say(flashMsg{"this trace belongs to no journey"})
-	case key.Matches(msg, k.outliers):
-		q, err := l.query(0)
-		if err != nil {
-			return say(flashMsg{err.Error()})
-		}
-		return say(pushMsg{newOutlying(l.env, ofTraces(q), routeOf(&l.rows[l.at.cursor]))})
-	case key.Matches(msg, k.mark):
-		return l.env.mark(l.rows[l.at.cursor].Trace)
-	case key.Matches(msg, k.compare):
-		return l.env.compare(l.rows[l.at.cursor].Trace)
-	case key.Matches(msg, k.copyID):
-		return say(copyMsg{fleet.FormatTraceID(summaryID(&l.rows[l.at.cursor]))})
-	}
-	return nil
-}
-
 // refilter reads anew with another filter.
 func (l *list) refilter(f filter) tea.Cmd {
 	if s := f.String(); s != "" && !slices.Contains(l.history, s) {
@@ -277,70 +180,4 @@ func (l *list) status() string {
 		parts = append(parts, "filter: "+f)
 	}
 	return strings.Join(parts, " · ")
-}
-
-// ofTraces is a query for the spans of the traces that a list's query is about.
-func ofTraces(q fleet.Query) fleet.Query {
-	f := fleet.FilterAll{}
-	if q.Filter != nil {
-		f = append(f, q.Filter)
-	}
-	if q.Service != "" {
-		f = append(f, fleet.FilterService{Node: fleet.FilterNode{Name: q.Service}})
-	}
-	out := fleet.Query{Window: q.Window}
-	if len(f) > 0 {
-		out.Filter = f
-	}
-	return out
-}
-
-// filter narrows the trace list.
-type filter struct {
-	text, service, since, until string
-	errors                      bool
-}
-
-// parseFilter reads what a person typed: "service:orders", "errors", and the
-// rest is text to look for.
-func parseFilter(s string) filter {
-	var f filter
-	var words []string
-	for w := range strings.FieldsSeq(s) {
-		name, isService := strings.CutPrefix(w, "service:")
-		switch {
-		case isService:
-			f.service = name
-		case w == "errors":
-			f.errors = true
-		case strings.HasPrefix(w, "since:"):
-			f.since = w[len("since:"):]
-		case strings.HasPrefix(w, "until:"):
-			f.until = w[len("until:"):]
-		default:
-			words = append(words, w)
-		}
-	}
-	f.text = strings.Join(words, " ")
-	return f
-}
-
-// String is the filter as a person types it.
-func (f filter) String() string {
-	var words []string
-	if f.service != "" {
-		words = append(words, "service:"+f.service)
-	}
-	if f.errors {
-		words = append(words, "errors")
-	}
-	for _, x := range [][2]string{{"since:", f.since}, {"until:", f.until}} {
-		if x[1] != "" {
-			words = append(words, x[0]+x[1])
-		}
-	}
-	if f.text != "" {
-		words = append(words, f.text)
-	}
-	return strings.Join(words, " ")
 }

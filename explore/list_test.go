@@ -136,7 +136,7 @@ func TestFilterIsAskedOfTheStore(t *testing.T) {
 	if got.Service != want.Service || got.Errors != want.Errors || got.Text != want.Text || got.Limit != want.Limit {
 		t.Errorf("asked for %+v, want %+v", got, want)
 	}
-	s.press("e")
+	s.press("E")
 	if m.asked[len(m.asked)-1].Errors {
 		t.Error("e does not take the errors-only filter back")
 	}

@@ -113,6 +113,9 @@ const (
 	orders
 )
 
+// sortNames are the orders as they are kept over a restart.
+var sortNames = [orders]string{"", "slowest", "errors", "spans"}
+
 var orderNames = [orders]string{"", "slowest first", "most errors first", "most spans first"}
 
 // arrange orders what was read, and keeps the newest where all else is alike.

@@ -2,10 +2,8 @@ package explore
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"muster/fleet"
@@ -39,8 +37,6 @@ type logs struct {
 	w, h     int
 }
 
-type logsKeys struct{ open, dossier, unfold, patterns, follow, filter, errors, copyID, back key.Binding }
-
 // logRow is a line of the log, or one of the lines of its unfolded document.
 type logRow struct {
 	rec   *fleet.Record
@@ -48,84 +44,7 @@ type logRow struct {
 }
 
 func newLogs(e *env) *logs {
-	return &logs{env: e, limit: firstLines, follow: true, unfolded: map[string]bool{}, keymap: logsKeys{
-		open:     bind("↵", "details", "enter", "l", "right"),
-		dossier:  bind("d", "its trace", "d"),
-		unfold:   bind("space", "unfold", "space"),
-		patterns: bind("p", "patterns", "p"),
-		follow:   bind("f", "follow", "f"),
-		filter:   bind("/", "search", "/"),
-		errors:   bind("e", "errors only", "e"),
-		copyID:   bind("y", "copy id", "y"),
-		back:     bind("", "", "left", "h"),
-	}}
-}
-
-func (l *logs) keys() []group {
-	k := l.keymap
-	return []group{
-		{"logs", []key.Binding{k.open, k.dossier, k.filter, k.patterns, k.errors, k.unfold, k.follow, k.copyID}},
-		l.env.move.group(),
-	}
-}
-
-// logFilter narrows the lines: "service:orders group:/ecs level:warn errors",
-// the rest is text.
-type logFilter struct {
-	text, service, group, level string
-	errors                      bool
-	pattern                     string // of a pattern that was chosen
-}
-
-func parseLogFilter(s string) logFilter {
-	var f logFilter
-	var words []string
-	for w := range strings.FieldsSeq(s) {
-		name, value, named := strings.Cut(w, ":")
-		switch {
-		case named && name == "service":
-			f.service = value
-		case named && name == "group":
-			f.group = value
-		case named && name == "level":
-			f.level = value
-		case w == "errors":
-			f.errors = true
-		default:
-			words = append(words, w)
-		}
-	}
-	f.text = strings.Join(words, " ")
-	return f
-}
-
-// String is the filter as a person types it, without a chosen pattern.
-func (f logFilter) String() string {
-	var words []string
-	for _, x := range [][2]string{{"service:", f.service}, {"group:", f.group}, {"level:", f.level}} {
-		if x[1] != "" {
-			words = append(words, x[0]+x[1])
-		}
-	}
-	if f.errors {
-		words = append(words, "errors")
-	}
-	if f.text != "" {
-		words = append(words, f.text)
-	}
-	return strings.Join(words, " ")
-}
-
-// query is what of the filter the store answers.
-func (f logFilter) query(limit int) fleet.Query {
-	return fleet.Query{Kinds: []fleet.Kind{fleet.KindLog}, Text: f.text, Service: f.service, Errors: f.errors, Limit: limit}
-}
-
-// keeps judges what the store does not.
-func (f logFilter) keeps(r *fleet.Record) bool {
-	return (f.group == "" || strings.Contains(r.Attributes[fleet.AttrLogGroup], f.group)) &&
-		(f.level == "" || strings.EqualFold(r.Name, f.level) || strings.EqualFold(r.Name, f.level+"ing")) &&
-		(f.pattern == "" || patternOf(r.Message) == f.pattern)
+	return &logs{env: e, limit: firstLines, follow: true, unfolded: map[string]bool{}, keymap: newLogsKeys()}
 }
 
 type logsAnswer struct {
@@ -217,45 +136,6 @@ func (l *logs) current() *fleet.Record {
 	return nil
 }
 
-func (l *logs) press(msg tea.KeyPressMsg) tea.Cmd {
-	cmd := l.act(msg)
-	l.lay()
-	return cmd
-}
-
-func (l *logs) act(msg tea.KeyPressMsg) tea.Cmd {
-	k := l.keymap
-	switch {
-	case l.inside && l.detail.press(msg, l.env.move):
-	case l.inside && key.Matches(msg, k.back, k.open):
-		l.inside = false
-	case l.at.press(msg, l.env.move):
-		l.detail = pane{}
-		l.follow = l.follow && l.at.cursor == l.at.size-1 || key.Matches(msg, l.env.move.end)
-		if l.at.top == 0 && l.more && l.job == nil && l.patterns == nil {
-			l.limit *= 2
-			return l.load()
-		}
-	case key.Matches(msg, k.filter):
-		return say(askMsg{label: "search (text, service: group: level: errors)", value: l.filter.String(), then: func(s string) tea.Cmd {
-			return l.refilter(parseLogFilter(s))
-		}})
-	case key.Matches(msg, k.errors):
-		f := l.filter
-		f.errors = !f.errors
-		return l.refilter(f)
-	case key.Matches(msg, k.follow):
-		if l.follow = !l.follow; l.follow {
-			l.at.set(l.at.size - 1)
-		}
-	case key.Matches(msg, k.patterns):
-		l.group()
-	default:
-		return l.open(msg)
-	}
-	return nil
-}
-
 // group shows the patterns of the lines, or the lines again.
 func (l *logs) group() {
 	if l.patterns == nil {
@@ -270,30 +150,6 @@ func (l *logs) group() {
 	} else {
 		l.at.set(l.at.size - 1)
 	}
-}
-
-// open handles the keys about the line under the cursor.
-func (l *logs) open(msg tea.KeyPressMsg) tea.Cmd {
-	k, r := l.keymap, l.current()
-	switch {
-	case r == nil:
-	case key.Matches(msg, k.open) && l.patterns != nil:
-		l.filter.pattern = l.patterns[l.at.cursor].text
-		l.patterns = nil
-		l.sift()
-		l.at.set(l.at.size - 1)
-	case key.Matches(msg, k.open):
-		l.inside = true
-	case key.Matches(msg, k.unfold) && l.patterns == nil:
-		l.unfolded[r.ID] = !l.unfolded[r.ID]
-		l.follow = false
-		l.sift()
-	case key.Matches(msg, k.dossier):
-		return say(openMsg{id: r.ID, record: r.ID})
-	case key.Matches(msg, k.copyID):
-		return say(copyMsg{r.ID})
-	}
-	return nil
 }
 
 func (l *logs) refilter(f logFilter) tea.Cmd {
@@ -373,18 +229,4 @@ func (l *logs) status() string {
 		parts = append(parts, "pattern: "+clip(l.filter.pattern, 60)+" (esc: all)")
 	}
 	return strings.Join(parts, " · ")
-}
-
-// groupsOf are the log groups of some lines, in the order of their names.
-func groupsOf(rs []fleet.Record) []string {
-	seen := map[string]bool{}
-	var out []string
-	for i := range rs {
-		if g := rs[i].Attributes[fleet.AttrLogGroup]; g != "" && !seen[g] {
-			seen[g] = true
-			out = append(out, g)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

@@ -41,7 +41,7 @@ type outlyingKeys struct{ open, failed, slow, those, route, copyID key.Binding }
 func newOutlying(e *env, q fleet.Query, route string) *outlying {
 	return &outlying{env: e, query: q, route: route, sel: selection{kind: selectFailed}, keymap: outlyingKeys{
 		open:   bind("↵", "a trace with it", "enter", "l", "right"),
-		failed: bind("e", "the failed", "e"),
+		failed: bind("E", "the failed", "E"),
 		slow:   bind("s", "the slowest tenth", "s"),
 		those:  bind("/", "those with", "/"),
 		route:  bind("t", "this route or all", "t"),

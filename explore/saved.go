@@ -22,6 +22,11 @@ type State struct {
 	Filters  []string          `json:"filters,omitempty"`  // that the traces were filtered by, the newest last
 	Saved    map[string]string `json:"saved,omitempty"`    // filters of the traces that were given a name
 	Columns  []string          `json:"columns,omitempty"`  // of the list of traces; none for as many as there is room for
+	Sort     string            `json:"sort,omitempty"`     // of the list of traces, a name of sortNames
+	Group    string            `json:"group,omitempty"`    // what the traces are shown grouped by; "" for the list
+	Logs     string            `json:"logs,omitempty"`     // the filters of the other views, as they are typed
+	Changes  string            `json:"changes,omitempty"`
+	Calls    string            `json:"calls,omitempty"`
 }
 
 // mostHistory is how many commands are kept: a few screens of them.
@@ -33,7 +38,21 @@ func (m *model) left() State {
 	s.History = s.History[max(len(s.History)-mostHistory, 0):]
 	if l, is := m.stacks[tabTraces][0].(*list); is {
 		s.Filter, s.Filters = l.filter.String(), l.history[max(len(l.history)-mostHistory, 0):]
-		s.Columns = l.columns
+		s.Columns, s.Sort = l.columns, sortNames[l.order]
+	}
+	for _, on := range m.stacks[tabTraces] {
+		if g, is := on.(*grouped); is {
+			s.Group = g.by
+		}
+	}
+	if l, is := m.stacks[tabLogs][0].(*logs); is {
+		s.Logs = l.filter.String()
+	}
+	if c, is := m.stacks[tabChanges][0].(*changes); is {
+		s.Changes = c.text
+	}
+	if p, is := m.stacks[tabCalls][0].(*principals); is {
+		s.Calls = p.text
 	}
 	if _, is := m.top().(*services); is {
 		s.View = "services"
@@ -47,6 +66,19 @@ func (m *model) restore(s State) {
 	if l, is := m.stacks[tabTraces][0].(*list); is {
 		l.filter, l.history = parseFilter(s.Filter), s.Filters
 		l.columns = slices.DeleteFunc(s.Columns, func(c string) bool { return !slices.Contains(columnNames(), c) })
+		l.order = max(slices.Index(sortNames[:], s.Sort), byNewest)
+		if q, err := l.query(0); err == nil && s.Group != "" {
+			m.stacks[tabTraces] = append(m.stacks[tabTraces], newGrouped(m.env, ofTraces(q), s.Group))
+		}
+	}
+	if l, is := m.stacks[tabLogs][0].(*logs); is {
+		l.filter = parseLogFilter(s.Logs)
+	}
+	if c, is := m.stacks[tabChanges][0].(*changes); is {
+		c.text = s.Changes
+	}
+	if p, is := m.stacks[tabCalls][0].(*principals); is {
+		p.text = s.Calls
 	}
 	m.tab = max(slices.Index(tabNames[:], s.View), 0)
 	if s.View == "services" {

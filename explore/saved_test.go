@@ -44,6 +44,46 @@ func TestFiltersAreSavedByName(t *testing.T) {
 	s.says("there is no filter mine")
 }
 
+// TestTheExplorerBeginsAsItWasLeft holds what a restart keeps, by what it shows.
+func TestTheExplorerBeginsAsItWasLeft(t *testing.T) {
+	s := actionStage(t, "")
+	s.press("T")
+	s.typeLine("36h")
+	s.press("s s")
+	s.press("tab")
+	s.press("tab")
+	s.press("/")
+	s.typeLine("updated")
+	s.press("tab")
+	s.press("/")
+	s.typeLine("PutItem")
+	s.press("tab")
+	s.press("/")
+	s.typeLine("level:info")
+	again := newStage(t, sample(), 120, 40, Options{State: s.m.left()})
+	for _, at := range []*stage{s, again} {
+		at.says("search: level:info")
+		at.press("tab")
+		at.says("filter: since:36h")
+		at.says("most errors first of those read")
+		at.press("b b")
+		at.typeLine("service")
+	}
+	for _, at := range []*stage{again, newStage(t, sample(), 120, 40, Options{State: again.m.left()})} {
+		at.says("by service  of")
+		at.press("tab tab")
+		if got := at.m.top().(*changes).text; got != "updated" {
+			t.Errorf("the changes are filtered by %q", got)
+		}
+		at.press("tab")
+		if got := at.m.top().(*principals).text; got != "PutItem" {
+			t.Errorf("the calls are filtered by %q", got)
+		}
+	}
+	strange := newStage(t, sample(), 120, 40, Options{State: State{Sort: "size", Filter: "since:never", Group: "route"}})
+	strange.says("since and until take 15m")
+}
+
 func TestColumnsAreChosen(t *testing.T) {
 	s := actionStage(t, "")
 	s.press(":")

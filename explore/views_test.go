@@ -59,7 +59,7 @@ func TestTheViewsAreSafe(t *testing.T) {
 		"s", "s s s", "b", "b service enter", "esc", "T 15m enter", "T enter", "f", "m", "down M", "d n N", "x", "enter", "esc", "esc", "end M", "b", "esc", "esc",
 		"tab tab", "down", "enter", "enter", "pgdown", "esc", "a", "enter", "pgdown", "esc esc", "esc", "esc", "tab", "down", "enter", "w", "w", "enter", "esc", "esc", "a", "y", "esc",
 		"enter", "x X", "v V s s", "_", "f evil enter", "z", "t", "t enter", "esc", "esc", "esc", "esc",
-		"tab", "up", "space", "enter", "pgdown", "esc", "p", "down", "enter", "esc", "d", "esc", "tab", "end O", "s", "t", "e", "down enter", "esc", "esc",
+		"tab", "up", "space", "enter", "pgdown", "esc", "p", "down", "enter", "esc", "d", "esc", "tab", "end O", "s", "t", "E", "down enter", "esc", "esc",
 	}
 	for name, r := range map[string]fleet.Reader{"sample": sample(), "hostile": hostile(), "empty": &fake{}} {
 		t.Run(name, func(t *testing.T) {
