@@ -170,7 +170,7 @@ func headName(t *fleet.Trace, root *fleet.Record, journey bool, w int) line {
 		l = append(l, own(strong, "in no trace"))
 	}
 	if root != nil {
-		l = append(l, own(plain, "  "), foreign(service, root.Service), own(plain, " "), foreignTo(plain, root.Name, w))
+		l = append(append(l, own(plain, "  ")), operationOf(root, plain, w)...)
 	}
 	return l
 }

@@ -19,7 +19,8 @@ type row struct {
 	guide   string // the branches of the tree before it
 	depth   int
 	folded  bool
-	beneath int // how many records it hides when it is folded
+	within  bool // its service is that of the row that it hangs under
+	beneath int  // how many records it hides when it is folded
 }
 
 // key names a row over readings.
@@ -47,7 +48,7 @@ func outline(f *forest, findings []fleet.Finding, folded map[string]bool, hidden
 	}
 	roots := o.visible(f.roots)
 	for _, n := range roots {
-		o.add(n, "", "", 0)
+		o.add(n, nil, "", "", 0)
 	}
 	return o.rows
 }
@@ -59,9 +60,10 @@ type outliner struct {
 }
 
 // add appends a node's row and those below it. Guide stands before the row
-// itself, below before its kids.
-func (o *outliner) add(n *node, guide, below string, depth int) {
+// itself, below before its kids; above is what it hangs under, if anything.
+func (o *outliner) add(n, above *node, guide, below string, depth int) {
 	r := row{node: n, guide: guide, depth: depth}
+	r.within = above != nil && above.rec != nil && n.rec != nil && n.rec.Service == above.rec.Service
 	kids := o.visible(n.kids)
 	if o.folded[n.key] && len(kids) > 0 {
 		r.folded = true
@@ -77,10 +79,10 @@ func (o *outliner) add(n *node, guide, below string, depth int) {
 			branch, cont = "└─", "  "
 		}
 		if depth >= deepest {
-			o.add(k, guide, below, depth+1)
+			o.add(k, n, guide, below, depth+1)
 			continue
 		}
-		o.add(k, below+branch, below+cont, depth+1)
+		o.add(k, n, below+branch, below+cont, depth+1)
 	}
 }
 

@@ -162,14 +162,30 @@ func gutter(rows []mapRow, lanes []*lane, row, n int) string {
 // statWidth is that of the columns of figures: a rate, errors, three times.
 const statWidth = 9 + 7 + 3*8
 
-// mapHead is the line of titles above the map.
-func mapHead(w int) line {
-	l := line{own(faint, fit(" SERVICE", max(w-statWidth, 1)))}
+// leastNames is how many cells the names of a map have at least, where there is
+// room: those of most services.
+const leastNames = 40
+
+// namesWidth is how many of w cells the names of a map take: no more than the
+// longest one, so that the figures stand beside what they are of.
+func namesWidth(rows []mapRow, w int) int {
+	most := leastNames
+	for i := range rows {
+		r := &rows[i]
+		const signs = len(" ● ") + len(" ↺99") // in cells as many or fewer
+		most = max(most, cellWidth(r.gutter)+len("   → ")+cellWidth(cleaned(r.says(), w))+signs)
+	}
+	return max(min(most, w-statWidth), 1)
+}
+
+// mapHead is the line of titles above the map, whose names take so many cells.
+func mapHead(names int) line {
+	l := line{own(faint, fit(" SERVICE", names))}
 	return append(l, own(faint, fitRight("RATE", 9)+fitRight("ERRORS", 7)+fitRight("P50", 8)+fitRight("P95", 8)+fitRight("MAX", 8)))
 }
 
-// mapLine is one row of the map in w cells.
-func mapLine(m *ServiceMap, r *mapRow, w int, on bool) line {
+// mapLine is one row of the map in w cells, of which its name takes names.
+func mapLine(m *ServiceMap, r *mapRow, names, w int, on bool) line {
 	l := line{mark(on), own(faint, r.gutter)}
 	var stats *ServiceStats
 	cycle := 0
@@ -188,7 +204,7 @@ func mapLine(m *ServiceMap, r *mapRow, w int, on bool) line {
 		l = append(l, own(faint, fmt.Sprintf("layer %d", r.layer)))
 	}
 	if stats != nil {
-		room := max(w-statWidth, 1)
+		room := names
 		var tail line
 		if cycle > 0 {
 			tail = text(caution, fmt.Sprintf(" ↺%d", cycle))

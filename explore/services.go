@@ -38,6 +38,7 @@ type services struct {
 	rows  []mapRow
 	at    scroll
 	w, h  int
+	names int // cells of the names in rows
 }
 
 type servicesKeys struct{ focus, look, again key.Binding }
@@ -105,6 +106,7 @@ func (s *services) lay() {
 		}
 	}
 	s.rows = mapRows(s.shown, s.w)
+	s.names = namesWidth(s.rows, s.w)
 	s.at.resize(len(s.rows), s.h-2)
 	s.selectKey(was)
 }
@@ -169,10 +171,11 @@ func (s *services) view(w, h int) []line {
 	case len(s.rows) == 0:
 		return centred([]line{text(faint, "there are no spans yet")}, w, h)
 	}
-	out := []line{mapTitle(s.shown, s.focus).fit(w), mapHead(w)}
+	names := s.names
+	out := []line{mapTitle(s.shown, s.focus).fit(w), mapHead(names)}
 	from, to := s.at.shown()
 	for i := from; i < to; i++ {
-		out = append(out, mapLine(s.shown, &s.rows[i], w, i == s.at.cursor))
+		out = append(out, mapLine(s.shown, &s.rows[i], names, w, i == s.at.cursor))
 	}
 	return out
 }
@@ -211,10 +214,11 @@ func PrintServices(w io.Writer, m *ServiceMap, width int, focus string) error {
 	if width <= 0 {
 		width = 80
 	}
-	block := []line{mapTitle(m, focus).fit(width), mapHead(width)}
 	rows := mapRows(m, width)
+	names := namesWidth(rows, width)
+	block := []line{mapTitle(m, focus).fit(width), mapHead(names)}
 	for i := range rows {
-		block = append(block, mapLine(m, &rows[i], width, false))
+		block = append(block, mapLine(m, &rows[i], names, width, false))
 	}
 	return printBlock(w, block, width)
 }

@@ -66,7 +66,8 @@ func findingLine(f *fleet.Finding, w int) line {
 }
 
 // label is the tree and what happened, "├─● orders POST /orders". The tree gives
-// way on its left where it would take more than half of the w cells.
+// way on its left where it would take more than half of the w cells, and the service
+// where that is the same as above it and not all fits.
 func label(r *row, w int) line {
 	rec := r.node.rec
 	guide := r.guide
@@ -81,8 +82,11 @@ func label(r *row, w int) line {
 	if rec.Error != "" {
 		l = append(l, own(bad, "✗ "))
 	}
-	l = append(l, what(rec, w)...)
-	return append(l, own(faint, beneath(r)))
+	says, folded := what(rec, w), own(faint, beneath(r))
+	if l.width()+says.width()+folded.cells > w && r.within && len(says) > 2 && (rec.Kind == fleet.KindSpan || rec.Kind == fleet.KindLog) {
+		says = says[2:] // its service is said above it; there is room for what it did
+	}
+	return append(append(l, says...), folded)
 }
 
 // fold is the sign of a row that is folded.
@@ -122,11 +126,23 @@ func what(r *fleet.Record, w int) line {
 		}
 		return l
 	}
-	l := line{foreign(service, r.Service), own(plain, " "), foreignTo(how, name, w)}
+	l := operationOf(r, how, w)
 	if r.Kind == fleet.KindAPICall {
 		l = append(l, touched(r)...)
 	}
 	return l
+}
+
+// operationOf is a record's service and what it was asked to do; a segment without a
+// request is named as its service is, which is said once.
+func operationOf(r *fleet.Record, how role, w int) line {
+	if r.Name == r.Service {
+		if how == plain {
+			how = service
+		}
+		return line{foreignTo(how, r.Name, w)}
+	}
+	return line{foreign(service, r.Service), own(plain, " "), foreignTo(how, r.Name, w)}
 }
 
 // touched names the first resource of an API call, without its type.
