@@ -121,7 +121,7 @@ func (j *judgement) verdict(r *fleet.Record, v *verdict, evidence []*fleet.Recor
 		if o.resource == "" {
 			o.resource = firstResource(r)
 		}
-		j.sighting(o, r.Account+"\x00"+r.Region).add(o, sorted(evidence))
+		j.local(o, r).add(o, sorted(evidence))
 	}
 	if len(found) == 0 && r.Error == "" {
 		j.complies(r, v)

@@ -163,12 +163,13 @@ func TestShippedControlsHitWhatIsExpectedOfThem(t *testing.T) {
 	for _, folder := range []string{"cloudtrail-invictus", "cloudtrail-stratus"} {
 		for file, rs := range trailFiles(t, corpus(t, folder)) {
 			for i := range rs {
-				events.take(&rs[i])
+				events.take(&rs[i], view(&rs[i]))
 				for _, j := range controls {
 					if len(j.seen) > 0 {
 						got[number(j.policy)] = append(got[number(j.policy)], folder+"/"+file+" "+rs[i].ID)
 					}
 					clear(j.seen)
+					clear(j.spots)
 				}
 			}
 		}

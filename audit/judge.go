@@ -62,7 +62,7 @@ func Judge(ctx context.Context, ps []Policy, in Input) (Result, error) {
 	if err := r.read(ctx); err != nil {
 		return Result{}, err
 	}
-	return r.result(known), nil
+	return r.result(), nil
 }
 
 // run is the state of one pass.
@@ -197,6 +197,7 @@ func (r *run) read(ctx context.Context) error {
 			q.Window.Start = begin
 		}
 	}
+	at := &fleet.Record{}
 	for rec, err := range r.in.Reader.Records(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("read the records to judge: %w", err)
@@ -204,7 +205,11 @@ func (r *run) read(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.take(&rec)
+		if r.holds() {
+			at = &fleet.Record{}
+		}
+		*at = rec
+		r.take(at)
 	}
 	for _, g := range r.stories {
 		g.closeAll()
@@ -221,6 +226,10 @@ func (r *run) read(ctx context.Context) error {
 	return nil
 }
 
+// holds reports whether records are kept beyond their turn. Where none is, all
+// pass through one.
+func (r *run) holds() bool { return len(r.stories) > 0 || r.survey != nil || r.verdicts != nil }
+
 // readUntil is the time before which everything was read.
 func (r *run) readUntil() time.Time {
 	if r.in.Window.End.IsZero() {
@@ -230,15 +239,9 @@ func (r *run) readUntil() time.Time {
 }
 
 func (r *run) take(rec *fleet.Record) {
+	r.shown.show(rec)
 	if r.in.Window.Contains(rec.Time) {
-		var v *record
-		r.byRecord.each(rec, func(j *judgement) {
-			if v == nil {
-				v = &r.shown
-				v.show(rec)
-			}
-			j.record(rec, v)
-		})
+		r.byRecord.each(rec, func(j *judgement) { j.record(rec, &r.shown) })
 		if r.survey != nil {
 			r.survey.record(rec)
 			for _, j := range r.surveyors {
@@ -250,7 +253,7 @@ func (r *run) take(rec *fleet.Record) {
 		r.verdicts.take(rec)
 	}
 	if r.watch != nil && rec.Kind == fleet.KindAPICall {
-		r.watch.take(rec)
+		r.watch.take(rec, &r.shown)
 	}
 	for _, g := range r.stories {
 		g.add(rec)
@@ -285,7 +288,7 @@ func widen(w fleet.Window, by time.Duration) fleet.Window {
 	return w
 }
 
-func (r *run) result(known map[string]fleet.Finding) Result {
+func (r *run) result() Result {
 	out := Result{
 		Run: fleet.Run{
 			ID: r.in.RunID, Started: r.in.Now, Window: r.in.Window,
@@ -300,9 +303,8 @@ func (r *run) result(known map[string]fleet.Finding) Result {
 		if j.waiting > 0 {
 			out.Waiting[j.policy.ID] = j.waiting
 		}
-		for fingerprint, seen := range j.seen {
-			before, old := known[fingerprint]
-			f := seen.after(before, old, r.in.Window)
+		for _, seen := range j.seen {
+			f := seen.after(r.in.Window)
 			if seen.cleared {
 				f.Status = fleet.StatusResolved
 			}

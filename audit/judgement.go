@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/fleet"
@@ -19,6 +20,8 @@ type judgement struct {
 	policy *Policy
 	cover  *coverage
 	seen   map[string]*sighting // by fingerprint
+	spots  map[spot]*sighting   // the same, those of single places
+	known  map[string]fleet.Finding
 
 	waiting  int
 	failures int
@@ -41,7 +44,7 @@ type judgement struct {
 
 func newJudgement(p *Policy, c *coverage, known map[string]fleet.Finding) *judgement {
 	j := &judgement{
-		policy: p, cover: c, seen: map[string]*sighting{},
+		policy: p, cover: c, seen: map[string]*sighting{}, spots: map[spot]*sighting{}, known: known,
 		cleared: map[string]bool{}, open: map[string]fleet.Finding{}, evidence: map[string][]string{}, unseen: map[string]int{},
 	}
 	for fingerprint, f := range known {
@@ -76,8 +79,7 @@ func (j *judgement) record(rec *fleet.Record, v *record) {
 		if o.resource == "" {
 			o.resource = firstResource(rec)
 		}
-		o.evidence = []string{rec.ID}
-		j.sighting(o, rec.Account+"\x00"+rec.Region).add(o, []*fleet.Record{rec})
+		j.local(o, rec).add(o, []*fleet.Record{rec})
 	}
 }
 
@@ -235,6 +237,9 @@ func (j *judgement) unreadable(rec *fleet.Record, err error) {
 
 // again notes that a record was judged once more.
 func (j *judgement) again(id string) {
+	if len(j.evidence) == 0 {
+		return
+	}
 	for _, fingerprint := range j.evidence[id] {
 		j.unseen[fingerprint]--
 	}
@@ -260,6 +265,25 @@ func (j *judgement) notJudged() string {
 	return ""
 }
 
+// spot is all that a fingerprint is made of beside the policy, so that what is
+// seen over and over is hashed once.
+type spot struct{ account, region, resource, service, key string }
+
+// local is what this run saw of a finding in one account and region.
+func (j *judgement) local(o occurrence, rec *fleet.Record) *sighting {
+	at := spot{rec.Account, rec.Region, o.resource, o.service, o.key}
+	s := j.spots[at]
+	if s == nil {
+		// What lies in a record's evidence would keep all of that in memory.
+		for _, text := range []*string{&o.resource, &o.service, &o.key} {
+			*text = strings.Clone(*text)
+		}
+		s = j.sighting(o, rec.Account+"\x00"+rec.Region)
+		j.spots[spot{strings.Clone(rec.Account), strings.Clone(rec.Region), o.resource, o.service, o.key}] = s
+	}
+	return s
+}
+
 // sighting is what this run saw of a finding, by its scope.
 func (j *judgement) sighting(o occurrence, place string) *sighting {
 	p := j.policy
@@ -270,6 +294,7 @@ func (j *judgement) sighting(o occurrence, place string) *sighting {
 			Fingerprint: fingerprint, Policy: p.ID, Title: p.Title, Severity: p.Severity,
 			Remedy: p.Remedy, Resource: o.resource, Service: o.service,
 		}}
+		s.before, s.old = j.known[fingerprint]
 		j.seen[fingerprint] = s
 	}
 	return s
@@ -288,8 +313,10 @@ func fingerprintOf(parts ...string) string {
 
 // firstResource is the canonical name of what a record touched, "" for none.
 func firstResource(r *fleet.Record) string {
-	if names := r.CanonicalResources(); len(names) > 0 {
-		return names[0]
+	for _, name := range r.Resources {
+		if strings.HasPrefix(name, "AWS::") { // as CanonicalResources has it
+			return name
+		}
 	}
 	return ""
 }

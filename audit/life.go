@@ -48,9 +48,12 @@ type proof struct {
 // sighting gathers what one run saw of a finding.
 type sighting struct {
 	finding fleet.Finding
-	times   []time.Time // of the occurrences, as they came
-	cleared bool        // by a later word of who said so
-	proofs  []proof     // newest first, at most maxEvidence
+	before  fleet.Finding // what the store has of it, if it is old
+	old     bool
+	count   int     // of the occurrences
+	fresh   int     // of those beyond what was known: before its first and after its last
+	cleared bool    // by a later word of who said so
+	proofs  []proof // newest first, at most maxEvidence
 }
 
 // add counts one occurrence and its records, which are in order. The latest
@@ -65,20 +68,33 @@ func (s *sighting) add(o occurrence, rs []*fleet.Record) {
 	if f.Message == "" || !last.Before(f.LastSeen) {
 		f.LastSeen, f.Message, f.Trace = last, o.message, traceOf(rs)
 	}
-	for range max(o.count, 1) {
-		s.times = append(s.times, last)
+	s.count += max(o.count, 1)
+	if last.Before(s.before.FirstSeen) || last.After(s.before.LastSeen) {
+		s.fresh += max(o.count, 1)
 	}
 	for _, r := range rs {
-		s.proofs = append(s.proofs, proof{r.Time, r.ID})
+		s.prove(proof{r.Time, r.ID})
 	}
-	slices.SortStableFunc(s.proofs, func(a, b proof) int {
-		if c := b.at.Compare(a.at); c != 0 {
-			return c
-		}
-		return strings.Compare(a.id, b.id)
-	})
-	s.proofs = slices.Compact(s.proofs)
-	s.proofs = s.proofs[:min(len(s.proofs), maxEvidence)]
+}
+
+// prove takes a piece of evidence, if it is among the newest.
+func (s *sighting) prove(p proof) {
+	i, has := slices.BinarySearchFunc(s.proofs, p, proof.compare)
+	if has || i >= maxEvidence {
+		return
+	}
+	if len(s.proofs) == maxEvidence {
+		s.proofs = s.proofs[:maxEvidence-1]
+	}
+	s.proofs = slices.Insert(s.proofs, i, p)
+}
+
+// compare puts the newest first, and then orders by id.
+func (p proof) compare(q proof) int {
+	if c := q.at.Compare(p.at); c != 0 {
+		return c
+	}
+	return strings.Compare(p.id, q.id)
 }
 
 // traceOf is the trace of the earliest record that has one: in a journey, the
@@ -93,14 +109,14 @@ func traceOf(rs []*fleet.Record) string {
 }
 
 // after is the finding as it stands after this run, given what was known of it.
-func (s *sighting) after(before fleet.Finding, known bool, w fleet.Window) fleet.Finding {
-	f := s.finding
-	f.Count = len(s.times)
+func (s *sighting) after(w fleet.Window) fleet.Finding {
+	f, before := s.finding, &s.before
+	f.Count = s.count
 	for _, p := range s.proofs {
 		f.Evidence = append(f.Evidence, p.id)
 	}
 	f.Status = fleet.StatusNew
-	if !known {
+	if !s.old {
 		return f
 	}
 	switch before.Status {
@@ -111,7 +127,7 @@ func (s *sighting) after(before fleet.Finding, known bool, w fleet.Window) fleet
 	default:
 		f.Status = fleet.StatusOpen
 	}
-	if covers(w, before) {
+	if covers(w, *before) {
 		return f // all of it was judged again
 	}
 	return s.merge(f, before)
@@ -120,13 +136,8 @@ func (s *sighting) after(before fleet.Finding, known bool, w fleet.Window) fleet
 // merge adds what is known from other windows. Occurrences between the first
 // and the last that were known count as known, so that overlapping windows do
 // not count twice.
-func (s *sighting) merge(f, before fleet.Finding) fleet.Finding {
-	f.Count = before.Count
-	for _, t := range s.times {
-		if t.Before(before.FirstSeen) || t.After(before.LastSeen) {
-			f.Count++
-		}
-	}
+func (s *sighting) merge(f fleet.Finding, before *fleet.Finding) fleet.Finding {
+	f.Count = before.Count + s.fresh
 	newer, older := f.Evidence, before.Evidence
 	if before.LastSeen.After(f.LastSeen) {
 		f.LastSeen, f.Message, f.Trace = before.LastSeen, before.Message, before.Trace

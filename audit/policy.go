@@ -87,7 +87,8 @@ type Policy struct {
 	define  []definition
 	each    *expression // nil: the subject itself is held against the condition
 	when    *expression
-	quick   quickTruth  // what closures know of when; nil: nothing
+	quick   *quickTruth // what closures know of when; nil: nothing
+	plain   bool        // closures know all that there is to say of a record that the condition holds for
 	found   *expression // the ids of the evidence; nil: of the record itself
 	message template
 	service template

@@ -1,12 +1,16 @@
 package audit
 
 import (
+	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+
+	"muster/fleet"
 )
 
 // What most conditions ask first (that a call went well, that a name has some
@@ -30,21 +34,51 @@ func answered(is bool) answer {
 	return no
 }
 
+// A closure tells something of a record; nil for an expression that none can be
+// made of.
+type closure[T any] struct {
+	of func(*record) T
+	// cost is about what it takes, in tens of nanoseconds, so that parts are asked
+	// in the order of what they cost: none of them can fail, or change anything.
+	cost int
+}
+
 type (
-	quickTruth func(*record) answer
-	quickText  func(*record) string
-	quickInt   func(*record) int64
+	quickTruth = closure[answer]
+	quickText  = closure[string]
+	quickInt   = closure[int64]
+	// quickList calls a function for each element, in any order, until that says no.
+	quickList = closure[func(do func(string) bool)]
 )
 
-// quick compiles expressions over one record. Its maps are what a policy defines.
+// What the parts cost: to compare a field, to look an attribute up, to look for a
+// text in another, to match a pattern, and to read something in the evidence,
+// which may have to be parsed.
+const (
+	costField    = 1
+	costLookup   = 3
+	costContains = 4
+	costMatch    = 30
+	costEvidence = 100
+)
+
+// maxUnrolled is how many elements of a constant list are asked for one by one.
+const maxUnrolled = 256
+
+// quick compiles expressions over one record. Its maps are what a policy defines,
+// and the variables of comprehensions.
 type quick struct {
-	truths map[string]quickTruth
-	texts  map[string]quickText
-	lists  map[string][]string // that are the same for every record
+	truths    map[string]*quickTruth
+	texts     map[string]*quickText
+	lists     map[string][]string // that are the same for every record
+	constants map[string]string
+	within    bool // a comprehension over the values of a record
 }
 
 func newQuick() *quick {
-	return &quick{map[string]quickTruth{}, map[string]quickText{}, map[string][]string{}}
+	return &quick{
+		truths: map[string]*quickTruth{}, texts: map[string]*quickText{}, lists: map[string][]string{}, constants: map[string]string{},
+	}
 }
 
 // hasten compiles what can be of a policy on single records.
@@ -57,10 +91,12 @@ func (p *Policy) hasten() {
 		q.define(d)
 	}
 	p.quick = q.truth(p.when.ast.NativeRep().Expr())
+	p.plain = p.found == nil && p.count == nil
 	for _, t := range []template{p.message, p.service, p.scope, p.key} {
 		for i := range t {
 			if t[i].expr != nil {
-				t[i].quick = q.text(t[i].expr.ast.NativeRep().Expr())
+				t[i].quick = q.spelled(t[i].expr.ast.NativeRep().Expr())
+				p.plain = p.plain && t[i].quick != nil
 			}
 		}
 	}
@@ -81,25 +117,27 @@ func (q *quick) define(d definition) {
 }
 
 // truth is nil for what a closure cannot tell.
-func (q *quick) truth(e ast.Expr) quickTruth {
+func (q *quick) truth(e ast.Expr) *quickTruth {
 	switch e.Kind() {
 	case ast.LiteralKind:
 		if b, ok := e.AsLiteral().Value().(bool); ok {
-			return func(*record) answer { return answered(b) }
+			return &quickTruth{func(*record) answer { return answered(b) }, 0}
 		}
 	case ast.IdentKind:
 		return q.truths[e.AsIdent()]
 	case ast.SelectKind:
 		if s := e.AsSelect(); ofRecord(s.Operand()) && !s.IsTestOnly() && s.FieldName() == "read_only" {
-			return func(r *record) answer { return answered(r.ReadOnly) }
+			return &quickTruth{func(r *record) answer { return answered(r.src.Attributes[fleet.AttrReadOnly] == "true") }, costLookup}
 		}
 	case ast.CallKind:
 		return q.call(e.AsCall())
+	case ast.ComprehensionKind:
+		return q.exists(e.AsComprehension())
 	}
 	return nil
 }
 
-func (q *quick) call(c ast.CallExpr) quickTruth {
+func (q *quick) call(c ast.CallExpr) *quickTruth {
 	switch c.FunctionName() {
 	case operators.LogicalAnd:
 		return q.join(c.Args(), no)
@@ -110,7 +148,7 @@ func (q *quick) call(c ast.CallExpr) quickTruth {
 		if of == nil {
 			return nil
 		}
-		return func(r *record) answer { return [...]answer{unknown: unknown, no: yes, yes: no}[of(r)] }
+		return &quickTruth{func(r *record) answer { return [...]answer{unknown: unknown, no: yes, yes: no}[of.of(r)] }, of.cost}
 	case operators.Less:
 		return q.order(c.Args(), func(a, b int64) bool { return a < b })
 	case operators.LessEquals:
@@ -123,9 +161,9 @@ func (q *quick) call(c ast.CallExpr) quickTruth {
 		if t := q.order(c.Args(), func(a, b int64) bool { return a == b }); t != nil {
 			return t
 		}
-		return q.compare(c.Args()[0], c.Args()[1], func(a, b string) bool { return a == b })
+		return q.compare(c.Args()[0], c.Args()[1], costField, func(a, b string) bool { return a == b })
 	case operators.NotEquals:
-		return q.compare(c.Args()[0], c.Args()[1], func(a, b string) bool { return a != b })
+		return q.compare(c.Args()[0], c.Args()[1], costField, func(a, b string) bool { return a != b })
 	case operators.In:
 		return q.among(c.Args()[0], c.Args()[1])
 	}
@@ -134,11 +172,11 @@ func (q *quick) call(c ast.CallExpr) quickTruth {
 	}
 	switch c.FunctionName() {
 	case "contains":
-		return q.compare(c.Target(), c.Args()[0], strings.Contains)
+		return q.compare(c.Target(), c.Args()[0], costContains, strings.Contains)
 	case "startsWith":
-		return q.compare(c.Target(), c.Args()[0], strings.HasPrefix)
+		return q.compare(c.Target(), c.Args()[0], costField, strings.HasPrefix)
 	case "endsWith":
-		return q.compare(c.Target(), c.Args()[0], strings.HasSuffix)
+		return q.compare(c.Target(), c.Args()[0], costField, strings.HasSuffix)
 	case "matches":
 		return q.matches(c.Target(), c.Args()[0])
 	}
@@ -147,23 +185,33 @@ func (q *quick) call(c ast.CallExpr) quickTruth {
 
 // join is true or false as soon as one part is the decisive answer, whatever the
 // others are or fail with: as CEL has it.
-func (q *quick) join(parts []ast.Expr, decisive answer) quickTruth {
-	var known []quickTruth
+func (q *quick) join(parts []ast.Expr, decisive answer) *quickTruth {
+	var known []*quickTruth
 	for _, p := range parts {
 		if t := q.truth(p); t != nil {
 			known = append(known, t)
 		}
 	}
+	return joined(known, len(known) == len(parts), decisive)
+}
+
+func joined(known []*quickTruth, all bool, decisive answer) *quickTruth {
 	if len(known) == 0 {
 		return nil
 	}
 	whole := unknown // what is left when no part decides
-	if len(known) == len(parts) {
+	if all {
 		whole = [...]answer{no: yes, yes: no}[decisive]
 	}
-	return func(r *record) answer {
+	slices.SortStableFunc(known, func(a, b *quickTruth) int { return cmp.Compare(a.cost, b.cost) })
+	cost := 0
+	var parts []func(*record) answer
+	for _, t := range known {
+		parts, cost = append(parts, t.of), cost+t.cost
+	}
+	return &quickTruth{func(r *record) answer {
 		out := whole
-		for _, t := range known {
+		for _, t := range parts {
 			switch t(r) {
 			case decisive:
 				return decisive
@@ -172,105 +220,77 @@ func (q *quick) join(parts []ast.Expr, decisive answer) quickTruth {
 			}
 		}
 		return out
-	}
+	}, cost}
 }
 
-func (q *quick) compare(a, b ast.Expr, is func(a, b string) bool) quickTruth {
+func (q *quick) compare(a, b ast.Expr, cost int, is func(a, b string) bool) *quickTruth {
 	x, y := q.text(a), q.text(b)
 	if x == nil || y == nil {
 		return nil
 	}
-	return func(r *record) answer { return answered(is(x(r), y(r))) }
+	cost += x.cost + y.cost
+	if s, ok := q.literal(b); ok {
+		return &quickTruth{func(r *record) answer { return answered(is(x.of(r), s)) }, cost}
+	}
+	return &quickTruth{func(r *record) answer { return answered(is(x.of(r), y.of(r))) }, cost}
 }
 
-func (q *quick) among(of, list ast.Expr) quickTruth {
-	if n := q.int(of); n != nil && list.Kind() == ast.ListKind && len(list.AsList().Elements()) > 0 {
-		var all []quickInt
-		for _, e := range list.AsList().Elements() {
-			m := q.int(e)
-			if m == nil {
-				return nil
-			}
-			all = append(all, m)
-		}
-		return func(r *record) answer {
-			have := n(r)
-			return answered(slices.ContainsFunc(all, func(m quickInt) bool { return m(r) == have }))
-		}
+func (q *quick) among(of, list ast.Expr) *quickTruth {
+	if n := q.int(of); n != nil {
+		return q.amongInts(n, list)
 	}
 	x := q.text(of)
-	if list.Kind() == ast.IdentKind && x != nil {
-		all, ok := q.lists[list.AsIdent()]
-		if !ok {
-			return nil
-		}
-		return func(r *record) answer { return answered(slices.Contains(all, x(r))) }
-	}
-	if x == nil || list.Kind() != ast.ListKind || len(list.AsList().OptionalIndices()) > 0 {
+	if x == nil {
 		return nil
 	}
-	all := map[string]bool{}
-	for _, e := range list.AsList().Elements() {
-		s, ok := literal(e)
-		if !ok {
-			return nil
-		}
-		all[s] = true
+	if all, ok := q.list(list); ok {
+		return &quickTruth{func(r *record) answer { return answered(slices.Contains(all, x.of(r))) }, x.cost + costLookup}
 	}
-	return func(r *record) answer { return answered(all[x(r)]) }
+	each := q.each(list)
+	if each == nil {
+		return nil
+	}
+	return &quickTruth{func(r *record) answer {
+		s, out := x.of(r), no
+		each.of(r)(func(element string) bool {
+			if element == s {
+				out = yes
+			}
+			return out == no
+		})
+		return out
+	}, x.cost + each.cost}
 }
 
-func (q *quick) order(of []ast.Expr, is func(a, b int64) bool) quickTruth {
+func (q *quick) amongInts(n *quickInt, list ast.Expr) *quickTruth {
+	if list.Kind() != ast.ListKind || len(list.AsList().Elements()) == 0 {
+		return nil
+	}
+	var all []*quickInt
+	for _, e := range list.AsList().Elements() {
+		m := q.int(e)
+		if m == nil {
+			return nil
+		}
+		all = append(all, m)
+	}
+	return &quickTruth{func(r *record) answer {
+		have := n.of(r)
+		return answered(slices.ContainsFunc(all, func(m *quickInt) bool { return m.of(r) == have }))
+	}, n.cost + costField}
+}
+
+func (q *quick) order(of []ast.Expr, is func(a, b int64) bool) *quickTruth {
 	a, b := q.int(of[0]), q.int(of[1])
 	if a == nil || b == nil {
 		return nil
 	}
-	return func(r *record) answer { return answered(is(a(r), b(r))) }
+	return &quickTruth{func(r *record) answer { return answered(is(a.of(r), b.of(r))) }, a.cost + b.cost}
 }
 
-// int is nil for what a closure cannot tell: it knows literals, the parts of a
-// record's time in UTC, and the lengths of constant lists.
-func (q *quick) int(e ast.Expr) quickInt {
-	switch e.Kind() {
-	case ast.LiteralKind:
-		if n, ok := e.AsLiteral().Value().(int64); ok {
-			return func(*record) int64 { return n }
-		}
-	case ast.CallKind:
-		c := e.AsCall()
-		if c.FunctionName() == "size" {
-			of := append(slices.Clone(c.Args()), c.Target())[0]
-			if of.Kind() != ast.IdentKind {
-				return nil
-			}
-			list, ok := q.lists[of.AsIdent()]
-			if !ok {
-				return nil
-			}
-			return func(*record) int64 { return int64(len(list)) }
-		}
-		if !c.IsMemberFunction() || len(c.Args()) != 0 || c.Target().Kind() != ast.SelectKind {
-			return nil
-		}
-		s := c.Target().AsSelect()
-		if !ofRecord(s.Operand()) || s.IsTestOnly() || s.FieldName() != "time" {
-			return nil
-		}
-		switch c.FunctionName() {
-		case "getHours":
-			return func(r *record) int64 { return int64(r.Time.UTC().Hour()) }
-		case "getMinutes":
-			return func(r *record) int64 { return int64(r.Time.UTC().Minute()) }
-		case "getDayOfWeek":
-			return func(r *record) int64 { return int64(r.Time.UTC().Weekday()) }
-		}
-	}
-	return nil
-}
-
-func (q *quick) matches(of, pattern ast.Expr) quickTruth {
+func (q *quick) matches(of, pattern ast.Expr) *quickTruth {
 	x := q.text(of)
-	s, ok := literal(pattern)
+	s, ok := q.literal(pattern)
 	if x == nil || !ok {
 		return nil
 	}
@@ -278,76 +298,86 @@ func (q *quick) matches(of, pattern ast.Expr) quickTruth {
 	if err != nil {
 		return nil // CEL says so
 	}
-	return func(r *record) answer { return answered(re.MatchString(x(r))) }
+	return &quickTruth{func(r *record) answer { return answered(re.MatchString(x.of(r))) }, x.cost + costMatch}
 }
 
-// text is nil for what a closure cannot tell, or what is no text.
-func (q *quick) text(e ast.Expr) quickText {
-	switch e.Kind() {
-	case ast.LiteralKind:
-		if s, ok := literal(e); ok {
-			return func(*record) string { return s }
-		}
-	case ast.IdentKind:
-		return q.texts[e.AsIdent()]
-	case ast.SelectKind:
-		if s := e.AsSelect(); ofRecord(s.Operand()) && !s.IsTestOnly() {
-			return quickFields[s.FieldName()]
-		}
-	case ast.CallKind:
-		c := e.AsCall()
-		if c.FunctionName() == operators.Add {
-			a, b := q.text(c.Args()[0]), q.text(c.Args()[1])
-			if a == nil || b == nil {
-				return nil
+// exists is whether something is true of an element of a list.
+func (q *quick) exists(c ast.ComprehensionExpr) *quickTruth {
+	condition, ok := existsOf(c)
+	name := c.IterVar()
+	if !ok || name == recordVariable {
+		return nil
+	}
+	if all, ok := q.list(c.IterRange()); ok {
+		return q.unrolled(all, name, condition)
+	}
+	each := q.each(c.IterRange())
+	if each == nil || q.within {
+		return nil
+	}
+	inner := *q
+	inner.within = true
+	inner.bind(name, &quickText{func(r *record) string { return r.bound }, costField})
+	is := inner.truth(condition)
+	if is == nil {
+		return nil
+	}
+	return &quickTruth{func(r *record) answer {
+		out := no
+		each.of(r)(func(s string) bool {
+			r.bound = s
+			switch is.of(r) {
+			case yes:
+				out = yes
+			case unknown:
+				out = unknown
 			}
-			return func(r *record) string { return a(r) + b(r) }
-		}
-		if !c.IsMemberFunction() || len(c.Args()) != 1 || !ofRecord(c.Target()) {
-			return nil
-		}
-		s, ok := literal(c.Args()[0])
-		switch {
-		case ok && c.FunctionName() == "json":
-			return func(r *record) string { return r.json(s) }
-		case ok && c.FunctionName() == "attr":
-			return func(r *record) string { return r.attr(s) }
+			return out != yes
+		})
+		return out
+	}, each.cost + is.cost}
+}
+
+// unrolled asks for each element of a constant list.
+func (q *quick) unrolled(all []string, name string, condition ast.Expr) *quickTruth {
+	if len(all) == 0 || len(all) > maxUnrolled {
+		return nil
+	}
+	var known []*quickTruth
+	for _, s := range all {
+		inner := *q
+		inner.bind(name, &quickText{func(*record) string { return s }, 0})
+		inner.constants[name] = s
+		if is := inner.truth(condition); is != nil {
+			known = append(known, is)
 		}
 	}
-	return nil
+	return joined(known, len(known) == len(all), yes)
+}
+
+// bind makes the variable of a comprehension known, in place of what else has
+// its name.
+func (q *quick) bind(name string, t *quickText) {
+	q.truths, q.texts, q.lists, q.constants = maps.Clone(q.truths), maps.Clone(q.texts), maps.Clone(q.lists), maps.Clone(q.constants)
+	delete(q.truths, name)
+	delete(q.lists, name)
+	delete(q.constants, name)
+	q.texts[name] = t
+}
+
+// existsOf is the condition of a comprehension that is made of exists.
+func existsOf(c ast.ComprehensionExpr) (ast.Expr, bool) {
+	is := func(e ast.Expr, name string) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == name }
+	init, step := c.AccuInit(), c.LoopStep()
+	if c.HasIterVar2() || init.Kind() != ast.LiteralKind || init.AsLiteral().Value() != false || !is(c.Result(), c.AccuVar()) ||
+		step.Kind() != ast.CallKind || step.AsCall().FunctionName() != operators.LogicalOr {
+		return nil, false
+	}
+	of := step.AsCall().Args()
+	if !is(of[0], c.AccuVar()) {
+		return nil, false
+	}
+	return of[1], true
 }
 
 func ofRecord(e ast.Expr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == recordVariable }
-
-func literal(e ast.Expr) (string, bool) {
-	if e.Kind() != ast.LiteralKind {
-		return "", false
-	}
-	s, ok := e.AsLiteral().Value().(string)
-	return s, ok
-}
-
-// quickFields are the texts of a record by their names in expressions.
-var quickFields = map[string]quickText{
-	"id":             func(r *record) string { return r.ID },
-	"kind":           func(r *record) string { return r.Kind },
-	"account":        func(r *record) string { return r.Account },
-	"region":         func(r *record) string { return r.Region },
-	"service":        func(r *record) string { return r.Service },
-	"name":           func(r *record) string { return r.Name },
-	"principal":      func(r *record) string { return r.Principal },
-	"origin":         func(r *record) string { return r.Origin },
-	"error":          func(r *record) string { return r.Error },
-	"message":        func(r *record) string { return r.Message },
-	"trace_id":       func(r *record) string { return r.TraceID },
-	"span_id":        func(r *record) string { return r.SpanID },
-	"parent_id":      func(r *record) string { return r.ParentID },
-	"request_id":     func(r *record) string { return r.RequestID },
-	"correlation_id": func(r *record) string { return r.CorrelationID },
-	"event_source":   func(r *record) string { return r.EventSource },
-	"event_name":     func(r *record) string { return r.EventName },
-	"source_ip":      func(r *record) string { return r.SourceIP },
-	"user_agent":     func(r *record) string { return r.UserAgent },
-	"http_method":    func(r *record) string { return r.HTTPMethod },
-	"log_group":      func(r *record) string { return r.LogGroup },
-}

@@ -9,35 +9,68 @@ type selection struct {
 }
 
 // index finds the policies that a record is a candidate for without asking
-// each. Its keys are kind, event source and event name, "" for any.
-type index map[[3]string][]*judgement
+// each: by its kind, then by the name of its event, then by the source.
+type index map[fleet.Kind]*candidates
+
+// candidates are the policies on one kind of record.
+type candidates struct {
+	any     []*judgement            // of every source and name
+	sources map[string][]*judgement // of these sources, and every name
+	names   map[string][]candidate
+}
+
+// candidate is a policy on the events of a name, and of a source; "" for any.
+type candidate struct {
+	source string
+	judge  *judgement
+}
 
 func (x index) add(j *judgement) {
-	for _, source := range orAny(j.policy.selects.sources) {
-		for _, name := range orAny(j.policy.selects.names) {
-			key := [3]string{string(j.policy.On), source, name}
-			x[key] = append(x[key], j)
+	kind, s := fleet.Kind(j.policy.On), j.policy.selects
+	c := x[kind]
+	if c == nil {
+		c = &candidates{sources: map[string][]*judgement{}, names: map[string][]candidate{}}
+		x[kind] = c
+	}
+	if len(s.sources)+len(s.names) == 0 {
+		c.any = append(c.any, j)
+		return
+	}
+	for _, source := range orAny(s.sources) {
+		if len(s.names) == 0 {
+			c.sources[source] = append(c.sources[source], j)
+		}
+		for _, name := range s.names {
+			c.names[name] = append(c.names[name], candidate{source, j})
 		}
 	}
 }
 
 // each calls do for every policy that the record is a candidate for.
 func (x index) each(r *fleet.Record, do func(*judgement)) {
-	for _, source := range withAny(r.Attributes[fleet.AttrEventSource]) {
-		for _, name := range withAny(r.Attributes[fleet.AttrEventName]) {
-			for _, j := range x[[3]string{string(r.Kind), source, name}] {
-				do(j)
+	c := x[r.Kind]
+	if c == nil {
+		return
+	}
+	for _, j := range c.any {
+		do(j)
+	}
+	if len(c.sources) > 0 {
+		for _, j := range c.sources[r.Attributes[fleet.AttrEventSource]] {
+			do(j)
+		}
+	}
+	if len(c.names) == 0 {
+		return
+	}
+	if named := c.names[r.Attributes[fleet.AttrEventName]]; len(named) > 0 {
+		source := r.Attributes[fleet.AttrEventSource]
+		for _, n := range named {
+			if n.source == "" || n.source == source {
+				do(n.judge)
 			}
 		}
 	}
-}
-
-// withAny are the keys under which a value is looked up.
-func withAny(s string) []string {
-	if s == "" {
-		return []string{""}
-	}
-	return []string{s, ""}
 }
 
 func orAny(ss []string) []string {

@@ -20,7 +20,7 @@ type part struct {
 	text string
 	expr *expression
 	// quick gives the same of a record; nil where only the expression can.
-	quick quickText
+	quick func(*record) string
 }
 
 // template compiles a field of the document; an empty one gives nil.
@@ -107,6 +107,26 @@ func closing(s string) int {
 	}
 	return -1
 }
+
+// of fills a template in whose parts are all quick.
+func (t template) of(r *record) string {
+	if len(t) == 1 && t[0].expr != nil {
+		return strings.ToValidUTF8(t[0].quick(r), "\uFFFD")
+	}
+	var b strings.Builder
+	b.Grow(shortMessage)
+	for i := range t {
+		if p := &t[i]; p.expr == nil {
+			b.WriteString(p.text)
+		} else {
+			b.WriteString(p.quick(r))
+		}
+	}
+	return strings.ToValidUTF8(b.String(), "\uFFFD")
+}
+
+// shortMessage is the length of most messages in bytes.
+const shortMessage = 128
 
 // text fills the template in. What it gives is valid UTF-8.
 func (t template) text(vars map[string]any) (string, error) {

@@ -23,10 +23,13 @@ type occurrence struct {
 func (p *Policy) occurrences(subject any) ([]occurrence, error) {
 	sure := false
 	if r, ok := subject.(*record); ok && p.quick != nil {
-		switch p.quick(r) {
+		switch p.quick.of(r) {
 		case no:
 			return nil, nil
 		case yes:
+			if p.plain {
+				return []occurrence{p.said(r)}, nil
+			}
 			sure = true
 		}
 	}
@@ -100,6 +103,13 @@ func (p *Policy) seen(vars map[string]any, out []occurrence) ([]occurrence, erro
 	return append(out, o), nil
 }
 
+// said is words of a record, where closures know all of them.
+func (p *Policy) said(r *record) occurrence {
+	return occurrence{
+		message: shorten(p.message.of(r)), service: p.service.of(r), resource: p.scope.of(r), key: p.key.of(r),
+	}
+}
+
 // words are what an occurrence says, and what it is about.
 func (p *Policy) words(vars map[string]any) (occurrence, error) {
 	var o occurrence
@@ -159,6 +169,9 @@ func (p *Policy) times(vars map[string]any) (int, error) {
 func (p *Policy) variables(subject any) map[string]any {
 	if v, ok := subject.(*verdict); ok {
 		return map[string]any{recordVariable: v.record, callVariable: v.call, changeVariable: v.change}
+	}
+	if r, ok := subject.(*record); ok {
+		r.fill()
 	}
 	name, _ := variableOf(p.On)
 	return map[string]any{name: subject}

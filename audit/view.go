@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"muster/fleet"
 	"muster/internal/document"
@@ -44,22 +45,35 @@ type record struct {
 
 	Attributes map[string]string `cel:"attributes" doc:"all attributes, those with a name of their own too"`
 
-	src *fleet.Record
-	// doc is the evidence once json was asked for it; parsed says whether it was.
+	src  *fleet.Record
+	full bool // the fields above are filled in
+	// doc is the evidence once something in it was asked for; parsed says whether
+	// it was, and odd why it cannot be read.
 	doc    *document.Document
 	parsed bool
+	odd    error
+	// bound is what a closure has in place of the variable of a comprehension.
+	bound string
 }
 
 func view(r *fleet.Record) *record {
 	v := &record{}
 	v.show(r)
+	v.fill()
 	return v
 }
 
-// show makes it the view of another record; the one before is forgotten, and
-// the memory of its evidence used again.
-func (r *record) show(rec *fleet.Record) {
-	a := rec.Attributes
+// show makes it the view of another record, of which closures see all; CEL does
+// when it is filled. The one before is forgotten, and the memory of its evidence
+// used again.
+func (r *record) show(rec *fleet.Record) { r.src, r.full, r.parsed = rec, false, false }
+
+// fill fills in what CEL sees.
+func (r *record) fill() {
+	if r.full {
+		return
+	}
+	rec, a := r.src, r.src.Attributes
 	status, _ := strconv.ParseInt(a[fleet.AttrHTTPStatus], 10, 64) // absent or odd: 0, as in the lake
 	*r = record{
 		ID: rec.ID, Kind: string(rec.Kind), Time: rec.Time, Seconds: rec.Duration.Seconds(),
@@ -72,12 +86,12 @@ func (r *record) show(rec *fleet.Record) {
 		SourceIP: a[fleet.AttrSourceIP], UserAgent: a[fleet.AttrUserAgent],
 		ReadOnly:   a[fleet.AttrReadOnly] == "true",
 		HTTPMethod: a[fleet.AttrHTTPMethod], HTTPStatus: status, LogGroup: a[fleet.AttrLogGroup],
-		Attributes: a, src: rec, doc: r.doc,
+		Attributes: a, src: rec, full: true, doc: r.doc, parsed: r.parsed, odd: r.odd,
 	}
 }
 
 // attr is the attribute of that name, "" when there is none.
-func (r *record) attr(name string) string { return r.Attributes[name] }
+func (r *record) attr(name string) string { return r.src.Attributes[name] }
 
 // maxValues bounds what values finds; the longest request of a security group
 // has some hundreds.
@@ -87,30 +101,43 @@ const maxValues = 10_000
 // evidence. Paths are as in json.
 func (r *record) values(path string) []string {
 	var out []string
+	r.each(newPlace(path), func(s string) bool {
+		out = append(out, s)
+		return true
+	})
+	slices.Sort(out) // members have no order
+	return out
+}
+
+// each calls do for the values at or below a place, until it says no.
+func (r *record) each(p place, do func(string) bool) {
+	n := 0
 	var walk func(document.Value) bool
 	walk = func(at document.Value) bool {
 		switch at.Kind() {
 		case document.Object, document.Array:
-			at.Some(walk)
+			return at.Some(walk)
 		default:
-			if s, ok := at.Scalar(); ok && s != "" && len(out) < maxValues {
-				out = append(out, s)
+			s, ok := at.Scalar()
+			if !ok || s == "" {
+				return false // go on
 			}
+			n++
+			return n > maxValues || !do(s)
 		}
-		return false // go on
 	}
-	if at, ok := r.at(path); ok {
+	if at, ok := r.at(p); ok {
 		walk(at)
 	}
-	slices.Sort(out) // members have no order
-	return out
 }
 
 // json is the text, number or truth value at a path of keys and indexes, joined
 // by dots, in the evidence; "" when the path leads nowhere or to something that
 // is no scalar, or when the evidence is no JSON.
-func (r *record) json(path string) string {
-	at, ok := r.at(path)
+func (r *record) json(path string) string { return r.scalar(newPlace(path)) }
+
+func (r *record) scalar(p place) string {
+	at, ok := r.at(p)
 	if !ok {
 		return ""
 	}
@@ -118,24 +145,52 @@ func (r *record) json(path string) string {
 	return s
 }
 
-// at is what a path leads to.
-func (r *record) at(path string) (document.Value, bool) {
+// place is a path in the evidence, taken apart.
+type place []step
+
+// step is a key, and the number that it is as well; -1 for none.
+type step struct {
+	key   string
+	index int
+}
+
+func newPlace(path string) place {
+	var p place
+	for key := range strings.SplitSeq(path, ".") {
+		s := step{key, -1}
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 {
+			s.index = i
+		}
+		p = append(p, s)
+	}
+	return p
+}
+
+// document is the evidence, or why it is no JSON.
+func (r *record) document() (*document.Document, error) {
 	if !r.parsed {
 		r.parsed = true
 		if r.doc == nil {
 			r.doc = &document.Document{}
 		}
-		_ = r.doc.Parse(string(r.src.Raw)) // evidence that is no JSON is empty
+		raw := r.src.Raw
+		r.odd = r.doc.Parse(unsafe.String(unsafe.SliceData(raw), len(raw))) // nobody changes evidence
 	}
-	at := r.doc.Root()
-	for key := range strings.SplitSeq(path, ".") {
+	return r.doc, r.odd
+}
+
+// at is what a place has.
+func (r *record) at(p place) (document.Value, bool) {
+	doc, _ := r.document() // evidence that is no JSON is empty
+	at := doc.Root()
+	for _, s := range p {
 		var ok bool
 		switch at.Kind() {
 		case document.Object:
-			at, ok = at.Member(key)
+			at, ok = at.Member(s.key)
 		case document.Array:
-			if i, err := strconv.Atoi(key); err == nil && i >= 0 {
-				at, ok = at.Element(i)
+			if s.index >= 0 {
+				at, ok = at.Element(s.index)
 			}
 		}
 		if !ok {

@@ -19,7 +19,6 @@ type watch struct {
 	window  fleet.Window
 	judges  []*judgement // all of them
 	set     *document.Set
-	doc     document.Document
 	targets [][]target // by condition: who is told
 	tallies []*tally   // a tally stands behind those that it looks at
 	reach   time.Duration
@@ -84,12 +83,13 @@ func newWatch(js []*judgement, w fleet.Window) *watch {
 
 // take judges the next event. Those before the window are only counted by
 // correlations.
-func (x *watch) take(rec *fleet.Record) {
+func (x *watch) take(rec *fleet.Record, v *record) {
 	within := x.window.Contains(rec.Time)
 	if !within && len(x.tallies) == 0 {
 		return
 	}
-	if err := x.doc.Parse(string(rec.Raw)); err != nil {
+	doc, err := v.document()
+	if err != nil {
 		for _, j := range x.judges {
 			j.unreadable(rec, err)
 		}
@@ -102,8 +102,12 @@ func (x *watch) take(rec *fleet.Record) {
 			}
 		}
 	}
-	x.set.Match(&x.doc, func(condition int) {
-		m := sigma.Event(light(rec), &x.doc)
+	var kept *fleet.Record
+	x.set.Match(doc, func(condition int) {
+		if kept == nil {
+			kept = light(rec)
+		}
+		m := sigma.Event(kept, doc)
 		for _, t := range x.targets[condition] {
 			x.tell(t, m)
 		}
@@ -163,7 +167,7 @@ func (j *judgement) detected(m sigma.Match) {
 			o.key = first.Principal
 		}
 	}
-	j.sighting(o, first.Account+"\x00"+first.Region).add(o, m.Records)
+	j.local(o, first).add(o, m.Records)
 }
 
 // called is one event in words.
