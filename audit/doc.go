@@ -26,7 +26,7 @@
 //	           journey, request, which is the spans that show one request id of
 //	           an AWS service, message, which is the spans that sent one
 //	           message, delivery, which is the spans and lines that show one
-//	           message, group, or fleet, which is all of the window
+//	           message and the call that sent it, group, or fleet, which is all of the window
 //	by         on group only, where it is needed: a text of a log line; lines
 //	           with the same text are a group, those with none belong to none
 //	select     on api_call only: event_source and event_name, lists of which an

@@ -110,7 +110,7 @@ type traffic struct {
 	Requests int64    `cel:"requests" doc:"of the service; where the resource runs none, the API calls of services on it"`
 	Errors   int64    `cel:"errors" doc:"those that failed by the fault of what was asked"`
 	Ratio    float64  `cel:"ratio" doc:"the share that failed; 0 where there is nothing"`
-	Mean     float64  `cel:"mean" doc:"how long a request took on average, in seconds"`
+	Mean     float64  `cel:"mean" doc:"how long a request, or a call, took on average, in seconds"`
 	ErrorIDs []string `cel:"error_ids" doc:"of the first that failed"`
 }
 

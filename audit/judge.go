@@ -153,9 +153,14 @@ func ofMessage(rec *fleet.Record) string {
 	return rec.Keys.Messages[0]
 }
 
-// ofDelivery is the first message that a span or a log line shows.
+// ofDelivery is the first message that a span or a log line shows, and the one
+// that AWS answered to the call which sent it: few instrumentations note the id
+// on the span of that call.
 func ofDelivery(rec *fleet.Record) string {
-	if rec.Kind != fleet.KindSpan && rec.Kind != fleet.KindLog || len(rec.Keys.Messages) == 0 {
+	switch {
+	case rec.Kind == fleet.KindAPICall && sends[rec.Name] && rec.Error == "":
+		return view(rec).json("responseElements.messageId")
+	case rec.Kind != fleet.KindSpan && rec.Kind != fleet.KindLog, len(rec.Keys.Messages) == 0:
 		return ""
 	}
 	return rec.Keys.Messages[0]

@@ -18,7 +18,7 @@ type Subject string
 // where there is none. A request is the spans that show one request id of an
 // AWS service, whatever their traces; a message is the spans that sent it and
 // show the id that it was given; a delivery is the spans and log lines that show
-// the id of one message, whoever sent or received it. A group is the records for
+// the id of one message, whoever sent or received it, and the API call that sent it. A group is the records for
 // which the policy's own expression gives the same text. The fleet is everything of
 // the window together. A verdict is what a rule of AWS Config says of a resource,
 // with the change and the API call behind it.

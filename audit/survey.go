@@ -224,7 +224,7 @@ func (s *survey) span(v, parent *record, explained bool) {
 		s.latest(&w.EntryIDs, v.src)
 	}
 	s.asked(v)
-	s.weigh(runs(v.Service), v)
+	s.weigh(runs(v.Service), v, v.Seconds)
 }
 
 func (s *survey) dependency(d *dependency) {
@@ -267,7 +267,7 @@ func (s *survey) use(c, by *record) {
 		u.Writes++
 	}
 	s.latest(&u.IDs, c.src)
-	s.weigh(resource, c)
+	s.weigh(resource, c, by.Seconds) // a call itself shows no end
 }
 
 // result is the view, complete.

@@ -230,24 +230,24 @@ func person(r *fleet.Record) bool {
 	return strings.Contains(r.Principal, ":user/")
 }
 
-// weigh adds a request of a service, or a call on a resource, to the changes
-// around it. CloudTrail cuts the times of changes to seconds.
-func (s *survey) weigh(key string, v *record) {
+// weigh adds a request of a service, or a call on a resource, and how long it
+// took to the changes around it. CloudTrail cuts the times of changes to seconds.
+func (s *survey) weigh(key string, v *record, seconds float64) {
 	const cut = 1e9 // nanoseconds
 	for _, c := range s.changes[key] {
 		switch d := v.Time.Sub(c.Time); {
 		case d < 0 && -d <= changeReach:
-			c.Before.add(s, v)
+			c.Before.add(s, v, seconds)
 			return // later changes have it after this one
 		case d >= 0 && d <= changeReach && (c.end.IsZero() || v.Time.Before(c.end.Add(cut))):
-			c.After.add(s, v)
+			c.After.add(s, v, seconds)
 		}
 	}
 }
 
-func (l *traffic) add(s *survey, v *record) {
+func (l *traffic) add(s *survey, v *record, seconds float64) {
 	l.Requests++
-	l.Mean += (v.Seconds - l.Mean) / float64(l.Requests)
+	l.Mean += (seconds - l.Mean) / float64(l.Requests)
 	if v.Error != "" && v.Error != "error" {
 		l.Errors++
 		s.first(&l.ErrorIDs, v.src)

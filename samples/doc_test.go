@@ -17,7 +17,7 @@ func TestDocumentationListsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(b)
-	for _, f := range faults.All() {
+	for _, f := range append(faults.All(), faults.Simulated()...) {
 		if !strings.Contains(doc, "| `"+string(f.Fault)+"` | "+f.Does+" | "+f.Evidence+" |") {
 			t.Errorf("fault %s is not there as it is declared", f.Fault)
 		}

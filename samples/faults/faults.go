@@ -30,6 +30,17 @@ const (
 	BadDeployment             Fault = "bad-deployment"
 )
 
+// The faults of simulated days alone: they want hours, or services that the
+// running fleet has not.
+const (
+	DeepChain           Fault = "deep-chain"
+	UntracedService     Fault = "untraced-service"
+	EventConsumedTwice  Fault = "event-consumed-twice"
+	EventNeverConsumed  Fault = "event-never-consumed"
+	TrafficWithoutEntry Fault = "traffic-without-entry"
+	CapacityTaken       Fault = "capacity-taken"
+)
+
 // Info is what there is to know about a fault.
 type Info struct {
 	Fault Fault
@@ -158,6 +169,43 @@ var all = []Info{
 	},
 }
 
+// simulated is in the order of the documentation.
+var simulated = []Info{
+	{
+		Fault: DeepChain, Does: "fraud asks inventory, which asks shipping, which asks a carrier, while payments, orders and the gateway wait",
+		Evidence: "a call of shipping to carrier.example in a trace with five services above shipping",
+		Policies: []Policy{{ID: "sync-chain-too-deep"}},
+	},
+	{
+		Fault: UntracedService, Does: "orders asks the new service tax, which nobody has instrumented",
+		Evidence: "calls of orders to tax with no span below them, and tax's log lines, which show no trace",
+		Policies: []Policy{{ID: "untraced-service"}},
+	},
+	{
+		Fault: EventConsumedTwice, Does: "notifications tells a customer and does not delete the message, which comes again",
+		Evidence: "two traces of notifications without an error that show one message id",
+		Policies: []Policy{{ID: "event-consumed-twice"}},
+	},
+	{
+		Fault: EventNeverConsumed, Does: "an event is published that the filter of no subscription lets through",
+		Evidence: "Publish, answered with a message id that orders shows and no other trace",
+		Policies: []Policy{{ID: "event-never-consumed"}},
+	},
+	{
+		Fault: TrafficWithoutEntry, Does: "orders calls the service loyalty at an address from its configuration",
+		Evidence: "spans of loyalty below calls of orders, and no RegisterInstance of it",
+		Policies: []Policy{{ID: "traffic-without-entry"}},
+	},
+	{
+		Fault: CapacityTaken, Does: "autoscaling leaves the table orders-view one read unit for three minutes, and reads of orders are throttled",
+		Evidence: "UpdateTable by muster-autoscaler, GetItem with ProvisionedThroughputExceededException after half a second of tries, UpdateTable again",
+		Policies: []Policy{{ID: "change-followed-by-errors"}, {ID: "change-followed-by-slowness"}},
+	},
+}
+
+// Simulated are the faults that simulated days have beside All.
+func Simulated() []Info { return append([]Info(nil), simulated...) }
+
 // All are the faults with what there is to know about them.
 func All() []Info { return append([]Info(nil), all...) }
 
@@ -172,9 +220,11 @@ func Names() []Fault {
 
 // Of is what there is to know about a fault; the zero Info for none.
 func Of(f Fault) Info {
-	for _, i := range all {
-		if i.Fault == f {
-			return i
+	for _, list := range [][]Info{all, simulated} {
+		for _, i := range list {
+			if i.Fault == f {
+				return i
+			}
 		}
 	}
 	return Info{}

@@ -55,13 +55,13 @@ func (w *Week) receive(t *task, at int64) {
 func (w *Week) notify(m sent, at int64) {
 	t := w.tasks[samples.Notifications]
 	w.receive(t, at-2000)
+	m.receives++
 	journey := ""
 	if m.order.carriesCorrelation() {
 		journey = m.journey
 	}
 	trace := w.newTrace(at)
 	w.truth.trace(truth.Trace{ID: trace, Journey: m.journey})
-	w.truth.message(truth.Message{ID: m.id, Producer: m.trace, Consumer: trace})
 	f := w.open(t, trace, "", journey, at)
 	f.root.members = sdkMembers
 	f.root.annotate("message_id", m.id)
@@ -69,8 +69,15 @@ func (w *Week) notify(m sent, at int64) {
 		f.root.annotate("correlation_id", journey)
 	}
 	f.log("INFO", "event received", "type", m.event, "order", m.order.ID, "message_id", m.id)
-	if !t.receipts {
-		t.receipts = true
+	w.tell(f, m)
+	w.told(f, m)
+	f.close()
+}
+
+// tell files a receipt and tells the customer.
+func (w *Week) tell(f *flow, m sent) {
+	if !f.t.receipts {
+		f.t.receipts = true
 		w.changed(f.at, "AWS::S3::Bucket", "receipts", "receipts", "arn:aws:s3:::receipts", f.aws(&createBucket, bucket("", `"bucketName":"receipts"`)),
 			`{"creationDate":"`+seconds3339(f.at)+`","name":"receipts"}`, "")
 	}
@@ -78,8 +85,22 @@ func (w *Week) notify(m sent, at int64) {
 	f.aws(&putObject, bucket(key, `"bucketName":"receipts","key":"`+key+`"`))
 	f.aws(&putItem, put("notifications", `"message":"`+m.id+`"`, "event", "message"))
 	f.log("INFO", "customer told", "order", m.order.ID, "customer", m.order.Customer)
-	f.aws(&deleteMessage, about(t.queue, `"receiptHandle":"`+receipt(m.id, 1)+`"`))
-	f.close()
+}
+
+// told deletes the message, or forgets to: then it comes again.
+func (w *Week) told(f *flow, m sent) {
+	if m.order.fault == faults.EventConsumedTwice && m.receives == 1 {
+		m.attempts = append(m.attempts, f.trace)
+		w.agenda.at(f.at+tryAgainAfter, func(at int64) { w.notify(m, at) })
+		return
+	}
+	w.truth.message(truth.Message{ID: m.id, Producer: m.trace, Consumer: f.trace, Attempts: m.attempts})
+	f.aws(&deleteMessage, about(f.t.queue, `"receiptHandle":"`+receipt(m.id, m.receives)+`"`))
+	if len(m.attempts) > 0 {
+		w.struck(faults.EventConsumedTwice, f.at, truth.Label{
+			Services: []string{samples.Notifications}, Traces: append(m.attempts, f.trace), Journeys: []string{m.journey}, Messages: []string{m.id},
+		})
+	}
 }
 
 // bucket is a question about the bucket of receipts, or an object in it.

@@ -27,23 +27,29 @@ const (
 	// hitOne is how many of the orders in an episode there are to one that it
 	// hits, beyond the first.
 	hitOne = 6
+	// enoughCalls is from how many calls on the policies on services judge one.
+	enoughCalls = 10
 )
 
 // always are the faults that hit no single orders: they follow what orders are.
 var always = []faults.Fault{
 	faults.SlowDependency, faults.NPlusOne, faults.PaymentRefused, faults.LowCacheHitRatio,
 	faults.BadDeployment, faults.ServiceWithoutLogs, faults.RegisteredWithoutTraffic,
+	faults.UntracedService, faults.TrafficWithoutEntry, faults.CapacityTaken,
 }
 
 // hourly are the faults that policies see in whole hours of the clock alone.
 var hourly = []faults.Fault{faults.ServiceWithoutLogs, faults.LowCacheHitRatio}
+
+// kinds are all faults of simulated days.
+func kinds() []faults.Info { return append(faults.All(), faults.Simulated()...) }
 
 // planEpisodes draws when which fault is on, from chance of its own, so that the
 // load does not move it.
 func (w *Week) planEpisodes() {
 	r := dice{rand.New(rand.NewPCG(w.o.Seed, 1))}
 	all := w.to - w.from
-	for _, info := range faults.All() {
+	for _, info := range kinds() {
 		n := max(1, int(all/(daysPerEpisode*day)))
 		for i := range n {
 			length := min(shortest+r.upTo(longest-shortest), all/3)
@@ -76,7 +82,13 @@ func (w *Week) during(f faults.Fault, at int64) *episode {
 
 // shows reports whether what an episode has hit is enough for a policy to find.
 func (w *Week) shows(e *episode) bool {
-	return e.times > 0 && (e.fault != faults.LowCacheHitRatio || w.stock.poorSince(e.start))
+	switch e.fault {
+	case faults.LowCacheHitRatio:
+		return e.times > 0 && w.stock.poorSince(e.start)
+	case faults.UntracedService, faults.TrafficWithoutEntry:
+		return e.times >= enoughCalls
+	}
+	return e.times > 0
 }
 
 // on reports whether a fault is on.

@@ -91,10 +91,10 @@ func (f *flow) aws(o *operation, a asked) string {
 	retries := 0
 	if !o.management && f.w.random.one(throttledOne) {
 		retries = 1
-		f.record(o, a, id, true)
+		f.record(o, a, id, &refusal{"ThrottlingException", "Rate exceeded", true})
 		f.at += 50 * second / 1000
 	}
-	request := f.record(o, a, id, false)
+	request := f.record(o, a, id, nil)
 	f.at += f.w.random.around(o.median, 0.35)
 	if s != nil {
 		s.end = f.at
@@ -116,8 +116,15 @@ func (f *flow) aws(o *operation, a asked) string {
 // SDK tries again.
 const throttledOne = 4000
 
-// record is one try of a call, as CloudTrail has it.
-func (f *flow) record(o *operation, a asked, span string, throttled bool) string {
+// refusal is AWS's word on a call that it does not do. retried says that the SDK
+// tries again.
+type refusal struct {
+	code, message string
+	retried       bool
+}
+
+// record is one try of a call, as CloudTrail has it; why is nil where it is done.
+func (f *flow) record(o *operation, a asked, span string, why *refusal) string {
 	if o.unrecorded {
 		return f.w.random.request(o.service)
 	}
@@ -129,9 +136,9 @@ func (f *flow) record(o *operation, a asked, span string, throttled bool) string
 		service: o.service, name: o.name, at: f.at, by: f.w.of(f.t, o.service, f.at), read: o.read, management: o.management,
 		params: a.params, response: a.response, resources: a.resources, trace: trace, span: span,
 	}
-	if throttled {
-		e.response, e.retried = "", true
-		e.errorCode, e.errorMessage = "ThrottlingException", "Rate exceeded"
+	if why != nil {
+		e.response, e.retried = "", why.retried
+		e.errorCode, e.errorMessage = why.code, why.message
 	}
 	return f.w.record(&e, o.sdk)
 }
@@ -210,39 +217,72 @@ const rememberFor = 30 * second
 // call asks another service, and waits for the answer. untraced leaves the
 // trace header out.
 func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*flow) answer) answer {
-	if f.at > f.t.found[peer.service] {
-		f.aws(&discover, asked{})
-		f.t.found[peer.service] = f.at + rememberFor
-	}
+	f.lookUp(peer)
 	began := f.at
-	method, _, _ := strings.Cut(route, " ")
-	s := f.w.newSpan(peer.service, f.at)
-	sub := func(name, members string, subs ...*span) *span {
-		c := f.w.newSpan(name, f.at)
-		c.members, c.subs = members, subs
-		return c
-	}
-	if f.w.random.one(coldOne) && !f.t.otel {
-		dial := sub("dial", `,"metadata":{"http":{"connect":{"network":"tcp"}}}`)
-		connect := sub("connect", `,"metadata":{"http":{"connection":{"reused":false,"was_idle":false}}}`, dial)
-		f.spend(400 * time.Microsecond)
-		dial.end, connect.end = f.at, f.at
-		s.subs = append(s.subs, connect)
-	}
-	request := sub("request", "")
-	f.at += 25
-	request.end = f.at
-	response := sub("response", "")
-	trace, parent, from := f.trace, s.id, f.t.address
+	q := f.ask(peer.service)
+	trace, parent := f.trace, q.span.id
 	if untraced { // so that the callee begins one
 		trace, parent = f.w.newTrace(f.at), ""
 		f.w.truth.trace(truth.Trace{ID: trace, Journey: f.journey})
 	}
-	f.spend(250 * time.Microsecond)
-	a, callee := f.w.serve(peer, route, path, peer.service, trace, parent, f.journey, from, f.at, handle)
+	a, callee := f.w.serve(peer, route, path, peer.service, trace, parent, f.journey, f.t.address, f.at, handle)
 	f.at = callee.at
+	method, _, _ := strings.Cut(route, " ")
+	f.answered(q, method, peer.url()+path, a)
+	if !untraced {
+		f.cur.subs = append(f.cur.subs, q.span)
+	}
+	if f.at-began >= slow && f.trace != "" {
+		f.w.truth.small.Allow("slow-dependency", f.trace)
+		f.w.truth.small.Allow("missing-timeout", f.trace)
+	}
+	return a
+}
+
+// outbound asks somebody who sends no spans and answers after a while.
+func (f *flow) outbound(peer, method, url string, took time.Duration, a answer) {
+	q := f.ask(peer)
+	f.spend(took)
+	f.answered(q, method, url, a)
+	f.cur.subs = append(f.cur.subs, q.span)
+}
+
+// lookUp asks Cloud Map for the address of a peer that is listed there.
+func (f *flow) lookUp(peer *task) {
+	if !peer.unlisted && f.at > f.t.found[peer.service] {
+		f.aws(&discover, asked{})
+		f.t.found[peer.service] = f.at + rememberFor
+	}
+}
+
+// question is a call under way, and the parts of it that the SDK shows.
+type question struct{ span, request, response *span }
+
+// ask begins a call, up to where the callee has it.
+func (f *flow) ask(peer string) question {
+	s := f.w.newSpan(peer, f.at)
+	if f.w.random.one(coldOne) && !f.t.otel {
+		dial, connect := f.w.newSpan("dial", f.at), f.w.newSpan("connect", f.at)
+		dial.members = `,"metadata":{"http":{"connect":{"network":"tcp"}}}`
+		connect.members = `,"metadata":{"http":{"connection":{"reused":false,"was_idle":false}}}`
+		f.spend(400 * time.Microsecond)
+		dial.end, connect.end = f.at, f.at
+		connect.subs = []*span{dial}
+		s.subs = append(s.subs, connect)
+	}
+	request := f.w.newSpan("request", f.at)
+	f.at += 25
+	request.end = f.at
+	q := question{s, request, f.w.newSpan("response", f.at)}
+	f.spend(250 * time.Microsecond)
+	return q
+}
+
+// answered ends a call.
+func (f *flow) answered(q question, method, url string, a answer) {
 	f.spend(200 * time.Microsecond)
-	response.end, s.end = f.at, f.at+12
+	s := q.span
+	q.response.end, s.end = f.at, f.at+12
 	f.at += 20
 	switch {
 	case a.status >= 500:
@@ -250,21 +290,13 @@ func (f *flow) call(peer *task, route, path string, untraced bool, handle func(*
 	case a.refused():
 		s.outcome = "error"
 	}
-	s.members = `,"namespace":"remote","http":{"request":{"method":"` + method + `","url":"` + peer.url() + path + `"},"response":{"status":` +
+	s.members = `,"namespace":"remote","http":{"request":{"method":"` + method + `","url":"` + url + `"},"response":{"status":` +
 		strconv.Itoa(a.status) + contentLength(a.length) + `}}`
 	if f.t.otel {
-		s.members += `,"aws":{` + otelSDK + `},"metadata":{"default":{"peer.service":"` + peer.service + `"}}`
+		s.members += `,"aws":{` + otelSDK + `},"metadata":{"default":{"peer.service":"` + s.name + `"}}`
 	} else {
-		s.subs = append(s.subs, request, response)
+		s.subs = append(s.subs, q.request, q.response)
 	}
-	if !untraced {
-		f.cur.subs = append(f.cur.subs, s)
-	}
-	if f.at-began >= slow && f.trace != "" {
-		f.w.truth.small.Allow("slow-dependency", f.trace)
-		f.w.truth.small.Allow("missing-timeout", f.trace)
-	}
-	return a
 }
 
 // afterwards is how long after a deployment the policy deployment-followed-by-errors

@@ -25,28 +25,37 @@ type incident struct {
 	name   string
 	policy string // that finds it; "" for none that is shipped
 	strike func(w *Week, at int64) truth.Label
+	after  int64 // since the days began at the least; microseconds
 }
 
 // incidentKinds are all of them. What is undone is undone by the same person.
 var incidentKinds = []incident{
-	{string(samples.RootConsoleLogin), "root-console-login", (*Week).rootSignsIn},
-	{string(samples.SecurityGroupOpen), "security-group-open", (*Week).opensGroup},
-	{string(samples.ScanOutside), "role-used-outside-fleet", (*Week).scansFromOutside},
-	{string(samples.ConsoleLoginWithoutMFA), "console-login-without-mfa", (*Week).userSignsIn},
-	{string(samples.TrailStopped), "trail-stopped", (*Week).stopsTrail},
-	{RecorderStopped, "recorder-stopped", (*Week).stopsRecorder},
-	{string(samples.BucketPublic), "bucket-public", (*Week).opensBucket},
-	{string(samples.AdministratorAttached), "admin-policy-attached", (*Week).makesAdmin},
-	{string(samples.KeyDeletionScheduled), "kms-key-deletion", (*Week).deletesKey},
-	{string(samples.ServiceKeyOutside), "role-used-outside-fleet", (*Week).stealsKey},
-	{string(samples.RoleChain), "role-chain", (*Week).chainsRoles},
-	{string(samples.ManualChange), "manual-change", (*Week).changesByHand},
-	{string(samples.RuleViolated), "security-group-open", (*Week).violatesRule},
+	{string(samples.RootConsoleLogin), "root-console-login", (*Week).rootSignsIn, 0},
+	{string(samples.SecurityGroupOpen), "security-group-open", (*Week).opensGroup, 0},
+	{string(samples.ScanOutside), "role-used-outside-fleet", (*Week).scansFromOutside, 0},
+	{string(samples.ConsoleLoginWithoutMFA), "console-login-without-mfa", (*Week).userSignsIn, 0},
+	{string(samples.TrailStopped), "trail-stopped", (*Week).stopsTrail, 0},
+	{RecorderStopped, "recorder-stopped", (*Week).stopsRecorder, 0},
+	{string(samples.BucketPublic), "bucket-public", (*Week).opensBucket, 0},
+	{string(samples.AdministratorAttached), "admin-policy-attached", (*Week).makesAdmin, 0},
+	{string(samples.KeyDeletionScheduled), "kms-key-deletion", (*Week).deletesKey, 0},
+	{string(samples.ServiceKeyOutside), "role-used-outside-fleet", (*Week).stealsKey, 0},
+	{string(samples.RoleChain), "role-chain", (*Week).chainsRoles, 0},
+	{string(samples.ManualChange), "manual-change", (*Week).changesByHand, 0},
+	{string(samples.RuleViolated), "security-group-open", (*Week).violatesRule, 0},
+	{SecretsListed, "api-first-used", (*Week).listsSecrets, knownAfter},
 }
 
 // RecorderStopped is an incident of simulated days alone: the stand-in's recorder
 // cannot be stopped.
 const RecorderStopped = "recorder-stopped"
+
+// SecretsListed is one too: what a service has never called is known after hours.
+const SecretsListed = "secrets-listed"
+
+// knownAfter is when a service that polls a queue has been at work for six hours
+// and more than a thousand calls.
+const knownAfter = 8 * hour
 
 // Incidents lists what is done to the account in the days.
 func Incidents() []string {
@@ -67,25 +76,31 @@ func (w *Week) planIncidents() {
 		n := max(1, int(all/(daysPerIncident*day)))
 		for i := range n {
 			at := w.from + 5*minute + all*int64(i)/int64(n) + r.upTo(all/int64(n)-20*minute)
-			w.agenda.at(min(at, w.to-15*minute), func(at int64) {
-				l := kind.strike(w, at)
-				l.Kind, l.Name, l.Time = truth.LabelIncident, kind.name, clock(at)
-				w.truth.small.Label(l)
-				if kind.policy != "" {
-					place := truth.Expected{
-						Requests: l.Requests, Resources: l.Resources, Anywhere: len(l.Requests) == 0,
-					}
-					w.truth.small.Expect(kind.policy, place)
-					ruled := kind.name == string(samples.RuleViolated) || kind.name == string(samples.SecurityGroupOpen) && w.ruled > 0
-					if ruled {
-						w.truth.small.Expect("config-rule-violated", place)
-					}
-				}
-				if !slices.Contains(w.incidents, kind.name) {
-					w.incidents = append(w.incidents, kind.name)
-				}
-			})
+			at = min(max(at, w.from+kind.after), w.to-15*minute)
+			if at >= w.from+kind.after {
+				w.agenda.at(at, func(at int64) { w.bring(&kind, at) })
+			}
 		}
+	}
+}
+
+// bring brings an incident about, and expects the findings of its policies.
+func (w *Week) bring(kind *incident, at int64) {
+	l := kind.strike(w, at)
+	l.Kind, l.Name, l.Time = truth.LabelIncident, kind.name, clock(at)
+	w.truth.small.Label(l)
+	if kind.policy != "" {
+		place := truth.Expected{
+			Requests: l.Requests, Resources: l.Resources, Anywhere: len(l.Requests) == 0,
+		}
+		w.truth.small.Expect(kind.policy, place)
+		ruled := kind.name == string(samples.RuleViolated) || kind.name == string(samples.SecurityGroupOpen) && w.ruled > 0
+		if ruled {
+			w.truth.small.Expect("config-rule-violated", place)
+		}
+	}
+	if !slices.Contains(w.incidents, kind.name) {
+		w.incidents = append(w.incidents, kind.name)
 	}
 }
 
@@ -257,4 +272,15 @@ func (w *Week) changesByHand(at int64) truth.Label {
 	return truth.Label{
 		Subject: "ada", Services: []string{"sqs"}, Requests: []string{request}, Resources: []string{fleet.ResourceName("AWS::SQS::Queue", queue)},
 	}
+}
+
+// listsSecrets is somebody who got into notifications and works with its session,
+// from where it runs.
+func (w *Week) listsSecrets(at int64) truth.Label {
+	by := w.of(w.tasks[samples.Notifications], "sts", at)
+	by.agent = cliAgent
+	request := w.record(&entry{
+		service: "secretsmanager", name: "ListSecrets", at: at + second, by: by, read: true, management: true, params: `{"maxResults":100}`,
+	}, "Secrets Manager")
+	return truth.Label{Subject: samples.Notifications, Services: []string{samples.Notifications}, Requests: []string{request}}
 }

@@ -73,6 +73,7 @@ func TestIncidentsAreRecordedAsAWSDoes(t *testing.T) {
 		"administrator-attached": {"", "AttachUserPolicy"}, "kms-key-deletion": {"", "ScheduleKeyDeletion"},
 		"service-key-outside": {"", "GetCallerIdentity", "Scan"}, "role-chain": {"", "DescribeTable"},
 		"manual-change":        {"", "SetQueueAttributes"},
+		"secrets-listed":       {"", "ListSecrets"},
 		"config-rule-violated": {"", "AuthorizeSecurityGroupIngress", "", "RevokeSecurityGroupIngress"},
 	}
 	if d := cmp.Diff(want, made); d != "" {

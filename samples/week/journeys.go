@@ -135,6 +135,9 @@ func (w *Week) place(o *order, at int64) {
 	})
 	w.truth.requestAnswered(truth.Request{Trace: trace, Span: f.root.id, Journey: o.journey, Name: route, Status: a.status})
 	think := f.at + 2*second + w.random.upTo(20*second)
+	if !a.refused() {
+		w.mayTakeCapacity(f.at)
+	}
 	if think < w.to-minute {
 		w.agenda.at(think, func(at int64) { w.read(o, o.journey, at) })
 	}
@@ -170,6 +173,9 @@ func (w *Week) read(o *order, journey string, at int64) {
 	})
 	if trace != "" {
 		w.truth.requestAnswered(truth.Request{Trace: trace, Span: f.root.id, Journey: journey, Name: route, Status: a.status})
+	}
+	if a.status == tooMany.status {
+		w.readAgain(o, journey, f.at)
 	}
 }
 

@@ -19,6 +19,7 @@ func (w *Week) placeOrder(f *flow, o *order) answer {
 	if o.fault == faults.OversizedPayload {
 		w.hit(f, o.fault, truth.Label{})
 	}
+	w.askLatecomers(f, o)
 	switch a := w.fulfil(f, o); {
 	case a.status >= http.StatusInternalServerError:
 		return answer{status: http.StatusUnprocessableEntity, length: 41}
@@ -45,6 +46,7 @@ func (w *Week) happened(f *flow, o *order, event string) {
 			orders.EventPlaced: "placed", orders.EventPaid: "paid", orders.EventConfirmed: "confirmed", orders.EventCancelled: "cancelled",
 		}[event]
 		if o.Sequence == 1 || o.fault != faults.StaleRead {
+			w.view.called(f)
 			f.aws(&putItem, put(viewTable, `"order":`+quoted(o.ID), "document", "order", "sequence"))
 			o.shown, o.exists = o.Sequence, true
 		}
@@ -54,7 +56,9 @@ func (w *Week) happened(f *flow, o *order, event string) {
 
 // readOrder is GET /orders/{id} of the orders service.
 func (w *Week) readOrder(f *flow, o *order) answer {
-	f.aws(&getItem, on(viewTable, `{"key":{"order":`+quoted(o.ID)+`}}`))
+	if !w.readView(f, o) {
+		return tooMany
+	}
 	if !o.exists {
 		return answer{status: http.StatusNotFound, length: 25}
 	}
@@ -105,12 +109,16 @@ func (w *Week) publish(f *flow, o *order, event string) {
 	f.cur.annotate("message_id", id)
 	f.log("INFO", "event published", "type", event, "aggregate_id", o.ID, "sequence", o.Sequence, "message_id", id)
 	f.unlinked("INFO", "event relayed", "type", event, "message_id", id)
+	if o.fault == faults.EventNeverConsumed { // the subscription's filter lets it not through
+		w.hit(f, o.fault, truth.Label{Messages: []string{id}})
+		return
+	}
 	m := sent{id: id, order: o, event: event, trace: f.trace, journey: f.journey}
 	w.agenda.at(f.at+5000+w.random.around(delivery, 0.8), func(at int64) { w.notify(m, at) })
 }
 
-// kinds are the papers of an order.
-var kinds = []string{"invoice", "packing-slip", "warranty"}
+// papers are those of an order.
+var papers = []string{"invoice", "packing-slip", "warranty"}
 
 // askForPapers sends the messages of every other order in one batch.
 func (w *Week) askForPapers(f *flow, o *order) {
@@ -119,7 +127,7 @@ func (w *Week) askForPapers(f *flow, o *order) {
 	}
 	f.aws(&sendBatch, about("documents", `"entries":3`))
 	var ids []string
-	for n, kind := range kinds {
+	for n, kind := range papers {
 		id := w.random.uuid()
 		ids = append(ids, id)
 		f.step("document asked for", func() (string, string) {
@@ -128,7 +136,7 @@ func (w *Week) askForPapers(f *flow, o *order) {
 		})
 		w.print(sent{
 			id: id, order: o, kind: kind, trace: f.trace, journey: f.journey,
-			poison: o.fault == faults.PoisonMessage && n == len(kinds)-1,
+			poison: o.fault == faults.PoisonMessage && n == len(papers)-1,
 		}, f.at)
 	}
 	f.log("INFO", "documents asked for", "order", o.ID, "message_ids", ids)

@@ -62,7 +62,7 @@ func (w *Week) start(t *task, at int64, first bool) int64 {
 
 // bare is a call that leaves no line: those by which lines are written.
 func (f *flow) bare(o *operation, a asked) {
-	f.record(o, a, "", false)
+	f.record(o, a, "", nil)
 	f.spend(o.median)
 }
 

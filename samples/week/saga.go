@@ -162,6 +162,9 @@ func (w *Week) check(f *flow, o *order) answer {
 	if o.fault == faults.MissingTimeout {
 		f.at += hang.Microseconds()
 	}
+	if o.fault == faults.DeepChain {
+		w.weighParcel(f, o)
+	}
 	verdict := "accepted"
 	if o.Cents > suspicious {
 		verdict = "accepted after a second look"

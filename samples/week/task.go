@@ -43,12 +43,14 @@ type task struct {
 	found    map[string]int64 // until when Cloud Map's answers are good, by service
 	receipts bool             // the bucket is made
 	otel     bool             // OpenTelemetry traces it
+	unlisted bool             // Cloud Map does not know it
 }
 
 // places are where the services' calls come from, as in the live fleet.
 var places = map[string]string{
 	samples.Gateway: "10.0.1.11", samples.Orders: "10.0.1.12", samples.Payments: "10.0.1.13", samples.Notifications: "10.0.1.14",
 	samples.Inventory: "10.0.1.15", samples.Shipping: "10.0.1.16", samples.Documents: "10.0.1.17", samples.Fraud: "10.0.1.18",
+	tax: "10.0.1.21", loyalty: "10.0.1.22",
 }
 
 // queues are those that services poll.
@@ -59,19 +61,24 @@ var queues = map[string]string{
 // firstVersion is what every service runs until it is deployed anew.
 const firstVersion = "1.4.0"
 
+// newTask is a service of the fleet.
 func (w *Week) newTask(service string) *task {
+	t := w.build(service)
+	w.tasks[service] = t
+	w.order = append(w.order, t)
+	return t
+}
+
+func (w *Week) build(service string) *task {
 	group := "/muster/" + service
 	if service == samples.Documents {
 		group = documents.LogGroup
 	}
-	t := &task{
+	return &task{
 		service: service, group: group, address: cmp.Or(places[service], "10.0.1.30"), queue: queues[service],
 		version: firstVersion, roleID: "AROA" + w.random.letters(17), serviceID: "srv-" + w.random.hex(16),
 		found: make(map[string]int64), otel: service == samples.Payments,
 	}
-	w.tasks[service] = t
-	w.order = append(w.order, t)
-	return t
 }
 
 func (t *task) role() string { return "muster-" + t.service }

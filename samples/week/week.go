@@ -69,6 +69,8 @@ type Week struct {
 	journeys   int
 
 	stock      stock
+	view       readModel
+	late       map[string]*task // services that come in the course of the days
 	printing   []sent
 	lastState  int64            // of Config items
 	discovered map[string]int64 // when, of the resources that Config knows
@@ -89,7 +91,7 @@ func New(o Options, t *Truth) (*Week, error) {
 	}
 	w := &Week{
 		o: o, truth: t, random: dice{rand.New(rand.NewPCG(o.Seed, uint64(o.Until.Unix())))},
-		from: o.From.UnixMicro(), to: o.Until.UnixMicro(), tasks: make(map[string]*task),
+		from: o.From.UnixMicro(), to: o.Until.UnixMicro(), tasks: make(map[string]*task), late: make(map[string]*task),
 	}
 	w.run = base36(o.From.UnixMilli())
 	w.planEpisodes()
@@ -159,7 +161,7 @@ func (w *Week) Labels() []truth.Label { return w.truth.small.File().Labels }
 // finish writes the labels of what has happened.
 func (w *Week) finish() {
 	var on []string
-	for _, info := range faults.All() {
+	for _, info := range kinds() {
 		if w.label(info.Fault) {
 			on = append(on, string(info.Fault))
 		}
