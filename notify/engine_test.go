@@ -81,25 +81,76 @@ func received(t *testing.T, cfg aws.Config, address string) string {
 	return *out.Messages[0].Body
 }
 
+// subscribed makes a topic with a queue behind it, and tells the topic's ARN and
+// the queue's address.
+func subscribed(t *testing.T, cfg aws.Config, name string) (topic, address string) {
+	t.Helper()
+	address, arn := queue(t, cfg)
+	client := sns.NewFromConfig(cfg)
+	made, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: made.TopicArn, Protocol: aws.String("sqs"), Endpoint: &arn}); err != nil {
+		t.Fatal(err)
+	}
+	return *made.TopicArn, address
+}
+
 func TestTopicReachesItsSubscribers(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) aws.Config{"moto": moto, "ministack": ministack} {
 		t.Run(name, func(t *testing.T) {
 			cfg := start(t)
-			address, arn := queue(t, cfg)
-			client := sns.NewFromConfig(cfg)
-			topic, err := client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("findings")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: &arn}); err != nil {
-				t.Fatal(err)
-			}
+			topic, address := subscribed(t, cfg, "findings")
 			m := NewMessage([]fleet.Finding{finding("a", "a", fleet.StatusNew)})
-			if err := (Topic{client, *topic.TopicArn}).Send(t.Context(), m); err != nil {
+			if err := (Topic{sns.NewFromConfig(cfg), topic}).Send(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 			if got := received(t, cfg, address); !strings.Contains(got, m.Key) {
 				t.Error(got)
+			}
+		})
+	}
+}
+
+// An approved remedy reaches the topic's subscriber once, with who approved it; a
+// topic that is not there leaves the approval as it was.
+func TestRemedyReachesItsSubscribersOnce(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) aws.Config{"moto": moto, "ministack": ministack} {
+		t.Run(name, func(t *testing.T) {
+			cfg := start(t)
+			topic, address := subscribed(t, cfg, "close-port")
+			topics := map[string]string{"open": topic, "lost": strings.Replace(topic, "close-port", "nobody", 1)}
+			r := Remedies{Folder: t.TempDir()}
+			s := Sender{Publisher: Trigger{sns.NewFromConfig(cfg)}, Rate: 100, Most: 10, Now: func() time.Time { return noon }}
+			a, b := finding("a", "open", fleet.StatusNew), finding("b", "lost", fleet.StatusNew)
+			for _, f := range []fleet.Finding{a, b} {
+				if _, err := r.Approve(f, topics[f.Policy], "ada", "ticket 1", noon, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+			send := func() ([]Remediation, error) {
+				offers, err := r.Offers([]fleet.Finding{a, b}, topics)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sent, _, err := r.Send(t.Context(), offers, s)
+				return sent, err
+			}
+			sent, err := send()
+			if err == nil || !strings.Contains(err.Error(), "finding b") || len(sent) != 1 || sent[0].MessageID == "" {
+				t.Fatalf("sent %+v, %v", sent, err)
+			}
+			if got := received(t, cfg, address); !strings.Contains(got, sent[0].Key) || !strings.Contains(got, "ada") || !strings.Contains(got, sent[0].MessageID) {
+				t.Error(got)
+			}
+			if again, err := send(); len(again) != 0 || err == nil {
+				t.Errorf("sent again: %+v, %v", again, err)
+			}
+			for id, want := range map[string]Stage{"a": Triggered, "b": Approved} {
+				if m, err := r.Of(id); err != nil || m.Stage != want {
+					t.Errorf("%s is %s, want %s: %v", id, m.Stage, want, err)
+				}
 			}
 		})
 	}
