@@ -81,6 +81,8 @@ type Sessions struct {
 	roles    map[string]aws.CredentialsProvider // by ARN and external id
 	accounts []string
 	listed   time.Time
+	// inventories are when each stream's was last read whole.
+	inventories map[string]time.Time
 }
 
 // sessionName is what the accounts' own trails show.

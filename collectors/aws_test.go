@@ -115,8 +115,8 @@ func scripted(t *testing.T, s *script, o Options) fleet.Collector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cs) != 1 {
-		t.Fatalf("discovered %d collectors, want 1", len(cs))
+	if want := 1 + truth(slices.Contains(o.Sources, SourceCloudTrail)); len(cs) != want { // and insights
+		t.Fatalf("discovered %d collectors, want %d", len(cs), want)
 	}
 	return cs[0]
 }
@@ -131,6 +131,7 @@ type collected struct {
 	records []fleet.Record
 	ledger  []fleet.LedgerEntry
 	through []time.Time
+	done    []func(context.Context)
 	err     error
 }
 
@@ -143,6 +144,9 @@ func collect(ctx context.Context, c fleet.Collector, w fleet.Window) collected {
 		}
 		got.records = append(got.records, b.Records...)
 		got.ledger = append(got.ledger, b.Ledger...)
+		if b.Done != nil {
+			got.done = append(got.done, b.Done)
+		}
 		if !b.Through.IsZero() {
 			got.through = append(got.through, b.Through)
 		}

@@ -20,12 +20,13 @@ const (
 	SourceTrail      = "trail"      // the bucket that a trail delivers to
 	SourceConfig     = "config"     // configuration items
 	SourceVerdicts   = "verdicts"   // of AWS Config's rules
+	SourceInventory  = "inventory"  // what resources look like now, by AWS Config's advanced queries
 )
 
 // Sources lists every source in the order in which they are read. Spans come
 // first, since they are what most other records borrow their trace from.
 func Sources() []string {
-	return []string{SourceXRay, SourceLogs, SourceLogBucket, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts}
+	return []string{SourceXRay, SourceLogs, SourceLogBucket, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts, SourceInventory}
 }
 
 // Options says what to read. The zero value of every field but AWS is usable.
@@ -41,7 +42,7 @@ type Options struct {
 	// Sessions remembers what Accounts takes; nil means anew for each Discover.
 	Sessions *Sessions
 	// Sources chooses sources; empty means all of them ("trail" and
-	// "log-bucket" only with their buckets).
+	// "log-bucket" only with their buckets, "inventory" only with an aggregator).
 	Sources []string
 	// Groups chooses log groups; the zero value means all of the account.
 	Groups GroupChoice
@@ -52,6 +53,9 @@ type Options struct {
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
 	// "AWSLogs/" there.
 	TrailBucket, TrailPrefix string
+	// TrailQueue is the URL of a queue that is told of the files in TrailBucket;
+	// "" lists the bucket.
+	TrailQueue string
 	// LiveTail says that LiveTail will be called: it takes a permission more.
 	LiveTail bool
 	// LogBucket is where logs are delivered to, below LogBucketPrefix.
@@ -59,6 +63,9 @@ type Options struct {
 	// Limiter paces the calls, of all that share it; nil means one that adapts to
 	// throttling alone, anew for each Discover.
 	Limiter *Limiter
+	// ConfigAggregator is an aggregator of AWS Config by which the inventory and
+	// the verdicts of all of its accounts are read; "" for none.
+	ConfigAggregator string
 	// ConfigTypes are the resource types to read from AWS Config; empty means
 	// ConfigTypes().
 	ConfigTypes []string

@@ -77,6 +77,14 @@ func (o *Options) wanted() ([]string, error) {
 			return nil, errors.New("source log-bucket needs the name of the bucket that logs are delivered to")
 		}
 	}
+	if o.TrailQueue != "" && o.TrailBucket == "" {
+		return nil, errors.New("the queue of a trail needs the name of the bucket that the trail delivers to: files in others are not read")
+	}
+	if o.TrailQueue != "" {
+		if _, err := parseQueueURL(o.TrailQueue); err != nil {
+			return nil, err
+		}
+	}
 	if err := o.Groups.check(); err != nil {
 		return nil, err
 	}
@@ -88,7 +96,8 @@ func (o *Options) wanted() ([]string, error) {
 	}
 	return slices.DeleteFunc(Sources(), func(name string) bool {
 		if len(o.Sources) == 0 {
-			return name == SourceTrail && o.TrailBucket == "" || name == SourceLogBucket && o.LogBucket == ""
+			return name == SourceTrail && o.TrailBucket == "" || name == SourceLogBucket && o.LogBucket == "" ||
+				name == SourceInventory && o.ConfigAggregator == ""
 		}
 		return !slices.Contains(o.Sources, name)
 	}), nil
@@ -120,7 +129,12 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 	case SourceConfig:
 		return []fleet.Collector{newChanges(o)}, nil
 	case SourceVerdicts:
+		if o.ConfigAggregator != "" {
+			return []fleet.Collector{newVerdicts(o), newAggregateVerdicts(o)}, nil
+		}
 		return []fleet.Collector{newVerdicts(o)}, nil
+	case SourceInventory:
+		return []fleet.Collector{newInventory(o)}, nil
 	case SourceLogs:
 		return discoverLogs(ctx, o)
 	case SourceLogBucket:
@@ -144,16 +158,20 @@ func discoverLogs(ctx context.Context, o Options) ([]fleet.Collector, error) {
 }
 
 func discoverTrail(ctx context.Context, o Options) ([]fleet.Collector, error) {
+	if o.TrailQueue != "" {
+		q, err := newTrailQueue(o)
+		if err != nil {
+			return nil, err
+		}
+		return []fleet.Collector{q}, nil
+	}
 	client := bucketClient(o)
 	s := newSource(o, SourceTrail, "")
 	folders, err := trailFolders(ctx, &s, client)
 	if err != nil {
 		return nil, err
 	}
-	place := o.TrailBucket
-	if o.TrailPrefix != "" {
-		place += "/" + o.TrailPrefix
-	}
+	place := o.trailPlace()
 	cs := make([]fleet.Collector, 0, len(folders))
 	for _, f := range folders {
 		t := &trail{source: newSource(o, SourceTrail, place), client: client, bucket: o.TrailBucket, folder: f.path}

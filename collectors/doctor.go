@@ -76,7 +76,7 @@ func Examine(ctx context.Context, o Options) ([]Check, error) {
 	d.source = newSource(o, "doctor", "")
 	examine := map[string]func(context.Context){
 		SourceXRay: d.xray, SourceLogs: d.logs, SourceLogBucket: d.logBucket, SourceCloudTrail: d.lookup, SourceTrail: d.bucket,
-		SourceConfig: d.recorder, SourceVerdicts: d.rules,
+		SourceConfig: d.recorder, SourceVerdicts: d.rules, SourceInventory: d.inventory,
 	}
 	for _, name := range wanted {
 		examine[name](ctx)
@@ -100,7 +100,9 @@ func (d *doctor) missing(subject, needed, remedy, found string, args ...any) {
 // needs are missing where they are denied, others only leave something unknown.
 func (d *doctor) asked(action, needed string, err error) bool {
 	denied, isDenied := errors.AsType[*deniedError](err)
-	reads := slices.ContainsFunc(Sources(), func(s string) bool { return slices.Contains(permissions[s], action) })
+	reads := slices.Contains(queuePermissions, action) ||
+		slices.Contains(aggregatorPermissions[SourceVerdicts], action) || slices.Contains(aggregatorPermissions[SourceInventory], action) ||
+		slices.ContainsFunc(Sources(), func(s string) bool { return slices.Contains(permissions[s], action) })
 	switch {
 	case err == nil:
 		if reads {
@@ -241,6 +243,15 @@ func (d *doctor) rules(ctx context.Context) {
 	if d.asked("config:DescribeConfigurationRecorders", forVerdicts, err) && !kept {
 		d.missing("config", "verdicts that came and went between two passes", "record the type AWS::Config::ResourceCompliance", "compliance has no timeline: only the last verdicts can be had")
 	}
+	_, err = call(ctx, &d.source, "config:DescribeConformancePacks", v.client.DescribeConformancePacks, &configservice.DescribeConformancePacksInput{Limit: packPage})
+	d.asked("config:DescribeConformancePacks", "the names of conformance packs on verdicts", err)
+	if d.ConfigAggregator != "" {
+		a := newAggregateVerdicts(d.Options)
+		found, err := a.rules(ctx)
+		if d.asked("config:DescribeAggregateComplianceByConfigRules", forVerdicts, err) {
+			d.ok("config", "the aggregator %s shows %d rules of its accounts", d.ConfigAggregator, len(found))
+		}
+	}
 	names, err := v.rules(ctx)
 	if !d.asked("config:DescribeComplianceByConfigRule", forVerdicts, err) {
 		return
@@ -250,4 +261,22 @@ func (d *doctor) rules(ctx context.Context) {
 		return
 	}
 	d.ok("config", "%d rules of AWS Config", len(names))
+}
+
+// inventory asks how many resources an advanced query finds.
+func (d *doctor) inventory(ctx context.Context) {
+	i := newInventory(d.Options)
+	results, _, err := i.page(ctx, "SELECT accountId, COUNT(*) GROUP BY accountId", nil)
+	if !d.asked(i.action(), forChanges, err) {
+		return
+	}
+	if len(results) == 0 {
+		d.missing("config", forChanges, "start AWS Config's recorder, or let the aggregator have accounts", "advanced queries find no resource")
+		return
+	}
+	if d.ConfigAggregator != "" {
+		d.ok("config", "the aggregator %s has resources of %d accounts", d.ConfigAggregator, len(results))
+		return
+	}
+	d.ok("config", "advanced queries find resources")
 }

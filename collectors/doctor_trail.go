@@ -16,6 +16,10 @@ func (d *doctor) lookup(ctx context.Context) {
 }
 
 func (d *doctor) bucket(ctx context.Context) {
+	if d.TrailQueue != "" {
+		d.queue(ctx)
+		return
+	}
 	streams, err := discoverTrail(ctx, d.Options)
 	if !d.asked("s3:ListBucket", forCalls, err) {
 		return
@@ -36,6 +40,33 @@ func (d *doctor) bucket(ctx context.Context) {
 	}
 	d.missing("trail", forCalls, "name the bucket and the prefix that the trail delivers to: --trail-bucket, --trail-prefix",
 		"no file came into s3://%s today", d.TrailBucket)
+}
+
+// manyMessages is how many messages wait at most in a queue that is kept up with:
+// some five hours of a trail of one region, which writes a file every five minutes
+// or when one is full.
+const manyMessages = 1000
+
+// queue looks into the trail's queue without taking anything out.
+func (d *doctor) queue(ctx context.Context) {
+	q, err := newTrailQueue(d.Options)
+	if err != nil { // wanted has refused it
+		return
+	}
+	has, err := q.attributes(ctx)
+	if !d.asked("sqs:GetQueueAttributes", forCalls, err) {
+		return
+	}
+	if !has.dead {
+		d.missing("trail", "messages that cannot be read: they come again until they expire", "give the queue a dead-letter queue, with some five receives",
+			"the queue %s has no dead-letter queue", d.TrailQueue)
+	}
+	if has.waiting > manyMessages {
+		d.missing("trail", forCalls, "see that muster runs, and what the ledger says of stream "+q.stream,
+			"%d messages wait in the queue %s", has.waiting, d.TrailQueue)
+		return
+	}
+	d.ok("trail", "%d messages wait in the queue %s, %d are being read; it keeps them for %.3g days", has.waiting, d.TrailQueue, has.hidden, has.kept.Hours()/24)
 }
 
 const forData = "DynamoDB items, S3 objects, SQS messages and invocations in a trace: their API calls are data events"

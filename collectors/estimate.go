@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -38,17 +39,18 @@ type Estimate struct {
 // AWS's list prices in us-east-1, in dollars. FilterLogEvents, LookupEvents and
 // the reads of AWS Config cost nothing.
 const (
-	dollarsPerTrace = 0.50 / 1e6 // retrieved by BatchGetTraces, or scanned; a million a month is free
-	dollarsPerGet   = 0.40 / 1e6 // S3
-	dollarsPerList  = 5.00 / 1e6 // S3
-	unknownRate     = 10         // calls a second assumed where AWS publishes no quota
-	lookupPage      = 50         // events
-	filterPage      = 1 << 20    // bytes; or 10,000 events
-	traceSample     = time.Hour  // of traces that are counted
-	samplePages     = 20         // of them at most
-	listPage        = 1000       // objects
-	manyLists       = 100        // a pass each half minute would list for $1 an hour and more
-	day             = 24 * time.Hour
+	dollarsPerTrace   = 0.50 / 1e6 // retrieved by BatchGetTraces, or scanned; a million a month is free
+	dollarsPerGet     = 0.40 / 1e6 // S3
+	dollarsPerList    = 5.00 / 1e6 // S3
+	dollarsPerMessage = 0.40 / 1e6 // a call of SQS; a million a month is free
+	unknownRate       = 10         // calls a second assumed where AWS publishes no quota
+	lookupPage        = 50         // events
+	filterPage        = 1 << 20    // bytes; or 10,000 events
+	traceSample       = time.Hour  // of traces that are counted
+	samplePages       = 20         // of them at most
+	listPage          = 1000       // objects
+	manyLists         = 100        // a pass each half minute would list for $1 an hour and more
+	day               = 24 * time.Hour
 )
 
 // Estimates tells what reading a window takes, source by source. It looks at what
@@ -65,7 +67,7 @@ func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([
 	e := &estimator{newSource(o, "plan", ""), w, share}
 	ways := map[string]func(context.Context) (Estimate, error){
 		SourceXRay: e.traces, SourceLogs: e.logs, SourceLogBucket: e.bucket, SourceCloudTrail: e.lookup, SourceTrail: e.trail,
-		SourceConfig: e.config, SourceVerdicts: e.verdicts,
+		SourceConfig: e.config, SourceVerdicts: e.verdicts, SourceInventory: e.inventory,
 	}
 	var all []Estimate
 	for _, name := range wanted {
@@ -182,6 +184,9 @@ func (e *estimator) lookup(ctx context.Context) (Estimate, error) {
 
 // trail takes every day to be as the last whole one of the window.
 func (e *estimator) trail(ctx context.Context) (Estimate, error) {
+	if e.TrailQueue != "" {
+		return e.queue(ctx)
+	}
 	streams, err := discoverTrail(ctx, e.Options)
 	if err != nil {
 		return Estimate{}, err
@@ -210,6 +215,25 @@ func (e *estimator) trail(ctx context.Context) (Estimate, error) {
 	one.Calls, one.Bytes = gets+lists, int64(float64(bytes)*part)
 	one.Dollars = float64(gets)*dollarsPerGet + float64(lists)*dollarsPerList
 	one.Basis = fmt.Sprintf("%d files of %s, compressed", files, sampled.UTC().Format(time.DateOnly))
+	return e.timed(one, "s3:GetObject"), nil
+}
+
+// queue takes each message that waits to tell of one file.
+func (e *estimator) queue(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	q, err := newTrailQueue(e.Options)
+	if err != nil {
+		return one, err
+	}
+	has, err := q.attributes(ctx)
+	if err != nil {
+		return one, err
+	}
+	messages := has.waiting + has.hidden
+	calls := 2*((messages+queuePage-1)/queuePage) + 2 // received and deleted; its attributes, and the empty answer
+	one.Calls = calls + messages
+	one.Dollars = float64(messages)*dollarsPerGet + float64(calls)*dollarsPerMessage
+	one.Basis = fmt.Sprintf("%d messages wait in the queue, whatever the window; AWS does not say how large their files are", messages)
 	return e.timed(one, "s3:GetObject"), nil
 }
 
@@ -309,4 +333,24 @@ func (e *estimator) verdicts(ctx context.Context) (Estimate, error) {
 	one.Calls = 2 + rules + bad*slicesOf(e.window, configSpan)
 	one.Basis = fmt.Sprintf("at least: %d rules, %d resources that violate one", rules, bad)
 	return e.timed(one, "config:GetResourceConfigHistory"), nil
+}
+
+// inventory counts the resources by a query.
+func (e *estimator) inventory(ctx context.Context) (Estimate, error) {
+	one := Estimate{Streams: 1}
+	i := newInventory(e.Options)
+	results, _, err := i.page(ctx, "SELECT COUNT(*)", nil)
+	if err != nil {
+		return one, err
+	}
+	var counted map[string]int64
+	for _, text := range results {
+		if err := json.Unmarshal([]byte(text), &counted); err != nil {
+			return one, fmt.Errorf("read the count of resources: %w", err)
+		}
+	}
+	found := counted["COUNT(*)"]
+	one.Calls = found/configPage + 1
+	one.Basis = fmt.Sprintf("%d resources, whatever the window: all of them once, then those that changed", found)
+	return e.timed(one, i.action()), nil
 }

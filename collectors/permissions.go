@@ -19,7 +19,9 @@ var permissions = map[string][]string{
 	SourceVerdicts: {
 		"config:DescribeComplianceByConfigRule", "config:GetComplianceDetailsByConfigRule",
 		"config:DescribeConfigurationRecorders", "config:ListDiscoveredResources", "config:GetResourceConfigHistory",
+		"config:DescribeConformancePacks", "config:GetConformancePackComplianceDetails",
 	},
+	SourceInventory: {"config:SelectResourceConfig"},
 }
 
 // retrievalPermissions are the IAM actions that Retrieve takes.
@@ -27,6 +29,17 @@ var retrievalPermissions = []string{
 	"xray:GetTraceSegmentDestination", "xray:BatchGetTraces",
 	"xray:StartTraceRetrieval", "xray:ListRetrievedTraces", "xray:CancelTraceRetrieval",
 }
+
+// aggregatorPermissions are the IAM actions that an aggregator takes, besides or
+// instead of a source's.
+var aggregatorPermissions = map[string][]string{
+	SourceVerdicts:  {"config:DescribeAggregateComplianceByConfigRules", "config:GetAggregateComplianceDetailsByConfigRule"},
+	SourceInventory: {"config:SelectAggregateResourceConfig"},
+}
+
+// queuePermissions are the IAM actions that a trail's queue takes, besides
+// s3:GetObject on the bucket.
+var queuePermissions = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 
 // statement is one of a policy.
 type statement struct {
@@ -48,6 +61,9 @@ func Policy(o Options) ([]byte, error) {
 	if o.Accounts.several() { // of each account's role; buckets are read by who assumes it
 		o.Account = ""
 		wanted = without(without(wanted, SourceTrail), SourceLogBucket)
+		if o.ConfigAggregator != "" { // the caller's, too
+			wanted, o.ConfigAggregator = without(wanted, SourceInventory), ""
+		}
 	}
 	if len(o.Regions) > 0 {
 		o.AWS.Region = o.Regions[0]
@@ -60,7 +76,7 @@ func Policy(o Options) ([]byte, error) {
 }
 
 // CallerPolicy is the least IAM policy of who reads several accounts: it assumes
-// the roles, lists the organization's accounts, and reads the buckets. What
+// the roles, lists the organization's accounts, and reads buckets and aggregator. What
 // it reads of its own account takes Policy besides.
 func CallerPolicy(o Options) ([]byte, error) {
 	wanted, err := o.wanted()
@@ -85,6 +101,11 @@ func CallerPolicy(o Options) ([]byte, error) {
 	for _, bucket := range []string{SourceTrail, SourceLogBucket} {
 		if slices.Contains(wanted, bucket) {
 			ss = append(ss, o.statements(bucket)...)
+		}
+	}
+	for _, source := range []string{SourceVerdicts, SourceInventory} {
+		if o.ConfigAggregator != "" && slices.Contains(wanted, source) {
+			ss = append(ss, statement{"MusterAggregator" + source, "Allow", aggregatorPermissions[source], []string{"*"}})
 		}
 	}
 	return policyOf(ss)
@@ -133,15 +154,32 @@ func (o *Options) statements(source string) []statement {
 	case SourceLogBucket:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.LogBucket
 		return []statement{allow("LogBucketList", all[:1], bucket), allow("LogBucket", all[1:], bucket+"/"+o.LogBucketPrefix+"*")}
+	case SourceVerdicts:
+		if o.ConfigAggregator != "" {
+			return []statement{allow(name, all, "*"), allow(name+"Aggregator", aggregatorPermissions[source], "*")}
+		}
+	case SourceInventory:
+		if o.ConfigAggregator != "" {
+			return []statement{allow(name, aggregatorPermissions[source], "*")}
+		}
 	case SourceTrail:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.TrailBucket
-		prefix := o.TrailPrefix
-		if prefix != "" && !strings.HasSuffix(prefix, "/") {
-			prefix += "/"
+		files := allow(name, all[1:], bucket+"/"+o.trailRoot()+"*")
+		if o.TrailQueue != "" {
+			return []statement{allow(name+"Queue", queuePermissions, o.queueARN()), files}
 		}
-		return []statement{allow(name+"List", all[:1], bucket), allow(name, all[1:], bucket+"/"+prefix+"AWSLogs/*")}
+		return []statement{allow(name+"List", all[:1], bucket), files}
 	}
 	return []statement{allow(name, all, "*")}
+}
+
+// queueARN is that of the trail's queue.
+func (o *Options) queueARN() string {
+	q, err := parseQueueURL(o.TrailQueue)
+	if err != nil {
+		return "*" // wanted has refused it
+	}
+	return fmt.Sprintf("arn:%s:sqs:%s:%s:%s", o.partition(), firstOf(q.region, orAny(o.AWS.Region)), q.account, q.name)
 }
 
 // groupARNs are those of the log groups to read, each with an ending.

@@ -56,23 +56,42 @@ func Places(ctx context.Context, o Options) ([]Place, error) {
 			if !alone {
 				in.Sources = without(in.Sources, SourceLogBucket)
 			}
-			if i > 0 { // a trail's bucket has all regions of an account
+			if i > 0 || !alone && o.TrailQueue != "" { // a trail's bucket has all regions of an account
 				in.Sources = without(in.Sources, SourceTrail)
+			}
+			if o.ConfigAggregator != "" && (account != o.Account || region != o.AWS.Region) {
+				in.Sources = without(in.Sources, SourceInventory) // the aggregator's own place has it
+				in.ConfigAggregator = ""
 			}
 			if len(in.Sources) > 0 {
 				ps = append(ps, Place{account, region, in, nil})
 			}
 		}
 	}
-	if !alone && o.LogBucket != "" && o.reads(SourceLogBucket) {
-		in := o.in(o.Account, o.AWS.Region) // whose it is, not whose logs are in it
-		in.Sources = []string{SourceLogBucket}
+	if own := o.own(); !alone && len(own) > 0 {
+		in := o.in(o.Account, o.AWS.Region) // whose they are, not whose evidence is in them
+		in.Sources = own
 		ps = append(ps, Place{o.Account, o.AWS.Region, in, nil})
+	}
+	if o.ConfigAggregator != "" && !slices.ContainsFunc(ps, func(p Place) bool { return p.Options.ConfigAggregator != "" }) {
+		return nil, fmt.Errorf("the aggregator %s is read in the caller's own account and region, %s in %s, which is not among those to read", o.ConfigAggregator, o.Account, o.AWS.Region)
 	}
 	if len(ps) == 0 {
 		return nil, errors.New("there is no account to read: all are excluded, or the organization has none of those that are named")
 	}
 	return ps, assumeAll(ctx, ps)
+}
+
+// own are the sources that are read once, whatever accounts there are.
+func (o *Options) own() []string {
+	var own []string
+	if o.LogBucket != "" && o.reads(SourceLogBucket) {
+		own = append(own, SourceLogBucket)
+	}
+	if o.TrailQueue != "" && o.reads(SourceTrail) {
+		own = append(own, SourceTrail)
+	}
+	return own
 }
 
 // assumeAll opens the sessions of foreign accounts, side by side.

@@ -1,6 +1,9 @@
 package collectors
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // quota is a documented rate, in calls a second for an account in a region.
 type quota struct {
@@ -39,13 +42,16 @@ func QuotaOf(action, region string) float64 { return quotas[action].in(region) }
 // SDK's name for them.
 var services = map[string]string{
 	"CloudWatch Logs": "logs", "XRay": "xray", "CloudTrail": "cloudtrail", "Config Service": "config",
-	"S3": "s3", "STS": "sts", "Organizations": "organizations", "SFN": "states",
+	"S3": "s3", "STS": "sts", "Organizations": "organizations", "SFN": "states", "SQS": "sqs",
 }
 
 // actionOf is the IAM name of an operation of the SDK.
 func actionOf(service, operation string) string {
 	if service == "S3" && slices.Contains([]string{"ListObjectsV2", "HeadBucket"}, operation) {
 		operation = "ListBucket"
+	}
+	if service == "SQS" { // who may do something may do it to several
+		operation = strings.TrimSuffix(operation, "Batch")
 	}
 	prefix, ok := services[service]
 	if !ok {

@@ -76,6 +76,7 @@ type output struct {
 	records int
 	partial bool   // something in the window could not be read
 	filter  string // by which AWS was asked for less than there is; "" for none
+	sampled string // why what AWS has is less than there was; "" for all of it
 }
 
 // send hands over a batch, with a ledger entry for every document that was
@@ -118,6 +119,10 @@ func (o *output) finish() error {
 		b.Ledger = []fleet.LedgerEntry{{
 			Window: o.window, Coverage: fleet.Partial, Reason: "filtered", Detail: "read by the filter pattern " + o.filter, Records: o.records,
 		}}
+		return o.send(b)
+	}
+	if o.sampled != "" && !o.partial {
+		b.Ledger = []fleet.LedgerEntry{{Window: o.window, Coverage: fleet.Partial, Reason: "sampled", Detail: o.sampled, Records: o.records}}
 		return o.send(b)
 	}
 	if !o.partial && o.window.Start.Before(o.window.End) {

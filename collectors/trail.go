@@ -72,7 +72,8 @@ func (t *trail) collect(ctx context.Context, read fleet.Window, out *output) err
 	}
 	for chunk := range slices.Chunk(files, trailChunk) {
 		err := fanOut(ctx, trailReads, chunk, out, func(ctx context.Context, f types.Object, send func(fleet.Batch) error) error {
-			return t.file(ctx, &f, send)
+			_, err := t.file(ctx, &f, send)
+			return err
 		})
 		if err != nil {
 			return err
@@ -149,9 +150,18 @@ func (t *trail) list(ctx context.Context, prefix string) ([]types.Object, error)
 	}
 }
 
+// fate is what became of a file that was to be read.
+type fate int
+
+const (
+	fileRead   fate = iota // as far as it can be: a break in it is in the ledger
+	fileGone               // it was deleted before
+	fileDenied             // nobody may read it yet
+)
+
 // file hands over the events of one file. One that is broken, or that may not
 // be read, is a ledger entry and does not stop the others.
-func (t *trail) file(ctx context.Context, f *types.Object, send func(fleet.Batch) error) error {
+func (t *trail) file(ctx context.Context, f *types.Object, send func(fleet.Batch) error) (fate, error) {
 	key := aws.ToString(f.Key)
 	for try := 0; ; try++ {
 		err := t.read(ctx, key, send)
@@ -159,24 +169,26 @@ func (t *trail) file(ctx context.Context, f *types.Object, send func(fleet.Batch
 		var broken *positionError
 		var gone *types.NoSuchKey
 		switch {
-		case err == nil, errors.As(err, &gone): // expired between listing and reading
-			return nil
+		case err == nil:
+			return fileRead, nil
+		case errors.As(err, &gone): // expired between listing and reading
+			return fileGone, nil
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return fileRead, ctx.Err()
 		case errors.As(err, &denied):
-			return send(unreadFile(f, "denied", denied.Error()))
+			return fileDenied, send(unreadFile(f, "denied", denied.Error()))
 		case errors.Is(err, errTransfer) && try+1 < trailTries:
 			if err := t.wait(ctx, backoff(try)); err != nil {
-				return err
+				return fileRead, err
 			}
 		case errors.Is(err, errTransfer) || !errors.As(err, &broken):
-			return fmt.Errorf("read %s: %w", key, err)
+			return fileRead, fmt.Errorf("read %s: %w", key, err)
 		default:
 			at := fmt.Sprintf("at byte %d of the decompressed stream", broken.offset)
 			if broken.item > 0 {
 				at += fmt.Sprintf(", in record %d", broken.item)
 			}
-			return send(unreadFile(f, "unreadable", at+": "+broken.Error()))
+			return fileRead, send(unreadFile(f, "unreadable", at+": "+broken.Error()))
 		}
 	}
 }
@@ -279,11 +291,7 @@ type trailFolder struct {
 // trailFolders finds the folders that a trail delivers to, by kind and region. A
 // trail of an organisation puts its id before the account.
 func trailFolders(ctx context.Context, s *source, client *s3.Client) ([]trailFolder, error) {
-	root := s.TrailPrefix
-	if root != "" && !strings.HasSuffix(root, "/") {
-		root += "/"
-	}
-	root += "AWSLogs/"
+	root := s.trailRoot()
 	top, err := freshSubfolders(ctx, s, client, root)
 	if err != nil {
 		return nil, err

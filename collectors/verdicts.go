@@ -21,10 +21,13 @@ import (
 // verdicts reads what the rules of AWS Config said of resources. The answers of
 // the rules hold the last evaluation of each resource only; what was said in
 // between is in the resource's compliance timeline, where the recorder keeps one.
-type verdicts struct{ changes }
+type verdicts struct {
+	changes
+	packOf map[string]string // conformance packs, by the rules in them
+}
 
 func newVerdicts(o Options) *verdicts {
-	return &verdicts{changes{source: newSource(o, SourceVerdicts, ""), client: configservice.NewFromConfig(o.AWS)}}
+	return &verdicts{changes{source: newSource(o, SourceVerdicts, ""), client: configservice.NewFromConfig(o.AWS)}, map[string]string{}}
 }
 
 // evaluated is a resource, and what each rule said of it last.
@@ -55,7 +58,17 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 		return err
 	}
 	resources := map[resourceKey]*evaluated{}
+	err = v.afresh(ctx, func() error { return v.packs(ctx, read, resources) })
+	if denied, ok := errors.AsType[*deniedError](err); ok {
+		err = out.missing(read, "denied", denied.Error()+"; the rules themselves are read")
+	}
+	if err != nil {
+		return err
+	}
 	for _, rule := range rules {
+		if v.packOf[rule] != "" {
+			continue
+		}
 		if err := v.afresh(ctx, func() error { return v.details(ctx, rule, read, resources) }); err != nil {
 			return fmt.Errorf("read what %s says: %w", rule, err)
 		}
@@ -64,7 +77,9 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 	if err != nil {
 		return err
 	}
-	work := v.evaluations
+	work := func(ctx context.Context, r *evaluated, w fleet.Window, send func(fleet.Batch) error) error {
+		return v.evaluations(ctx, r, w, v.origin, send)
+	}
 	if kept {
 		work = v.timeline
 		if err := v.afresh(ctx, func() error { return v.deleted(ctx, read, resources) }); err != nil {
@@ -72,7 +87,7 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 		}
 	}
 	list := slices.SortedFunc(maps.Values(resources), func(a, b *evaluated) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+		return compareResources(resourceKey{a.kind, a.id}, resourceKey{b.kind, b.id})
 	})
 	err = fanOut(ctx, configCalls, list, out, func(ctx context.Context, r *evaluated, send func(fleet.Batch) error) error {
 		if err := v.afresh(ctx, func() error { return work(ctx, r, read, send) }); err != nil {
@@ -87,6 +102,10 @@ func (v *verdicts) collect(ctx context.Context, read fleet.Window, out *output) 
 }
 
 type resourceKey struct{ kind, id string }
+
+func compareResources(a, b resourceKey) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+}
 
 // rules lists the names of the rules that there are.
 func (v *verdicts) rules(ctx context.Context) ([]string, error) {
@@ -123,16 +142,7 @@ func (v *verdicts) details(ctx context.Context, rule string, w fleet.Window, all
 			return err
 		}
 		for i := range page.EvaluationResults {
-			e := &page.EvaluationResults[i]
-			if e.EvaluationResultIdentifier == nil || e.EvaluationResultIdentifier.EvaluationResultQualifier == nil || aws.ToTime(e.ResultRecordedTime).Before(w.Start) {
-				continue
-			}
-			q := e.EvaluationResultIdentifier.EvaluationResultQualifier
-			key := resourceKey{aws.ToString(q.ResourceType), aws.ToString(q.ResourceId)}
-			if all[key] == nil {
-				all[key] = &evaluated{key.kind, key.id, map[string]*types.EvaluationResult{}}
-			}
-			all[key].last[rule] = e
+			note(all, &page.EvaluationResults[i], w)
 		}
 		more, err := p.next(page.NextToken)
 		if err != nil || !more {
@@ -180,12 +190,12 @@ func (v *verdicts) deleted(ctx context.Context, w fleet.Window, all map[resource
 }
 
 // evaluations sends the last evaluations of a resource.
-func (v *verdicts) evaluations(_ context.Context, r *evaluated, w fleet.Window, send func(fleet.Batch) error) error {
+func (v *verdicts) evaluations(_ context.Context, r *evaluated, w fleet.Window, of origin, send func(fleet.Batch) error) error {
 	var b fleet.Batch
 	for _, rule := range slices.Sorted(maps.Keys(r.last)) {
 		e := r.last[rule]
 		if at := aws.ToTime(e.ResultRecordedTime); at.Before(w.End) {
-			b.Records = append(b.Records, r.verdict(ruleSaid{Rule: rule, Compliance: string(e.ComplianceType)}, at, v.origin))
+			b.Records = append(b.Records, r.verdict(ruleSaid{Rule: rule, Pack: v.packOf[rule], Compliance: string(e.ComplianceType)}, at, of))
 		}
 	}
 	if len(b.Records) == 0 {
@@ -218,7 +228,9 @@ func (v *verdicts) timeline(ctx context.Context, r *evaluated, w fleet.Window, s
 			var b fleet.Batch
 			for _, rule := range slices.Sorted(maps.Keys(said)) {
 				if said[rule].Compliance != before[rule].Compliance {
-					b.Records = append(b.Records, r.verdict(said[rule], aws.ToTime(item.ConfigurationItemCaptureTime), v.origin))
+					word := said[rule]
+					word.Pack = v.packOf[rule]
+					b.Records = append(b.Records, r.verdict(word, aws.ToTime(item.ConfigurationItemCaptureTime), v.origin))
 				}
 			}
 			before = said

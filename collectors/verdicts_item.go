@@ -45,6 +45,17 @@ type ruleSaid struct {
 	ARN        string `json:"configRuleArn,omitempty"`
 	ID         string `json:"configRuleId,omitempty"`
 	Compliance string `json:"complianceType"`
+	Pack       string `json:"conformancePackName,omitempty"` // that the rule is in; "" for none
+}
+
+// name is the rule's for people: one of a conformance pack without the mark that
+// AWS puts behind it, and with the pack.
+func (s *ruleSaid) name() string {
+	if s.Pack == "" {
+		return s.Rule
+	}
+	rule, _, _ := strings.Cut(s.Rule, "-conformance-pack-")
+	return rule + " of the conformance pack " + s.Pack
 }
 
 // itemSays is what the rules say in an item of a timeline, by their names.
@@ -98,7 +109,7 @@ func (r *evaluated) verdict(said ruleSaid, at time.Time, o origin) fleet.Record 
 	record := fleet.Record{
 		ID: clean(said.Rule + "/" + resource + "@" + at.Format(time.RFC3339Nano)), Kind: fleet.KindVerdict, Time: at,
 		Account: o.account, Region: o.region, Name: clean(said.Rule), Raw: compact(doc),
-		Message:    oneLine(said.Rule + " says " + said.Compliance + " of " + resource),
+		Message:    oneLine(said.name() + " says " + said.Compliance + " of " + resource),
 		Attributes: map[string]string{},
 	}
 	item := configItem{ResourceType: r.kind, ResourceID: r.id}
@@ -110,7 +121,7 @@ func (r *evaluated) verdict(said ruleSaid, at time.Time, o origin) fleet.Record 
 		record.Message = oneLine(record.Message + ": " + annotation)
 	}
 	for name, value := range map[string]string{
-		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID,
+		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID, "conformance_pack": said.Pack,
 	} {
 		set(record.Attributes, name, value)
 	}

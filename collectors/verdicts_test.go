@@ -72,6 +72,7 @@ func verdictLines(got collected) []string {
 func TestVerdictsAreTheChangesOfATimeline(t *testing.T) {
 	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes-60) * time.Minute) }
 	s := &script{answers: map[string][]answer{
+		"DescribeConformancePacks":       {noPacks()},
 		"DescribeComplianceByConfigRule": {ruleList(`,"NextToken":"1"`, "private"), ruleList(`,"NextToken":"2"`), throttled(), ruleList("", "owned", "private")},
 		"GetComplianceDetailsByConfigRule": {
 			results(`,"NextToken":"1"`, evaluation("owned", "old", "COMPLIANT", noon.Add(-3*time.Hour))),
@@ -113,6 +114,7 @@ func TestVerdictsAreTheChangesOfATimeline(t *testing.T) {
 
 func TestVerdictsOnWhatWasDeletedAreFound(t *testing.T) {
 	s := &script{answers: map[string][]answer{
+		"DescribeConformancePacks":         {noPacks()},
 		"DescribeComplianceByConfigRule":   {ruleList("", "private")},
 		"GetComplianceDetailsByConfigRule": {results("")},
 		"DescribeConfigurationRecorders":   {recorder(everything)},
@@ -136,6 +138,7 @@ func TestWithoutTimelinesTheLastVerdictsStand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{answers: map[string][]answer{
+				"DescribeConformancePacks":       {noPacks()},
 				"DescribeComplianceByConfigRule": {ruleList("", "gone", "private")},
 				"GetComplianceDetailsByConfigRule": {
 					failing(400, "NoSuchConfigRuleException"),
@@ -171,6 +174,7 @@ func TestVerdictsThatCannotBeReadAreNoVerdicts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &script{answers: map[string][]answer{
+				"DescribeConformancePacks":         {noPacks()},
 				"DescribeComplianceByConfigRule":   {ruleList("", "private")},
 				"GetComplianceDetailsByConfigRule": {results("", evaluation("private", "b", "COMPLIANT", noon.Add(-time.Minute)))},
 				"DescribeConfigurationRecorders":   {recorder(everything)},
@@ -246,6 +250,7 @@ func TestVerdictsOfAFileAreThoseOfTheTimeline(t *testing.T) {
 	at := noon.Add(-40 * time.Minute)
 	item := said(at, "ResourceDiscovered", "private=NON_COMPLIANT", "owned=COMPLIANT")
 	s := &script{answers: map[string][]answer{
+		"DescribeConformancePacks":       {noPacks()},
 		"DescribeComplianceByConfigRule": {ruleList("", "private")},
 		"GetComplianceDetailsByConfigRule": {
 			results("", evaluation("private", "b", "COMPLIANT", noon)), // whose annotation is not that of before
@@ -277,3 +282,5 @@ func TestVerdictsOfAFileAreThoseOfTheTimeline(t *testing.T) {
 		t.Errorf("of a torn item: %+v", torn)
 	}
 }
+
+func noPacks() answer { return answer{body: `{"ConformancePackDetails":[]}`} }

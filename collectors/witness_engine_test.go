@@ -3,6 +3,7 @@
 package collectors
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -17,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/configservice"
 	configtypes "github.com/aws/aws-sdk-go-v2/service/configservice/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 
@@ -50,6 +53,7 @@ func TestMotoIsReadByTheCollectors(t *testing.T) {
 	t.Run("logs", func(t *testing.T) { motoLogs(t, cfg) })
 	t.Run("traces", func(t *testing.T) { motoTraces(t, cfg) })
 	t.Run("inventory", func(t *testing.T) { motoInventory(t, cfg) })
+	t.Run("queue", func(t *testing.T) { motoQueue(t, cfg) })
 }
 
 func motoLogs(t *testing.T, cfg aws.Config) {
@@ -132,6 +136,50 @@ func motoInventory(t *testing.T, cfg aws.Config) {
 	must(t, err)
 	if !slices.ContainsFunc(found, func(r configtypes.ResourceIdentifier) bool { return aws.ToString(r.ResourceId) == "orders-archive" }) {
 		t.Fatalf("the inventory has %+v", found)
+	}
+}
+
+// motoQueue has moto's S3 tell a queue of a trail's files, itself and by SNS.
+func motoQueue(t *testing.T, cfg aws.Config) {
+	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	queues, topics := sqs.NewFromConfig(cfg), sns.NewFromConfig(cfg)
+	bucket := aws.String("witness-trail")
+	_, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket})
+	must(t, err)
+	queue, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("trail-files")})
+	must(t, err)
+	topic, err := topics.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("trail-files")})
+	must(t, err)
+	arn := aws.String("arn:aws:sqs:" + cfg.Region + ":123456789012:trail-files")
+	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: topic.TopicArn, Protocol: aws.String("sqs"), Endpoint: arn})
+	must(t, err)
+	told := &s3types.NotificationConfiguration{
+		QueueConfigurations: []s3types.QueueConfiguration{{QueueArn: arn, Events: []s3types.Event{"s3:ObjectCreated:*"}}},
+		TopicConfigurations: []s3types.TopicConfiguration{{TopicArn: topic.TopicArn, Events: []s3types.Event{"s3:ObjectCreated:*"}}},
+	}
+	_, err = buckets.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{Bucket: bucket, NotificationConfiguration: told})
+	must(t, err)
+	folder := "AWSLogs/123456789012/CloudTrail/" + cfg.Region + "/2026/01/02/"
+	for key, body := range map[string][]byte{"a file+.json": []byte(`{"Records":[` + event1 + `]}`), "b.json.gz": zip(t, []byte(`{"Records":[`+event2+`]}`))} {
+		_, err := buckets.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: aws.String(folder + key), Body: bytes.NewReader(body)})
+		must(t, err)
+	}
+	_, err = queues.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: queue.QueueUrl, MessageBody: aws.String("hello")})
+	must(t, err)
+	o := Options{AWS: cfg, Sources: []string{SourceTrail}, TrailBucket: *bucket, TrailQueue: *queue.QueueUrl}
+	cs, err := Discover(t.Context(), o)
+	must(t, err)
+	got := collect(t.Context(), cs[0], recent())
+	if got.err != nil || countID(got.records, "e-1") != 1 || countID(got.records, "e-2") != 1 {
+		t.Errorf("got %s, %d records: %v", got.ids(), len(got.records), got.err)
+	}
+	for _, done := range got.done {
+		done(t.Context())
+	}
+	q, err := newTrailQueue(o.withDefaults())
+	must(t, err)
+	if has, err := q.attributes(t.Context()); err != nil || has.waiting != 0 || has.hidden != 1 { // "hello"
+		t.Errorf("%+v, %v", has, err)
 	}
 }
 

@@ -79,6 +79,10 @@ func recordSheet(n *node, w int) []line {
 	head := line{own(plain, " "), sign(r.Kind), own(plain, " ")}
 	s.lines = append(s.lines, append(head, what(r, s.w).as(strong)...))
 	s.what(n)
+	if n.before != nil {
+		s.section("what differs from the item before")
+		s.diff(diffItems(n.before, r))
+	}
 	s.inspect(n)
 	s.joins(n)
 	s.who(r)

@@ -155,6 +155,7 @@ func itemHistory(changes []fleet.Record) map[string]*fleet.Record {
 		if k == "" {
 			continue
 		}
+		k = r.Account + " " + r.Region + " " + k
 		if p := last[k]; p != nil {
 			out[r.ID] = p
 		}

@@ -107,6 +107,9 @@ func (d *dossier) load() tea.Cmd {
 		a := dossierAnswer{to: d, asked: asked}
 		if a.trace, a.err = reader.Trace(ctx, id); a.err == nil {
 			a.trees = plant(&a.trace) // here, since it takes a while for a large trace
+			var prior map[string]*fleet.Record
+			prior, a.err = priors(ctx, reader, a.trace.Records)
+			a.trees.compare(prior)
 		}
 		return a
 	})

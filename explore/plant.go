@@ -35,6 +35,8 @@ type node struct {
 	// the request waited for, in parts that are in the order of time.
 	self, waited time.Duration
 	parts        []stretch
+	// before is the item before that of a change, where it is known.
+	before *fleet.Record
 }
 
 // forest is a dossier laid out: spans as trees, and everything else under the
@@ -49,6 +51,23 @@ type forest struct {
 	longest  []*node       // the spans that were waited for longest, that first
 	waited   time.Duration // all of the path
 	apart    int           // spans of which nobody knows whether they were waited for
+}
+
+// compare gives changes the items before them.
+func (f *forest) compare(prior map[string]*fleet.Record) {
+	if len(prior) == 0 {
+		return
+	}
+	var walk func(ns []*node)
+	walk = func(ns []*node) {
+		for _, n := range ns {
+			if n.rec != nil && n.rec.Kind == fleet.KindChange {
+				n.before = prior[n.rec.ID]
+			}
+			walk(n.kids)
+		}
+	}
+	walk(f.roots)
 }
 
 type spanKey struct{ trace, span string }

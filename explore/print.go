@@ -48,6 +48,11 @@ func printed(ctx context.Context, r fleet.Reader, width int, id string) ([]line,
 		return nil, err // it names the id, and how far was looked
 	}
 	d := &dossier{trace: &t, trees: plant(&t)}
+	prior, err := priors(ctx, r, t.Records)
+	if err != nil {
+		return nil, err
+	}
+	d.trees.compare(prior)
 	out := append(dossierHead(d, width), waterHead(d.trees, width))
 	rows := outline(d.trees, t.Findings, nil, nil)
 	for i := range rows {

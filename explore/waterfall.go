@@ -83,6 +83,9 @@ func label(r *row, w int) line {
 		l = append(l, own(bad, "✗ "))
 	}
 	says, folded := what(rec, w), own(faint, beneath(r))
+	if b := r.node.before; b != nil {
+		says = append(says, own(plain, " "), foreign(plain, clip(whatChanged(rec, diffItems(b, rec), b), w)))
+	}
 	if l.width()+says.width()+folded.cells > w && r.within && len(says) > 2 && (rec.Kind == fleet.KindSpan || rec.Kind == fleet.KindLog) {
 		says = says[2:] // its service is said above it; there is room for what it did
 	}

@@ -26,6 +26,10 @@ type Batch struct {
 	// Ledger says how complete the windows read are. Entries without a Stream
 	// are given the collector's.
 	Ledger []LedgerEntry
+	// Done, when set, is called once this batch and all before it of the stream
+	// are durable: what handed them over may forget them. It is not called when
+	// they are not, or when a part of them was left to a later pass.
+	Done func(ctx context.Context)
 }
 
 // A Collector reads one stream: one source, account, region, and group or bucket.

@@ -30,6 +30,7 @@ type awsFlags struct {
 	regions                            []string
 	groups                             collectors.GroupChoice
 	trailBucket, trailPrefix           string
+	trailQueue, configAggregator       string
 	logBucket, logBucketPrefix         string
 	liveTail                           bool
 	overlap                            time.Duration
@@ -46,6 +47,8 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	f.registerGroups(fs)
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
+	fs.StringVar(&f.trailQueue, "trail-queue", "", "`URL` of an SQS queue that is told of new files in the trail's bucket, instead of listing it; muster deletes what it has read from there")
+	fs.StringVar(&f.configAggregator, "config-aggregator", "", "`name` of an aggregator of AWS Config: the inventory, and the last verdicts, of all of its accounts are read too")
 	atLeast(fs, &f.overlap, "overlap", 0, 0, "how much is read again before each checkpoint; default each source's own")
 	fs.Var(shareOf(&f.quotaShare, collectors.DefaultQuotaShare), "quota-share",
 		"how much of each of AWS's documented quotas to use, up to 1; 0 waits for none and adapts to throttling alone")
@@ -189,7 +192,7 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 	})
 	return collectors.Options{
 		AWS: cfg, Account: f.account, Accounts: f.accounts, Regions: f.regions, Sessions: &collectors.Sessions{}, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
-		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix,
+		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, TrailQueue: f.trailQueue, ConfigAggregator: f.configAggregator,
 		LiveTail: f.liveTail, LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}

@@ -53,6 +53,7 @@ A permission that is missing is named, and the rest goes on; where all are missi
 the exit code is 2.`,
 		Example: `  muster collect --since 1h
   muster collect --follow --trail-bucket my-trail --log-group-prefix /ecs/
+  muster collect --follow --trail-bucket my-trail --trail-queue https://sqs.us-east-1.amazonaws.com/111122223333/trail-files
   muster collect --source xray,logs --since 7d --until 6d
   muster collect --trace 1-5f187253-0000000000000000000000a1
   muster collect --organization --assume-role muster-reader --regions us-east-1,eu-central-1
@@ -83,6 +84,9 @@ func (a *app) collect(ctx context.Context, f *collectFlags) error {
 	}
 	if f.follow && len(f.traces) > 0 {
 		return errors.New("--trace reads once: leave out --follow")
+	}
+	if f.aws.trailQueue != "" && f.window.until.text != "" {
+		return errors.New("--trail-queue takes what is in the queue: leave out --until, or read the bucket without the queue")
 	}
 	reach := time.Hour
 	if len(f.traces) > 0 {

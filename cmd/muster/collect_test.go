@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"muster/internal/localaws"
@@ -39,7 +41,7 @@ var everyRead = []string{
 func TestCollectFailsWhereNothingMayBeRead(t *testing.T) {
 	_, flags := account(t, localaws.Options{Deny: everyRead})
 	stdout, stderr, code := muster(t, append([]string{"collect"}, flags...)...)
-	if code != exitFailure || !strings.Contains(stderr, "nothing may be read: all 5 streams are denied") {
+	if code != exitFailure || !strings.Contains(stderr, "nothing may be read: all 6 streams are denied") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	for _, action := range everyRead {
@@ -144,5 +146,47 @@ func TestPlanNamesTheQuotaThatBinds(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Source == "" || e.Calls == 0 || e.Minutes < 0 {
 			t.Errorf("%v: %s", err, line)
 		}
+	}
+}
+
+// TestCollectReadsATrailByItsQueue: what the queue tells of is stored once, and a
+// second pass has nothing of it to read.
+func TestCollectReadsATrailByItsQueue(t *testing.T) {
+	aws, flags := account(t, localaws.Options{})
+	cfg := localConfig(aws.Endpoint(), nil)
+	queues := sqs.NewFromConfig(cfg)
+	out, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: awssdk.String("trail-files")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = buckets.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+		Bucket: awssdk.String(aws.TrailBucket()), NotificationConfiguration: &s3types.NotificationConfiguration{
+			QueueConfigurations: []s3types.QueueConfiguration{{
+				QueueArn: awssdk.String("arn:aws:sqs:us-east-1:111122223333:trail-files"), Events: []s3types.Event{"s3:ObjectCreated:*"},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: awssdk.String("orders")}); err != nil {
+		t.Fatal(err)
+	}
+	aws.Drain()
+	by := append([]string{"collect", "--source", "trail", "--trail-bucket", aws.TrailBucket(), "--trail-queue", *out.QueueUrl}, flags...)
+	for range 2 {
+		if stdout, stderr, code := muster(t, by...); code != exitOK {
+			t.Fatalf("exit %d\n%s%s", code, stdout, stderr)
+		}
+	}
+	found := mustMuster(t, "sql", "--store", flags[1], "--json",
+		"select count(*) as n, count(distinct id) as ids from api_calls where event_name = 'CreateQueue' and message like '%orders%'")
+	if !strings.Contains(found, `"n":1`) || !strings.Contains(found, `"ids":1`) {
+		t.Errorf("got %s", found)
+	}
+	_, stderr, code := muster(t, append(by, "--until", "1m")...)
+	if code != exitFailure || !strings.Contains(stderr, "leave out --until") {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

@@ -106,16 +106,6 @@ func (a *app) callsCommand() *cobra.Command {
 		})
 }
 
-func (a *app) changesCommand() *cobra.Command {
-	return a.recordsCommand("changes", "Configuration changes in time order", fleet.KindChange,
-		[]string{"TIME", "CHANGE", "RESOURCE", "REQUEST", "VIA"},
-		func(r *fleet.Record) []string {
-			return []string{
-				shortTime(r.Time), r.Name, first(r.Resources), r.Keys.Request, link(r.Keys.RequestLink),
-			}
-		})
-}
-
 func (a *app) recordsCommand(use, short string, kind fleet.Kind, header []string, row func(*fleet.Record) []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,

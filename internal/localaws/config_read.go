@@ -25,6 +25,16 @@ func (cs *configStore) operations() map[string]operation {
 		"GetComplianceDetailsByConfigRule": cs.detailsByRule,
 		"GetComplianceDetailsByResource":   cs.detailsByResource,
 
+		"PutConformancePack":                  cs.putPack,
+		"DescribeConformancePacks":            cs.describePacks,
+		"GetConformancePackComplianceDetails": cs.packDetails,
+
+		"PutConfigurationAggregator":                cs.putAggregator,
+		"DescribeConfigurationAggregators":          cs.describeAggregators,
+		"SelectAggregateResourceConfig":             cs.selectAggregate,
+		"DescribeAggregateComplianceByConfigRules":  cs.aggregateRules,
+		"GetAggregateComplianceDetailsByConfigRule": cs.aggregateDetails,
+
 		"PutDeliveryChannel":       cs.putChannel,
 		"DescribeDeliveryChannels": cs.describeChannels,
 		"DeliverConfigSnapshot":    cs.deliverSnapshot,

@@ -88,6 +88,9 @@ type configStore struct {
 	judged    map[placedKey]judged // bounded by the resources
 	started   time.Time            // of the recorders
 	channels  map[place]*deliveryChannel
+
+	packs       []*conformancePack
+	aggregators []*aggregator
 }
 
 func newConfigStore(s *Server) *configStore {

@@ -26,18 +26,25 @@ func (cs *configStore) selectConfig(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	p, limit, err := cs.configPage(c, in.NextToken, in.Limit, selectPage, in.Expression)
+	return cs.query(c, in.Expression, in.NextToken, in.Limit, []place{c.place()})
+}
+
+// query answers an advanced query over the resources of places.
+func (cs *configStore) query(c *call, expression, token string, limit int, places []place) (any, error) {
+	p, limit, err := cs.configPage(c, token, limit, selectPage, expression, c.Operation)
 	if err != nil {
 		return nil, err
 	}
-	q, err := advancedquery.Parse(in.Expression)
+	q, err := advancedquery.Parse(expression)
 	if syntax, ok := errors.AsType[*advancedquery.SyntaxError](err); ok {
 		return nil, failf("InvalidExpressionException", "%s", syntax.Reason)
 	}
 	var resources []map[string]any
-	for _, item := range cs.latest(c, p.cur.AsOf, func(*configurationItem) bool { return true }) {
-		if item.Status != statusDeleted {
-			resources = append(resources, item.properties())
+	for _, where := range places {
+		for _, item := range cs.latest(c.in(where), p.cur.AsOf, func(*configurationItem) bool { return true }) {
+			if item.Status != statusDeleted {
+				resources = append(resources, item.properties())
+			}
 		}
 	}
 	results, err := q.Run(resources)

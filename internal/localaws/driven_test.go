@@ -63,7 +63,7 @@ func s3Operations(ctx context.Context) []string {
 	names := map[string]bool{}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodHead, http.MethodDelete} {
 		for _, target := range []struct{ bucket, key, query string }{
-			{"", "", ""}, {"b", "", ""}, {"b", "k", ""}, {"b", "", "?location"}, {"b", "", "?delete"}, {"b", "", "?policy"},
+			{"", "", ""}, {"b", "", ""}, {"b", "k", ""}, {"b", "", "?location"}, {"b", "", "?delete"}, {"b", "", "?policy"}, {"b", "", "?notification"},
 		} {
 			names[s3Operation(httptest.NewRequestWithContext(ctx, method, "/"+target.query, http.NoBody), target.bucket, target.key)] = true
 		}

@@ -20,10 +20,11 @@ import (
 // its own, behind the same recording and trouble as everything else. It takes
 // paths with the bucket in front, as SDKs send to a bare address.
 type objectStore struct {
-	s        *Server
-	backend  *s3mem.Backend
-	handler  http.Handler
-	policies bucketPolicies
+	s             *Server
+	backend       *s3mem.Backend
+	handler       http.Handler
+	policies      bucketPolicies
+	notifications bucketNotifications
 
 	mu     sync.Mutex
 	owners map[string]string // accounts, by bucket; the names are one space for all
@@ -59,6 +60,9 @@ func (o *objectStore) put(bucket, key string, body []byte) error {
 func (o *objectStore) putAs(contentType, bucket, key string, body []byte) error {
 	_, err := o.backend.PutObject(bucket, key, map[string]string{"Content-Type": contentType},
 		bytes.NewReader(body), int64(len(body)), nil)
+	if err == nil {
+		o.created(bucket, key, o.s.region, len(body), md5Hex(string(body)))
+	}
 	return err
 }
 
@@ -79,6 +83,8 @@ func s3Operation(r *http.Request, bucket, key string) string {
 		return map[string]string{http.MethodPost: "DeleteObjects"}[r.Method]
 	case key == "" && q.Has("policy"):
 		return policyOperations[r.Method]
+	case key == "" && q.Has("notification"):
+		return notificationOperations[r.Method]
 	case slices.ContainsFunc(subresources, q.Has):
 		return ""
 	case key == "":
@@ -123,6 +129,10 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		o.servePolicy(w, r, c, bucket)
 		return
 	}
+	if key == "" && r.URL.Query().Has("notification") {
+		o.serveNotification(w, r, c, bucket)
+		return
+	}
 	if c.evidence && c.readOnly {
 		o.s.deliver()
 		if c.Operation == "ListObjects" && o.s.trouble.emptyPage(c) {
@@ -135,7 +145,13 @@ func (o *objectStore) serve(w http.ResponseWriter, r *http.Request, c *call) {
 		o.list(w, r, c, bucket)
 		return
 	}
-	answer := &s3Response{ResponseWriter: w, c: c, done: func(e *apiError) { o.done(c, bucket, e) }}
+	answer := &s3Response{ResponseWriter: w, c: c}
+	answer.done = func(e *apiError) {
+		o.done(c, bucket, e)
+		if e == nil && c.Operation == "PutObject" {
+			o.created(bucket, key, c.Region, int(max(0, r.ContentLength)), strings.Trim(answer.Header().Get("Etag"), `"`))
+		}
+	}
 	o.handler.ServeHTTP(answer, r)
 	answer.finish()
 }

@@ -37,6 +37,8 @@ type Server struct {
 	trail      *trail
 	config     *configStore
 	objects    *objectStore
+	queues     *queues
+	topics     *topics
 	logs       *placed[*logStore]
 	traces     *placed[*traceStore]
 	events     *placed[*eventBus]

@@ -120,6 +120,9 @@ func (qs *queues) receive(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if qs.s.objects.tells(q.arn) {
+		qs.s.deliver() // who reads of a bucket's objects looks into it
+	}
 	messages := []map[string]any{}
 	for _, m := range q.take(ctx, n, hide, wait) {
 		messages = append(messages, m.answer(in))

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/correlate"
 	"muster/fleet"
 	"muster/internal/metrics"
@@ -82,6 +84,12 @@ type Step struct {
 
 	arrivals map[string]arrival // of records of streams that are followed, by id
 	readAt   time.Time          // when they were read
+	done     []func(context.Context)
+}
+
+// empty reports whether there is nothing to commit.
+func (s *Step) empty() bool {
+	return len(s.Records) == 0 && len(s.Checkpoints) == 0 && len(s.Ledger) == 0
 }
 
 // Totals counts what a commit, a pass or an import did.
@@ -162,10 +170,27 @@ func (l *Line) Take(ctx context.Context, s Step) (Totals, error) {
 			late.observe(l.Metrics.Lateness.WithLabelValues(source))
 		}
 		l.Metrics.Committed(t.ByKind, t.Revised, t.Amended, t.Dropped, l.Now().Sub(started))
+		s.settle(ctx)
 		return t, nil
 	}
 	return Totals{}, fmt.Errorf("commit %d records: another writer was faster %d times in a row: %w",
 		len(s.Records), conflictAttempts, fleet.ErrConflict)
+}
+
+// doneAtOnce is how many sources are told at once that their records are durable.
+const doneAtOnce = 8
+
+// settle tells what handed the records over that they are durable.
+func (s *Step) settle(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(doneAtOnce)
+	for _, done := range s.done {
+		g.Go(func() error {
+			done(ctx)
+			return nil
+		})
+	}
+	_ = g.Wait() // none of them fails
 }
 
 func (l *Line) try(ctx context.Context, s Step) (Totals, error) {

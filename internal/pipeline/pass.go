@@ -177,6 +177,9 @@ func read(ctx context.Context, c fleet.Collector, marks map[string]time.Time, o 
 			through = later(through, b.Through)
 			got = max(got, lacking(&b, through))
 			b.Records = slices.DeleteFunc(b.Records, func(r fleet.Record) bool { return !wanted.Contains(r.Time) })
+			if !wanted.End.IsZero() {
+				b.Done = nil // some of the records may have been left out
+			}
 			if err := send(ctx, parts, part{
 				stream: c.Stream(), batch: b, marks: s.progress(b.Through), again: s.again, swept: s.swept,
 			}); err != nil {
@@ -242,7 +245,9 @@ func (l *Line) gather(ctx context.Context, parts <-chan part, o PassOptions, tot
 	defer tick.Stop()
 	s := Step{readAt: o.Until}
 	flush := func() error {
-		if len(s.Records) == 0 && len(s.Checkpoints) == 0 && len(s.Ledger) == 0 {
+		if s.empty() {
+			s.settle(ctx) // what they hand over was committed before
+			s.done = nil
 			return nil
 		}
 		t, err := l.Take(ctx, s)
@@ -301,6 +306,9 @@ func (l *Line) warn(ctx context.Context, entries []fleet.LedgerEntry) {
 
 func (s *Step) absorb(p part) {
 	s.Records = append(s.Records, p.batch.Records...)
+	if p.batch.Done != nil {
+		s.done = append(s.done, p.batch.Done)
+	}
 	if p.again {
 		if s.arrivals == nil {
 			s.arrivals = map[string]arrival{}

@@ -275,3 +275,46 @@ func TestTakeReportsWhatIsFromTheFuture(t *testing.T) {
 		t.Error("speaks of the future though nothing is from there")
 	}
 }
+
+// handing is a stream that hands over what its source keeps until it is told that
+// it may forget it.
+type handing struct {
+	stream
+	lake   *memory
+	forgot []int // how many records were live when it was told, by batch
+}
+
+func (h *handing) Collect(ctx context.Context, w fleet.Window) iter.Seq2[fleet.Batch, error] {
+	return func(yield func(fleet.Batch, error) bool) {
+		for b, err := range h.stream.Collect(ctx, w) {
+			b.Done = func(context.Context) {
+				h.lake.mu.Lock()
+				defer h.lake.mu.Unlock()
+				h.forgot = append(h.forgot, len(h.lake.live))
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestSourcesForgetWhatIsStored: a source is told that it may forget what it handed
+// over once that is durable, and never when it is not, or was left to a later pass.
+func TestSourcesForgetWhatIsStored(t *testing.T) {
+	m := newMemory()
+	h := &handing{stream: stream{name: "trail/q"}, lake: m}
+	mustPass(t, newLine(m), PassOptions{Since: at(0)}, h)
+	if len(h.forgot) == 0 || h.forgot[0] != len(m.live) && h.forgot[0] < 10 {
+		t.Errorf("it was told %v, of %d records", h.forgot, len(m.live))
+	}
+	h.forgot = nil
+	mustPass(t, newLine(m), PassOptions{Since: at(0), Until: at(2000)}, h)
+	if len(h.forgot) != 0 {
+		t.Errorf("it forgot %v though records behind the end were left out", h.forgot)
+	}
+	m.fail = errors.New("disk full")
+	if _, err := newLine(m).Pass(t.Context(), []fleet.Collector{&handing{stream: stream{name: "trail/p"}, lake: m}, h}, PassOptions{Since: at(0)}); !errors.Is(err, m.fail) || len(h.forgot) != 0 {
+		t.Errorf("%v: it forgot %v", err, h.forgot)
+	}
+}

@@ -13,6 +13,7 @@ def run(c, watch):
     cloud_map(c, watch)
     ecs(c, watch)
     policies(c, watch)
+    notifications(c, watch)
 
 
 def iam(c, watch):
@@ -90,3 +91,30 @@ def policies(c, watch):
     c.refused("MalformedPolicy", c.s3.put_bucket_policy, Bucket=bucket, Policy="{")
     c.s3.delete_bucket_policy(Bucket=bucket)
     c.s3.delete_bucket(Bucket=bucket)
+
+
+def notifications(c, watch):
+    bucket = "oracle-told"
+    c.s3.create_bucket(Bucket=bucket)
+    url = c.sqs.create_queue(QueueName="oracle-told")["QueueUrl"]
+    queue = c.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = c.sns.create_topic(Name="oracle-told")["TopicArn"]
+    c.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True)
+    only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "AWSLogs/"}]}}
+    told = {
+        "QueueConfigurations": [{"QueueArn": queue, "Events": ["s3:ObjectCreated:*"], "Filter": only}],
+        "TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:Put"]}],
+    }
+    c.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    got = c.s3.get_bucket_notification_configuration(Bucket=bucket)
+    watch.expect(got["QueueConfigurations"][0]["QueueArn"] == queue, f"a notification: {got}")
+    c.s3.put_object(Bucket=bucket, Key="AWSLogs/a file+.json", Body=b"{}")
+    c.s3.put_object(Bucket=bucket, Key="other", Body=b"{}")
+    bodies = [json.loads(m["Body"]) for m in c.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+    bodies = [json.loads(b["Message"]) if b.get("Type") == "Notification" else b for b in bodies]
+    tests = [b for b in bodies if b.get("Event") == "s3:TestEvent"]
+    keys = sorted(r["s3"]["object"]["key"] for b in bodies for r in b.get("Records", []))
+    watch.expect(len(tests) == 2 and keys == ["AWSLogs/a+file%2B.json", "AWSLogs/a+file%2B.json", "other"], f"told: {bodies}")
+    told["QueueConfigurations"][0]["QueueArn"] = queue + "-none"
+    c.refused("InvalidArgument", c.s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=told)
+    c.refused("NoSuchBucket", c.s3.get_bucket_notification_configuration, Bucket="oracle-none")

@@ -18,6 +18,8 @@ def run(c, watch):
     groups(c, watch)
     trail(c, watch)
     rules(c, watch)
+    packs(c, watch)
+    aggregators(c, watch)
     queries(c, watch)
     snapshots(c, watch)
     organization(c, watch)
@@ -204,6 +206,41 @@ def rules(c, watch):
     c.refused("InvalidResultTokenException", c.config.put_evaluations, ResultToken="none", Evaluations=[])
     c.refused("InvalidParameterValueException", c.config.put_config_rule, ConfigRule={"ConfigRuleName": "x", "Source": {"Owner": "AWS", "SourceIdentifier": "NONE"}})
     c.config.delete_config_rule(ConfigRuleName="oracle-custom")
+
+
+def packs(c, watch):
+    rule = {"Type": "AWS::Config::ConfigRule", "Properties": {"ConfigRuleName": "dlq", "Source": {"Owner": "CUSTOM_LAMBDA", "SourceIdentifier": "arn:aws:lambda:us-east-1:111122223333:function:f"}}}
+    c.config.put_conformance_pack(ConformancePackName="oracle-pack", TemplateBody=json.dumps({"Resources": {"Dlq": rule}}))
+    found, _ = c.pages("config", "describe_conformance_packs", "ConformancePackDetails")
+    watch.expect([p["ConformancePackName"] for p in found] == ["oracle-pack"], f"packs: {found}")
+    name = [r["ConfigRuleName"] for r in c.pages("config", "describe_config_rules", "ConfigRules")[0] if r["ConfigRuleName"].startswith("dlq-conformance-pack-")][0]
+    c.config.put_evaluations(ResultToken=name, Evaluations=[
+        {"ComplianceResourceType": "AWS::SQS::Queue", "ComplianceResourceId": "p", "ComplianceType": "NON_COMPLIANT", "OrderingTimestamp": int(time.time())}
+    ])
+    said = c.config.get_conformance_pack_compliance_details(ConformancePackName="oracle-pack", Limit=10)["ConformancePackRuleEvaluationResults"]
+    watch.expect([s["EvaluationResultIdentifier"]["EvaluationResultQualifier"]["ConfigRuleName"] for s in said] == [name], f"a pack: {said}")
+    c.refused("NoSuchConformancePackException", c.config.get_conformance_pack_compliance_details, ConformancePackName="none")
+    c.refused("ConformancePackTemplateValidationException", c.config.put_conformance_pack, ConformancePackName="bad", TemplateBody="{}")
+
+
+def aggregators(c, watch):
+    account = c.sts.get_caller_identity()["Account"]
+    made = c.config.put_configuration_aggregator(
+        ConfigurationAggregatorName="oracle-all", AccountAggregationSources=[{"AccountIds": [account], "AllAwsRegions": True}]
+    )["ConfigurationAggregator"]
+    found, _ = c.pages("config", "describe_configuration_aggregators", "ConfigurationAggregators")
+    watch.expect(found == [made], f"aggregators: {found}")
+    found, _ = c.pages("config", "select_aggregate_resource_config", "Results", ConfigurationAggregatorName="oracle-all",
+                       Expression="SELECT accountId, resourceName WHERE resourceType = 'AWS::SQS::Queue' AND resourceName LIKE 'oracle%'")
+    watch.expect(json.dumps({"accountId": account, "resourceName": "oracle"}, separators=(",", ":")) in found, f"select_aggregate_resource_config: {found}")
+    rules, _ = c.pages("config", "describe_aggregate_compliance_by_config_rules", "AggregateComplianceByConfigRules", ConfigurationAggregatorName="oracle-all")
+    bad = [r for r in rules if r["Compliance"]["ComplianceType"] == "NON_COMPLIANT"]
+    watch.expect(bad and bad[0]["AccountId"] == account, f"rules of an aggregator: {rules}")
+    said, _ = c.pages("config", "get_aggregate_compliance_details_by_config_rule", "AggregateEvaluationResults", ConfigurationAggregatorName="oracle-all",
+                      ConfigRuleName=bad[0]["ConfigRuleName"], AccountId=account, AwsRegion=bad[0]["AwsRegion"])
+    watch.expect(len(said) == 1 and said[0]["AccountId"] == account, f"verdicts of an aggregator: {said}")
+    c.refused("NoSuchConfigurationAggregatorException", c.config.select_aggregate_resource_config, ConfigurationAggregatorName="none", Expression="SELECT resourceId")
+    c.refused("InvalidParameterValueException", c.config.put_configuration_aggregator, ConfigurationAggregatorName="none")
 
 
 def queries(c, watch):
