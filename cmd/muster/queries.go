@@ -274,7 +274,8 @@ func (a *app) read(ctx context.Context, f func(context.Context, fleet.Reader) er
 	return f(ctx, a.thrifty(store, a.stderr))
 }
 
-// list prints a sequence as a table, or one JSON object a line.
+// list prints a sequence as a table, or one JSON object a line. Where a table has
+// nothing, people are told so on standard error.
 func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], t *table, row func(*T) []string) error {
 	if asJSON {
 		enc := json.NewEncoder(a.stdout)
@@ -294,6 +295,10 @@ func list[T any](a *app, asJSON bool, seq iter.Seq2[T, error], t *table, row fun
 			return err
 		}
 		t.add(row(&v))
+	}
+	if t.empty() {
+		fmt.Fprintln(a.stderr, "muster: nothing matches; muster services says what is there, and --since how far back is looked")
+		return nil
 	}
 	return t.print(a.stdout, a.width())
 }

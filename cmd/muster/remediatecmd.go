@@ -252,8 +252,15 @@ func (a *app) showRemedies(f *remediateFlags, offers []notify.Remedy) error {
 			o.Topic[strings.LastIndexByte(o.Topic, ':')+1:], o.ApprovedBy, o.MessageID, o.Finding.Message,
 		})
 	}
+	if t.empty() {
+		fmt.Fprintln(a.stderr, "muster: nothing to trigger: no finding that is kept is of a policy that names a topic (remediate: in its file)")
+		return nil
+	}
 	if err := t.print(a.stdout, a.width()); err != nil {
 		return err
+	}
+	if f.really && !slices.ContainsFunc(offers, func(o notify.Remedy) bool { return o.Stage != notify.Proposed }) {
+		fmt.Fprintln(a.stderr, "muster: nothing was sent: nothing is approved; muster remediate --approve ID does it")
 	}
 	if !f.really && slices.ContainsFunc(offers, func(o notify.Remedy) bool { return o.Stage == notify.Approved }) {
 		fmt.Fprintln(a.stderr, "muster: a dry run: nothing was sent; --remediate triggers what is approved")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,25 @@ or in a YAML file named by --config, whose settings are named as the flags are.`
 		a.compareCommand(), a.logsCommand(), a.callsCommand(), a.changesCommand(), a.findingsCommand(), a.remediateCommand(), a.servicesCommand(),
 		a.sqlCommand(), a.lakeCommand(), a.openSearchCommand(), a.dashboardsCommand(), a.resolveCommand(), a.localAWSCommand(),
 	)
+	explainArgs(root)
 	return root
+}
+
+// explainArgs has every verb that is given too few or too many arguments say
+// which it takes.
+func explainArgs(of *cobra.Command) {
+	for _, c := range of.Commands() {
+		if check := c.Args; check != nil && c.Runnable() {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				err := check(cmd, args)
+				if err != nil && !strings.HasPrefix(err.Error(), "unknown command") {
+					err = fmt.Errorf("%d arguments: give %s (see %s --help)", len(args), cmd.UseLine(), cmd.CommandPath())
+				}
+				return err
+			}
+		}
+		explainArgs(c)
+	}
 }
 
 // knownFlags says whether any verb, or verb below a verb, has a flag of that name.

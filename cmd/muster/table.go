@@ -39,6 +39,9 @@ func (t *table) add(cells []string) {
 	t.rows = append(t.rows, row)
 }
 
+// empty reports whether there is nothing below the names of the columns.
+func (t *table) empty() bool { return len(t.rows) == 1 }
+
 // columns are the widths of the columns in a table of width cells; a width of 0
 // cuts nothing.
 func (t *table) columns(width int) []int {
