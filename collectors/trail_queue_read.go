@@ -54,7 +54,7 @@ func (q *trailQueue) take(ctx context.Context, page []sqstypes.Message, out *out
 		for _, i := range f.by {
 			stays[i] = stays[i] || fate == fileDenied
 		}
-		q.seen[f.notice.id()] = fate != fileDenied
+		q.seen[f.id()] = fate != fileDenied
 		return err
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ DOCUMENTED_ERRORS = {
     },
     "s3": {
         "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "BucketNotEmpty", "NoSuchBucket", "NoSuchKey",
-        "InvalidBucketName", "NotImplemented", "SlowDown", "NoSuchBucketPolicy", "MalformedPolicy",
+        "InvalidBucketName", "NotImplemented", "SlowDown", "NoSuchBucketPolicy", "MalformedPolicy", "InvalidArgument",
         "RequestTimeTooSkewed",
     },
 }
