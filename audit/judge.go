@@ -297,11 +297,12 @@ func (r *run) result() Result {
 	out := Result{
 		Run: fleet.Run{
 			ID: r.in.RunID, Started: r.in.Now, Window: r.in.Window,
-			Policies: len(r.judgements), NotJudged: map[string]string{},
+			Policies: len(r.judgements), NotJudged: map[string]string{}, Versions: map[string]string{},
 		},
 		Waiting: map[string]int{},
 	}
 	for _, j := range r.judgements {
+		out.Run.Versions[j.policy.ID] = j.policy.Version
 		if why := j.notJudged(); why != "" {
 			out.Run.NotJudged[j.policy.ID] = why
 		}

@@ -40,7 +40,12 @@ func TestJudgeGroupsOccurrencesByScope(t *testing.T) {
 	if diff := cmp.Diff(want, result.Findings); diff != "" {
 		t.Error(diff)
 	}
-	run := fleet.Run{ID: "run", Started: at(9), Policies: 1, Findings: 2, NotJudged: map[string]string{}}
+	if len(ps[0].Version) != versionDigits {
+		t.Errorf("version %q", ps[0].Version)
+	}
+	run := fleet.Run{
+		ID: "run", Started: at(9), Policies: 1, Findings: 2, NotJudged: map[string]string{}, Versions: map[string]string{"p": ps[0].Version},
+	}
 	if diff := cmp.Diff(run, result.Run); diff != "" {
 		t.Error(diff)
 	}

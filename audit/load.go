@@ -2,6 +2,8 @@ package audit
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +26,7 @@ func Load(fsys fs.FS) ([]Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read policies: %w", err)
 	}
-	l := &loader{owner: map[string]string{}, values: sigma.Placeholders{}}
+	l := &loader{owner: map[string]string{}, values: sigma.Placeholders{}, versions: map[string]string{}}
 	files = slices.DeleteFunc(files, l.placeholders)
 	for _, f := range files {
 		l.file(f)
@@ -75,8 +77,13 @@ type loader struct {
 	rules    []*sigma.Rule
 	values   sigma.Placeholders
 	owner    map[string]string // the files of the policies, by id
+	versions map[string]string // by file
 	problems []error
 }
+
+// versionDigits are those of a policy's version, hex: enough to tell the states of
+// one file apart.
+const versionDigits = 8
 
 // placeholders takes a file that gives values to the placeholders of Sigma
 // rules, and reports whether it was one.
@@ -107,6 +114,8 @@ func (l *loader) file(f policyFile) {
 		l.problems = append(l.problems, &LoadError{File: f.name, Problem: f.err.Error()})
 		return
 	}
+	sum := sha256.Sum256(f.data)
+	l.versions[f.name] = hex.EncodeToString(sum[:])[:versionDigits]
 	if sigma.Is(f.data) {
 		rules, err := sigma.Parse(f.name, f.data, l.values)
 		l.rules = append(l.rules, rules...)
@@ -156,5 +165,6 @@ func (l *loader) add(one loaded) {
 		return
 	}
 	l.owner[p.ID] = p.File
+	p.Version = l.versions[p.File]
 	l.policies = append(l.policies, p)
 }

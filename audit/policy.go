@@ -79,8 +79,9 @@ type Policy struct {
 	// Author and License are those of a rule that others wrote.
 	Author, License string
 	Language        Language
-	// File is where the policy was read from, as a path in its file system.
-	File string
+	// File is where the policy was read from, as a path in its file system, and
+	// Version the first digits of a hash of that file.
+	File, Version string
 
 	selects selection
 	by      *expression // on a group: what it is of

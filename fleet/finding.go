@@ -69,4 +69,12 @@ type Run struct {
 	Findings int
 	// NotJudged are the policies that could not be judged, each with the reason.
 	NotJudged map[string]string
+	// Renewed is when a run that has not ended last said that it is at work; zero
+	// where it did not since it started.
+	Renewed time.Time
+	// Program is the version of the program that ran it, and Versions that of each
+	// policy, by id: the first digits of a hash of its text. Empty where the run was
+	// recorded before both were.
+	Program  string
+	Versions map[string]string
 }

@@ -78,7 +78,7 @@ Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 an error, and wit
 	fs.BoolVar(&f.remedy, "remediate", false, "trigger the remedies that were approved by muster remediate")
 	fs.BoolVar(&f.strict, "strict", false, "exit 3 when something could not be judged")
 	fs.BoolVar(&f.drained, "drained", false, "the sources are known to be drained: wait for no late evidence")
-	cmd.AddCommand(a.noiseCommand())
+	cmd.AddCommand(a.noiseCommand(), a.auditRunsCommand())
 	return cmd
 }
 
@@ -116,7 +116,7 @@ func (a *app) audit(ctx context.Context, f *auditFlags) error {
 	}
 	defer store.Close()
 	r, err := pipeline.Job{
-		Policies: ps, Window: w, Now: time.Now(), Closed: f.drained, Waivers: accepted, Ended: time.Now,
+		Policies: ps, Window: w, Now: time.Now(), Closed: f.drained, Waivers: accepted, Ended: time.Now, Program: version(),
 	}.Run(ctx, store)
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func (l *auditFunction) invoke(ctx context.Context, raw json.RawMessage) (lambda
 	}
 	defer store.Close()
 	now := time.Now()
-	job := pipeline.Job{Policies: l.policies, Now: now, Waivers: l.waivers, Ended: time.Now}
+	job := pipeline.Job{Policies: l.policies, Now: now, Waivers: l.waivers, Ended: time.Now, Program: version()}
 	var o pipeline.Outcome
 	ran := true
 	if event.Since != "" || event.Until != "" {

@@ -233,7 +233,7 @@ func (f *runFlags) schedule() (*pipeline.Schedule, error) {
 // that it records.
 func (d *daemon) audit(ctx context.Context) error {
 	now := time.Now()
-	job := pipeline.Job{Policies: d.policies, Window: fleet.Window{Start: now.Add(-d.judge)}, Now: now, Waivers: d.waivers, Ended: time.Now}
+	job := pipeline.Job{Policies: d.policies, Window: fleet.Window{Start: now.Add(-d.judge)}, Now: now, Waivers: d.waivers, Ended: time.Now, Program: version()}
 	var (
 		o   pipeline.Outcome
 		ran bool

@@ -32,6 +32,8 @@ type Job struct {
 	// Waivers are the only word on what is waived; nil leaves every status as it
 	// is, an empty list is a word.
 	Waivers []waiver.Waiver
+	// Program is the version of this program, which the run is recorded with.
+	Program string
 	// RunID names the run; "" for one made of the time.
 	RunID string
 	// Ended tells when the run was over; nil for Now.
@@ -79,6 +81,7 @@ func (j Job) Run(ctx context.Context, store Audited) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
+	o.Run.Program = j.Program
 	if j.Ended != nil {
 		o.Run.Ended = j.Ended()
 	}

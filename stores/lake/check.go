@@ -137,6 +137,9 @@ func metadataNumber(name string) (int, bool) {
 func (k *checker) schema(tbl *table.Table, t *layout) {
 	for _, f := range t.schema.Fields() {
 		have, ok := tbl.Schema().FindFieldByName(f.Name())
+		if !ok && f.Optional() {
+			continue // which came with a later muster
+		}
 		if !ok || have.ID != f.ID() {
 			k.found(t.name, "", "columns", "column %s is not the one that this program writes", f.Name())
 		}

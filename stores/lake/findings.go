@@ -44,6 +44,14 @@ type runRow struct {
 	Findings    int64             `parquet:"findings,id(7)"`
 	NotJudged   map[string]string `parquet:"not_judged,id(8)" parquet-key:",id(9)" parquet-value:",id(10)"`
 	Saved       int64             `parquet:"saved,id(11)"`
+
+	// Since schema version 2; null in rows of before, as in those that have none.
+	Renewed int64  `parquet:"renewed,id(12),optional,timestamp(microsecond)"`
+	Program string `parquet:"program,id(13),optional,zstd"`
+	// Set names the versions of the policies, and Versions spells them out, in the
+	// first run that ended with them: "id@version" with spaces between.
+	Set      string `parquet:"policy_set,id(14),optional,dict"`
+	Versions string `parquet:"policy_versions,id(15),optional,zstd"`
 }
 
 func (l *Lake) findings() smallTable[findingRow] {
@@ -61,7 +69,7 @@ func (l *Lake) runs() smallTable[runRow] {
 		lake: l, name: tableRuns,
 		stamp: func(r *runRow, seq int64) { r.Saved = seq },
 		fold: func(rows []runRow) []runRow {
-			return newest(rows, func(r *runRow) (string, int64) { return r.ID, r.Saved })
+			return spellOnce(rows, newest(rows, func(r *runRow) (string, int64) { return r.ID, r.Saved }))
 		},
 	}
 }
@@ -99,7 +107,15 @@ func (l *Lake) SaveFindings(ctx context.Context, run fleet.Run, findings []fleet
 	if err := l.findings().add(ctx, l.findings().fold(rows)); err != nil {
 		return fmt.Errorf("save findings: %w", err)
 	}
-	if err := l.runs().add(ctx, []runRow{newRunRow(&run)}); err != nil {
+	row := newRunRow(&run)
+	known, err := l.knowsSet(ctx, row.Set)
+	if err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	if !known {
+		row.Versions = spellVersions(run.Versions)
+	}
+	if err := l.runs().add(ctx, []runRow{row}); err != nil {
 		return fmt.Errorf("save run: %w", err)
 	}
 	return nil
@@ -130,6 +146,7 @@ func newRunRow(r *fleet.Run) runRow {
 		ID: text(r.ID), Started: microseconds(r.Started), Ended: microseconds(r.Ended),
 		WindowStart: microseconds(r.Window.Start), WindowEnd: microseconds(r.Window.End),
 		Policies: int64(r.Policies), Findings: int64(r.Findings), NotJudged: map[string]string{},
+		Renewed: microseconds(r.Renewed), Program: text(r.Program), Set: setOf(r.Versions),
 	}
 	for k, v := range r.NotJudged {
 		w.NotJudged[text(k)] = text(v)

@@ -56,6 +56,7 @@ type Lake struct {
 
 	mu    sync.Mutex
 	heads map[string]*table.Table // by table name, as last loaded
+	sets  map[string]bool         // of policies, that a run spells out
 }
 
 // Open opens the lake in a folder, or on S3 below s3://bucket/prefix, and creates
@@ -77,7 +78,7 @@ func Open(ctx context.Context, root string, o Options) (*Lake, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	l := &Lake{
-		root: root, base: scheme, options: o, live: newLiveIndex(), heads: map[string]*table.Table{},
+		root: root, base: scheme, options: o, live: newLiveIndex(), heads: map[string]*table.Table{}, sets: map[string]bool{},
 		upkeep: upkeep{snapshots: snapshotAge, slack: expireSlack, orphans: orphanAge},
 	}
 	if o.Database == "" {
@@ -108,6 +109,9 @@ func (l *Lake) openBucket(ctx context.Context) error {
 			return err
 		}
 		if err := create(ctx, cat); err != nil {
+			return err
+		}
+		if err := evolve(ctx, cat); err != nil {
 			return err
 		}
 	}
@@ -148,6 +152,9 @@ func (l *Lake) openTables(ctx context.Context, state folderState) error {
 	}
 	if !l.options.ReadOnly {
 		if err := create(ctx, l.catalog); err != nil {
+			return err
+		}
+		if err := evolve(ctx, l.catalog); err != nil {
 			return err
 		}
 	}

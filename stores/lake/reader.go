@@ -140,19 +140,27 @@ func (r *reader) source(tableName string, fs []planned) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(deletes) == 0 {
-		return "read_parquet(" + list + ", hive_partitioning = false)", nil
+	options, grown := ", hive_partitioning = false", grows(tableName)
+	if grown {
+		options += ", union_by_name = true"
 	}
-	deleteList, err := r.list(deletes)
-	if err != nil {
-		return "", err
-	}
-	// A position delete names its file and row, so that all of them can be joined at once.
-	return fmt.Sprintf(`(select f.* exclude (filename, file_row_number)
-		from read_parquet(%s, hive_partitioning = false, filename = true, file_row_number = true) f
+	rows := "read_parquet(" + list + options + ")"
+	if len(deletes) > 0 {
+		deleteList, err := r.list(deletes)
+		if err != nil {
+			return "", err
+		}
+		// A position delete names its file and row, so that all of them can be joined at once.
+		rows = fmt.Sprintf(`(select f.* exclude (filename, file_row_number)
+		from read_parquet(%s%s, filename = true, file_row_number = true) f
 		where not exists (select 1 from read_parquet(%s, hive_partitioning = false) d
 			where replace(d.file_path, %s, %s) = f.filename and d.pos = f.file_row_number))`,
-		list, deleteList, quote(scheme), quote(filepath.ToSlash(r.files.root))), nil
+			list, options, deleteList, quote(scheme), quote(filepath.ToSlash(r.files.root)))
+	}
+	if grown { // files of before lack columns, which the empty table has
+		rows = "(select * from no_" + tableName + " union all by name select * from " + rows + ")"
+	}
+	return rows, nil
 }
 
 // list is a SQL list of lake:// names as paths of this machine.

@@ -11,7 +11,7 @@ import (
 )
 
 // Runs yields the newest state of the audit's runs, in the order in which these
-// states were saved.
+// states were saved. Runs of one set of policies share their Versions.
 func (l *Lake) Runs(ctx context.Context) iter.Seq2[fleet.Run, error] {
 	return func(yield func(fleet.Run, error) bool) {
 		rows, err := l.runs().rows(ctx)
@@ -20,9 +20,12 @@ func (l *Lake) Runs(ctx context.Context) iter.Seq2[fleet.Run, error] {
 			return
 		}
 		rows = l.runs().fold(rows)
+		sets := versionsOf(rows)
 		slices.SortStableFunc(rows, func(a, b runRow) int { return cmp.Compare(a.Saved, b.Saved) })
 		for i := range rows {
-			if !yield(rows[i].run(), nil) {
+			r := rows[i].run()
+			r.Versions = sets[rows[i].Set]
+			if !yield(r, nil) {
 				return
 			}
 		}
@@ -34,5 +37,6 @@ func (r *runRow) run() fleet.Run {
 		ID: r.ID, Started: fromMicroseconds(r.Started), Ended: fromMicroseconds(r.Ended),
 		Window:   fleet.Window{Start: fromMicroseconds(r.WindowStart), End: fromMicroseconds(r.WindowEnd)},
 		Policies: int(r.Policies), Findings: int(r.Findings), NotJudged: r.NotJudged,
+		Renewed: fromMicroseconds(r.Renewed), Program: r.Program,
 	}
 }

@@ -23,8 +23,10 @@ const (
 
 	// versionProperty of "evidence" is the version of all four tables.
 	versionProperty = "muster.schema-version"
-	// schemaVersion is the version that this program reads and writes.
-	schemaVersion = 1
+	// schemaVersion is the version that this program reads and writes. 2 added the
+	// optional columns of "runs": a program of version 1 would lose them when it
+	// writes that table anew, and refuses the lake.
+	schemaVersion = 2
 	// checkpointPrefix starts the property that holds a stream's checkpoint, in
 	// microseconds since 1970. Table properties change in the same swap as the
 	// files, and unlike snapshot properties survive compaction and expiry.
@@ -122,11 +124,14 @@ func check(ctx context.Context, cat tables) error {
 		if err != nil {
 			return fmt.Errorf("load table %s: %w", l.name, err)
 		}
-		if v := tbl.Properties().GetInt(versionProperty, schemaVersion); v > schemaVersion {
+		if v := versionOfTable(tbl); v > schemaVersion {
 			return fmt.Errorf("%w (its tables have version %d, this program knows up to %d)", errNewerLake, v, schemaVersion)
 		}
 		for _, f := range l.schema.Fields() {
 			have, ok := tbl.Schema().FindFieldByName(f.Name())
+			if !ok && f.Optional() {
+				continue // a lake of before, that is opened for reading only
+			}
 			if !ok || have.ID != f.ID() {
 				return fmt.Errorf("table %s: column %s is not the one that this program writes", l.name, f.Name())
 			}
@@ -147,11 +152,12 @@ func partitionSpec(s *iceberg.Schema) iceberg.PartitionSpec {
 	)
 }
 
-// icebergSchema is the Iceberg schema of a row struct. All columns are required.
+// icebergSchema is the Iceberg schema of a row struct. Columns are required unless
+// a later version added them.
 func icebergSchema(s *parquet.Schema) *iceberg.Schema {
 	fields := make([]iceberg.NestedField, 0, len(s.Fields()))
 	for _, f := range s.Fields() {
-		fields = append(fields, iceberg.NestedField{ID: f.ID(), Name: f.Name(), Type: icebergType(f), Required: true})
+		fields = append(fields, iceberg.NestedField{ID: f.ID(), Name: f.Name(), Type: icebergType(f), Required: !f.Optional()})
 	}
 	return iceberg.NewSchema(0, fields...)
 }

@@ -69,8 +69,12 @@ FROM finding_states s
 JOIN (SELECT fingerprint, max(saved) AS saved FROM finding_states GROUP BY fingerprint) n
   ON n.fingerprint = s.fingerprint AND n.saved = s.saved;
 
+-- Of the runs with one set of policies the first spells their versions out.
 CREATE VIEW runs AS
 SELECT s.id, moment(s.started) AS started, moment(s.ended) AS ended, s.window_start_us, s.window_end_us,
-  s.policies, s.findings, s.not_judged
+  s.policies, s.findings, s.not_judged, coalesce(s.program, '') AS program,
+  coalesce(s.policy_set, '') AS policy_set, coalesce(v.versions, '') AS policy_versions
 FROM run_states s
-JOIN (SELECT id, max(saved) AS saved FROM run_states GROUP BY id) n ON n.id = s.id AND n.saved = s.saved;
+JOIN (SELECT id, max(saved) AS saved FROM run_states GROUP BY id) n ON n.id = s.id AND n.saved = s.saved
+LEFT JOIN (SELECT policy_set, max(policy_versions) AS versions FROM run_states GROUP BY policy_set) v
+  ON v.policy_set = s.policy_set;
