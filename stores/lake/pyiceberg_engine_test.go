@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/iceberg-go/table"
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
@@ -26,10 +27,6 @@ var pyIcebergRequirements string
 // s3PyIceberg lets another implementation of Iceberg and of Parquet read what
 // was written, and compares every column of every row.
 func s3PyIceberg(t *testing.T, at s3Place) {
-	python, err := engines.Python(t.Context(), "pyiceberg", pyIcebergRequirements)
-	if err != nil {
-		t.Fatal(err)
-	}
 	l := at.open(t)
 	rs := logLines(0, 300)
 	for i := range rs {
@@ -62,13 +59,7 @@ func s3PyIceberg(t *testing.T, at s3Place) {
 	last.Amends, last.Amendment = true, 2
 	want = append(want, last)
 
-	cmd := exec.CommandContext(t.Context(), python, "testdata/read_lake.py", at.url, at.database, tableEvidence)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, complaints.Bytes())
-	}
+	out := pyIceberg(t, at, tableEvidence)
 	var lines bytes.Buffer
 	for i := range want {
 		if err := json.NewEncoder(&lines).Encode(want[i].columns()); err != nil {
@@ -76,6 +67,57 @@ func s3PyIceberg(t *testing.T, at s3Place) {
 		}
 	}
 	if diff := cmp.Diff(decodeRows(t, &lines), decodeRows(t, bytes.NewReader(out))); diff != "" {
+		t.Errorf("what was written and what PyIceberg reads (-want +got):\n%s", diff)
+	}
+}
+
+// pyIceberg are all rows of a table, one JSON object a line.
+func pyIceberg(t *testing.T, at s3Place, tableName string) []byte {
+	t.Helper()
+	python, err := engines.Python(t.Context(), "pyiceberg", pyIcebergRequirements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "testdata/read_lake.py", at.url, at.database, glueName(tableName))
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, complaints.Bytes())
+	}
+	return out
+}
+
+// s3SchemaOfBefore has another implementation read a table whose first file lacks
+// the columns that came later.
+func s3SchemaOfBefore(t *testing.T, at s3Place) {
+	o := at.options()
+	b, err := newBucket(at.root, o.AWS, Encryption{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cat := newGlueCatalog(b, o.AWS, at.database)
+	if err := cat.claim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	makeFirst(t, &Lake{root: b.base(), base: b.base(), catalog: cat, heads: map[string]*table.Table{}}, "one")
+	l := at.open(t)
+	if err := l.SaveFindings(t.Context(), judged("two", "11111111"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := runIDs(t, l); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("runs %v", got)
+	}
+	got := map[any][]any{}
+	for d := json.NewDecoder(bytes.NewReader(pyIceberg(t, at, tableRuns))); d.More(); {
+		var one map[string]any
+		if err := d.Decode(&one); err != nil {
+			t.Fatal(err)
+		}
+		got[one["id"]] = []any{one["policies"], one["renewed"], one["program"], one["policy_versions"]}
+	}
+	want := map[any][]any{"one": {7.0, nil, nil, nil}, "two": {2.0, nil, "v1.2.3", "a@11111111 b@00000000"}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what was written and what PyIceberg reads (-want +got):\n%s", diff)
 	}
 }

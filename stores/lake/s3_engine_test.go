@@ -40,6 +40,7 @@ func TestOnS3(t *testing.T) {
 		{"OrphansAreSwept", s3Orphans},
 		{"SnapshotsExpire", s3Expire},
 		{"PyIcebergReadsEqualValues", s3PyIceberg},
+		{"SchemaOfBeforeIsBroughtForward", s3SchemaOfBefore},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			// Table names in Glue are one per database, so that each test has its own.
