@@ -1,15 +1,12 @@
 package explore
 
 import (
-	"context"
 	"flag"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
@@ -18,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden frames anew")
 
-// stage drives a model by messages, without a terminal and without time.
+// stage is a player of a test.
 type stage struct {
 	t *testing.T
-	m *model
+	*player
 }
 
 func newStage(t *testing.T, r fleet.Reader, w, h int, o Options) *stage {
@@ -30,54 +27,7 @@ func newStage(t *testing.T, r fleet.Reader, w, h int, o Options) *stage {
 	if o.Store == "" {
 		o.Store = "~/.local/share/muster"
 	}
-	run := func(f func(context.Context) tea.Msg) tea.Cmd {
-		return func() tea.Msg { return f(t.Context()) }
-	}
-	s := &stage{t, newModel(r, o, run)}
-	s.do(s.m.Init())
-	s.send(tea.WindowSizeMsg{Width: w, Height: h})
-	return s
-}
-
-func (s *stage) send(msg tea.Msg) {
-	_, cmd := s.m.Update(msg)
-	s.do(cmd)
-}
-
-// do runs commands at once, as deep as they go.
-func (s *stage) do(cmd tea.Cmd) {
-	if cmd == nil {
-		return
-	}
-	switch msg := cmd().(type) {
-	case nil:
-	case tea.BatchMsg:
-		for _, c := range msg {
-			s.do(c)
-		}
-	default:
-		s.send(msg)
-	}
-}
-
-// named are the keys that are not letters.
-var named = map[string]rune{
-	"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown,
-	"left": tea.KeyLeft, "right": tea.KeyRight, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
-	"home": tea.KeyHome, "space": tea.KeySpace, "end": tea.KeyEnd, "backspace": tea.KeyBackspace,
-}
-
-// press presses keys, separated by spaces; words that are no key are typed.
-func (s *stage) press(keys string) {
-	for k := range strings.FieldsSeq(keys) {
-		if code, ok := named[k]; ok {
-			s.send(tea.KeyPressMsg{Code: code})
-			continue
-		}
-		for _, r := range k {
-			s.send(tea.KeyPressMsg{Code: r, Text: string(r)})
-		}
-	}
+	return &stage{t, newPlayer(t.Context(), r, o, w, h)}
 }
 
 // frame is what the terminal shows, as text.

@@ -56,32 +56,6 @@ func (r *robot) key() tea.Msg {
 	return keyPress(string(runes[r.rnd.IntN(len(runes))]))
 }
 
-// keyPress is the message of a key by its name in a key map.
-func keyPress(name string) tea.KeyPressMsg {
-	var k tea.KeyPressMsg
-	for prefix, mod := range map[string]tea.KeyMod{"ctrl+": tea.ModCtrl, "shift+": tea.ModShift, "alt+": tea.ModAlt} {
-		if rest, has := strings.CutPrefix(name, prefix); has && rest != "" {
-			name, k.Mod = rest, k.Mod|mod
-		}
-	}
-	switch code, special := named[name]; {
-	case special:
-		k.Code = code
-	case name == "space":
-		k.Code, k.Text = tea.KeySpace, " "
-	case name == "delete":
-		k.Code = tea.KeyDelete
-	case name == "f1":
-		k.Code = tea.KeyF1
-	default:
-		k.Code = []rune(name)[0]
-		if k.Mod == 0 {
-			k.Text = name
-		}
-	}
-	return k
-}
-
 func (r *robot) mouse() tea.Msg {
 	at := tea.Mouse{X: r.rnd.IntN(r.w+20) - 10, Y: r.rnd.IntN(r.h+20) - 10, Button: tea.MouseButton(r.rnd.IntN(12))}
 	switch r.rnd.IntN(4) {

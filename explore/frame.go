@@ -58,6 +58,10 @@ func tooSmall(w, h int) []line {
 	}, w, h)
 }
 
+// leastStore is how many cells the name of a store may have in any terminal; where
+// it is longer, its middle gives way to what is shown.
+const leastStore = 24
+
 // head is the line of the tabs and the way back.
 func (m *model) head() line {
 	names := tabNames
@@ -77,7 +81,7 @@ func (m *model) head() line {
 	for _, s := range m.stacks[m.tab][1:] {
 		l = append(l, own(faint, "› "), foreignTo(plain, s.title()+" ", m.width))
 	}
-	return l.spread(line{own(plain, " "), foreignTo(faint, m.store, m.width), own(plain, " ")}, m.width)
+	return l.spread(line{own(plain, " "), own(faint, squeeze(clean(m.store), max(m.width/3, leastStore))), own(plain, " ")}, m.width)
 }
 
 // state is the line about what is shown and how fresh it is.

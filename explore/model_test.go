@@ -125,7 +125,7 @@ func TestARequestOpensWhatSharesIt(t *testing.T) {
 func TestScreensSayThatTheyAreReading(t *testing.T) {
 	never := func(func(context.Context) tea.Msg) tea.Cmd { return nil }
 	m := newModel(sample(), Options{Start: refusedTrace}, never)
-	s := &stage{t, m}
+	s := &stage{t, &player{m: m}}
 	s.do(m.Init())
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	for _, want := range []string{"reading the dossier…", "reading findings…"} {

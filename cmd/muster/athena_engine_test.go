@@ -136,4 +136,6 @@ func TestDemoOnS3(t *testing.T) {
 	if !strings.Contains(out, " looked at, 0 differ, 0 amended") || strings.HasPrefix(out, "resolve: 0 ") {
 		t.Errorf("computed anew on Trino, joins differ:\n%s", out)
 	}
+	mustMuster(t, append([]string{"lake", "views", "--apply"}, s3...)...)
+	t.Run("explorer", func(t *testing.T) { exploreAthena(t, s3...) })
 }

@@ -1,4 +1,4 @@
-//go:build engines
+//go:build engines && !noduckdb
 
 package main
 
@@ -66,6 +66,7 @@ func TestEveryPanelShowsSomething(t *testing.T) {
 	if panels < 20 {
 		t.Errorf("only %d panels", panels)
 	}
+	t.Run("explorer", func(t *testing.T) { exploreOpenSearch(t, engine, store) })
 }
 
 // screen asks what a panel asks.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -21,7 +22,8 @@ import (
 const refreshEvery = 2 * time.Second
 
 func (a *app) exploreCommand() *cobra.Command {
-	var waivers, dashboards string
+	var waivers, dashboards, size string
+	var presses []string
 	cmd := &cobra.Command{
 		Use:   "explore [ID]",
 		Short: "Explore traces, dossiers and findings in the terminal",
@@ -29,9 +31,15 @@ func (a *app) exploreCommand() *cobra.Command {
 of ID. Without a terminal it prints the same screen and ends.
 
 It begins in the view and with the filters that it was left in, which are kept by
-store in muster/explorer.json under XDG_STATE_HOME.`,
-		Example: "  muster explore\n  muster explore order-4711\n  muster explore | head",
-		Args:    cobra.MaximumNArgs(1),
+store in muster/explorer.json under XDG_STATE_HOME.
+
+With --press it prints the screens that keys lead to, without a terminal: one for
+each --press, of --size. Keys are separated by blanks and named as in the help
+(enter, esc, tab, pgdown, ctrl+u); other words are typed, with space for a blank.`,
+		Example: "  muster explore\n  muster explore order-4711\n  muster explore | head\n" +
+			"  muster explore --press S --size 160x50                 # the service map\n" +
+			"  muster explore --press '/ errors enter' --press enter  # what failed, and the newest of it",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := ""
 			if len(args) > 0 {
@@ -43,25 +51,52 @@ store in muster/explorer.json under XDG_STATE_HOME.`,
 				return err
 			}
 			defer store.Close()
+			options := explore.Options{
+				Now: time.Now, Store: a.store, Start: id,
+				Status:      func() string { return a.reach() + freshness(ctx, store) },
+				Actions:     a.exploreActions(store, waivers, dashboards),
+				Expressions: explore.Expressions{Parse: filter.Parse, Complete: filter.Complete},
+			}
+			if len(presses) > 0 {
+				w, h, err := cells(size)
+				if err != nil {
+					return err
+				}
+				return explore.Play(ctx, a.stdout, a.thrifty(store, io.Discard), options, w, h, presses)
+			}
 			if !a.onTerminal() {
 				return explore.Print(ctx, a.stdout, a.thrifty(store, a.stderr), cmp.Or(a.width(), pageWidth), id)
 			}
-			refresh := refreshEvery
+			options.Refresh = refreshEvery
 			if a.onS3() {
-				refresh = refreshPaid
+				options.Refresh = refreshPaid
 			}
-			return explore.Run(ctx, a.thrifty(store, io.Discard), explore.Options{
-				Now: time.Now, Input: a.stdin, Output: a.stdout, Store: a.store, Refresh: refresh, Start: id,
-				Status:      func() string { return freshness(ctx, store) },
-				Actions:     a.exploreActions(store, waivers, dashboards),
-				Expressions: explore.Expressions{Parse: filter.Parse, Complete: filter.Complete},
-				State:       a.exploreState()[a.store], Save: a.keepExploreState,
-			})
+			options.Input, options.Output = a.stdin, a.stdout
+			options.State, options.Save = a.exploreState()[a.store], a.keepExploreState
+			return explore.Run(ctx, a.thrifty(store, io.Discard), options)
 		},
 	}
 	cmd.Flags().StringVar(&waivers, "waivers", "waivers.yaml", "`file` that findings are waived in, for muster audit --waivers")
 	cmd.Flags().StringVar(&dashboards, "dashboards-url", "", "`address` of OpenSearch Dashboards, to open links there and not in the AWS console")
+	cmd.Flags().StringArrayVar(&presses, "press", nil, "`keys` to press; prints the screen that they lead to (repeatable)")
+	cmd.Flags().StringVar(&size, "size", "120x40", "`cells` of the screens of --press: width x height")
 	return cmd
+}
+
+// cells reads a size such as 120x40.
+func cells(s string) (w, h int, err error) {
+	if _, err := fmt.Sscanf(s, "%dx%d", &w, &h); err != nil || fmt.Sprintf("%dx%d", w, h) != s {
+		return 0, 0, fmt.Errorf("explore: --size %s: give width and height in cells, such as 120x40", s)
+	}
+	return w, h, nil
+}
+
+// reach says how far back the lists go, where that is not all.
+func (a *app) reach() string {
+	if !a.onS3() {
+		return ""
+	}
+	return fmt.Sprintf("lists: last %g h · ", recentSpan.Hours())
 }
 
 // pageWidth is how many cells a screen has that is printed to no terminal.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -176,7 +177,7 @@ func TestImportTakesTheDaemonsDatagrams(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustMuster(t, append([]string{"import", "--store", store}, files...)...)
-	want := map[string]bool{}
+	want, traces := map[string]bool{}, map[string]map[string]bool{}
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
@@ -188,6 +189,11 @@ func TestImportTakesTheDaemonsDatagrams(t *testing.T) {
 			t.Fatalf("%s: %v", f, err)
 		}
 		spanIDs(seg, want)
+		id := seg["trace_id"].(string)
+		if traces[id] == nil {
+			traces[id] = map[string]bool{}
+		}
+		spanIDs(seg, traces[id])
 	}
 	if got := count(t, store, "select count(*) from spans"); got != len(want) {
 		t.Errorf("%d spans, want %d", got, len(want))
@@ -200,7 +206,18 @@ func TestImportTakesTheDaemonsDatagrams(t *testing.T) {
 	if diff := cmp.Diff(before, state(t, store)); diff != "" {
 		t.Error("importing again changed the lake:\n" + diff)
 	}
+	// However often a span was sent, alone and inside of its segment, running and
+	// finished, it is one line of the waterfall.
+	for id, spans := range traces {
+		screen := mustMuster(t, "explore", "--store", store, id)
+		if got := len(spanLine.FindAllString(screen, -1)); got != len(spans) || strings.Contains(screen, "running") {
+			t.Errorf("trace %s has %d lines of spans, want %d, none of them running:\n%s", id, got, len(spans), screen)
+		}
+	}
 }
+
+// spanLine is the beginning of a span's line in the waterfall.
+var spanLine = regexp.MustCompile(`(?m)^[ │├└─]*● `)
 
 func spanIDs(seg map[string]any, ids map[string]bool) {
 	ids[seg["id"].(string)] = true
