@@ -55,7 +55,7 @@ var policyID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 var topicARN = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
 
 // sources are the first parts of the names of the streams.
-var sources = []string{"xray", "logs", "cloudtrail", "trail", "config", "verdicts"}
+var sources = []string{"xray", "logs", "cloudtrail", "trail", "config", "verdicts", "executions"}
 
 // facts checks everything that is no expression.
 func (c *compiler) facts(p *Policy) {

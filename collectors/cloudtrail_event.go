@@ -143,6 +143,7 @@ func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
 	var keys keyScan
 	keys.takeRequest(e.request(), fleet.ScopeAWS)
 	r.Seen = keys.keys
+	r.Seen.Messages = e.started()
 	r.Seen.AccessKey = clean(clip(e.Identity.AccessKeyID, maxIDBytes))
 	r.Seen.IssuedKey = e.issuedKey()
 	r.Message = e.message(&r)
@@ -220,6 +221,23 @@ func (e *trailEvent) issuedKey() string {
 		return ""
 	}
 	return answer.Credentials.AccessKeyID
+}
+
+// started is the execution that a call of Step Functions started, whose ARN is a
+// message from the one to the other.
+func (e *trailEvent) started() []string {
+	if e.EventName != "StartExecution" && e.EventName != "RedriveExecution" {
+		return nil
+	}
+	var answer, request struct {
+		Execution string `json:"executionArn"`
+	}
+	_ = errors.Join(json.Unmarshal(e.Response, &answer), json.Unmarshal(e.Request, &request)) // either may be missing
+	arn := firstOf(answer.Execution, request.Execution)
+	if _, _, _, ok := executionARN(arn); !ok {
+		return nil
+	}
+	return []string{arn}
 }
 
 func (e *trailEvent) describe(a map[string]string) {

@@ -15,18 +15,23 @@ import (
 const (
 	SourceLogs       = "logs"       // CloudWatch Logs, one stream per group
 	SourceLogBucket  = "log-bucket" // a bucket that logs are delivered to; its stream is one of the logs
+	SourceKinesis    = "kinesis"    // data streams that logs are delivered to; each is one of the logs
 	SourceXRay       = "xray"       // traces
 	SourceCloudTrail = "cloudtrail" // LookupEvents: management events only
 	SourceTrail      = "trail"      // the bucket that a trail delivers to
 	SourceConfig     = "config"     // configuration items
 	SourceVerdicts   = "verdicts"   // of AWS Config's rules
 	SourceInventory  = "inventory"  // what resources look like now, by AWS Config's advanced queries
+	SourceExecutions = "executions" // of Step Functions, one stream per state machine
 )
 
 // Sources lists every source in the order in which they are read. Spans come
 // first, since they are what most other records borrow their trace from.
 func Sources() []string {
-	return []string{SourceXRay, SourceLogs, SourceLogBucket, SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts, SourceInventory}
+	return []string{
+		SourceXRay, SourceExecutions, SourceLogs, SourceLogBucket, SourceKinesis,
+		SourceCloudTrail, SourceTrail, SourceConfig, SourceVerdicts, SourceInventory,
+	}
 }
 
 // Options says what to read. The zero value of every field but AWS is usable.
@@ -41,13 +46,18 @@ type Options struct {
 	Regions  []string
 	// Sessions remembers what Accounts takes; nil means anew for each Discover.
 	Sessions *Sessions
-	// Sources chooses sources; empty means all of them ("trail" and
-	// "log-bucket" only with their buckets, "inventory" only with an aggregator).
+	// Sources chooses sources; empty means all of them ("trail", "log-bucket" and
+	// "kinesis" only with their buckets and streams, "inventory" only with an
+	// aggregator).
 	Sources []string
 	// Groups chooses log groups; the zero value means all of the account.
 	Groups GroupChoice
 	// GroupTags remembers what tags groups have; nil means anew for each Discover.
 	GroupTags *GroupTags
+	// Machines chooses state machines; the zero value means all. ExecutionData keeps
+	// the inputs and outputs of executions and their steps.
+	Machines      MachineChoice
+	ExecutionData bool
 	// TraceIDs are those that Retrieve reads, in either spelling.
 	TraceIDs []string
 	// TrailBucket is where a trail delivers; TrailPrefix is what it puts before
@@ -60,6 +70,10 @@ type Options struct {
 	LiveTail bool
 	// LogBucket is where logs are delivered to, below LogBucketPrefix.
 	LogBucket, LogBucketPrefix string
+	// XRayGroup is a group of X-Ray whose traces alone are read; "" means all.
+	XRayGroup string
+	// KinesisStreams are data streams that logs are delivered to, by name or ARN.
+	KinesisStreams []string
 	// Limiter paces the calls, of all that share it; nil means one that adapts to
 	// throttling alone, anew for each Discover.
 	Limiter *Limiter
@@ -79,7 +93,7 @@ type Options struct {
 	placed    bool        // of one place, and ready
 	foreign   bool        // of an account that is not the caller's
 	bare      aws.Config  // AWS without the limiter of an account
-	bucketAWS *aws.Config // by which buckets are read; nil means AWS
+	bucketAWS *aws.Config // by which buckets and data streams are read; nil means AWS
 }
 
 func (o Options) withDefaults() Options {

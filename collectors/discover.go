@@ -76,6 +76,9 @@ func (o *Options) wanted() ([]string, error) {
 		if name == SourceLogBucket && o.LogBucket == "" {
 			return nil, errors.New("source log-bucket needs the name of the bucket that logs are delivered to")
 		}
+		if name == SourceKinesis && len(o.KinesisStreams) == 0 {
+			return nil, errors.New("source kinesis needs the names of data streams that logs are delivered to")
+		}
 	}
 	if o.TrailQueue != "" && o.TrailBucket == "" {
 		return nil, errors.New("the queue of a trail needs the name of the bucket that the trail delivers to: files in others are not read")
@@ -88,6 +91,9 @@ func (o *Options) wanted() ([]string, error) {
 	if err := o.Groups.check(); err != nil {
 		return nil, err
 	}
+	if err := o.Machines.check(); err != nil {
+		return nil, err
+	}
 	if err := o.Accounts.check(); err != nil {
 		return nil, err
 	}
@@ -97,7 +103,7 @@ func (o *Options) wanted() ([]string, error) {
 	return slices.DeleteFunc(Sources(), func(name string) bool {
 		if len(o.Sources) == 0 {
 			return name == SourceTrail && o.TrailBucket == "" || name == SourceLogBucket && o.LogBucket == "" ||
-				name == SourceInventory && o.ConfigAggregator == ""
+				name == SourceInventory && o.ConfigAggregator == "" || name == SourceKinesis && len(o.KinesisStreams) == 0
 		}
 		return !slices.Contains(o.Sources, name)
 	}), nil
@@ -135,6 +141,10 @@ func discover(ctx context.Context, o Options, name string) ([]fleet.Collector, e
 		return []fleet.Collector{newVerdicts(o)}, nil
 	case SourceInventory:
 		return []fleet.Collector{newInventory(o)}, nil
+	case SourceKinesis:
+		return discoverStreams(ctx, o)
+	case SourceExecutions:
+		return discoverExecutions(ctx, o)
 	case SourceLogs:
 		return discoverLogs(ctx, o)
 	case SourceLogBucket:

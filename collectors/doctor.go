@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/xray"
 	xraytypes "github.com/aws/aws-sdk-go-v2/service/xray/types"
+
+	"muster/fleet"
 )
 
 // State is what a check came to.
@@ -76,7 +78,7 @@ func Examine(ctx context.Context, o Options) ([]Check, error) {
 	d.source = newSource(o, "doctor", "")
 	examine := map[string]func(context.Context){
 		SourceXRay: d.xray, SourceLogs: d.logs, SourceLogBucket: d.logBucket, SourceCloudTrail: d.lookup, SourceTrail: d.bucket,
-		SourceConfig: d.recorder, SourceVerdicts: d.rules, SourceInventory: d.inventory,
+		SourceConfig: d.recorder, SourceVerdicts: d.rules, SourceInventory: d.inventory, SourceExecutions: d.executions, SourceKinesis: d.streams,
 	}
 	for _, name := range wanted {
 		examine[name](ctx)
@@ -143,6 +145,8 @@ func (d *doctor) caller(ctx context.Context) error {
 	return nil
 }
 
+const forSampling = "policies of absence, which need to know what is sampled"
+
 // forTraces is what misses X-Ray's evidence.
 const forTraces = "every join to a trace, and all policies on traces"
 
@@ -165,22 +169,24 @@ func (d *doctor) xray(ctx context.Context) {
 		TraceIds: []string{fmt.Sprintf("1-%08x-%024x", now.Unix(), 0)}, // no trace has it
 	})
 	d.asked("xray:BatchGetTraces", forTraces, err)
-	rules, err := call(ctx, &d.source, "xray:GetSamplingRules", client.GetSamplingRules, &xray.GetSamplingRulesInput{})
-	if !d.asked("xray:GetSamplingRules", "policies of absence, which need to know what is sampled", err) {
+	t := newTraces(d.Options)
+	requests, kept, err := t.sampled(ctx, fleet.Window{Start: now.Add(-time.Hour), End: now})
+	if d.asked("xray:GetSamplingStatisticSummaries", forSampling, err) && requests > 0 {
+		d.ok("xray", "of late X-Ray's SDKs kept %d of %d requests (%.3g %%)", kept, requests, 100*float64(kept)/float64(requests))
+	}
+	rules, err := samplingRules(ctx, &d.source, client)
+	if !d.asked("xray:GetSamplingRules", forSampling, err) {
 		return
 	}
-	for _, r := range rules.SamplingRuleRecords {
-		if r.SamplingRule == nil {
-			continue
-		}
-		name, share := aws.ToString(r.SamplingRule.RuleName), r.SamplingRule.FixedRate
+	for _, r := range rules {
+		name, share := aws.ToString(r.RuleName), r.FixedRate
 		if share >= 1 {
 			d.ok("xray", "sampling rule %s keeps every request", name)
 			continue
 		}
 		d.missing("xray", "requests that are not sampled have no trace: their log lines and calls join nothing, and policies of absence are not judged",
 			"raise the rate of the rule where every request must be accounted for",
-			"sampling rule %s keeps %d requests a second and %.3g %% of the others", name, r.SamplingRule.ReservoirSize, 100*share)
+			"sampling rule %s keeps %d requests a second and %.3g %% of the others", name, r.ReservoirSize, 100*share)
 	}
 }
 

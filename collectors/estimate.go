@@ -67,7 +67,7 @@ func Estimates(ctx context.Context, o Options, share float64, w fleet.Window) ([
 	e := &estimator{newSource(o, "plan", ""), w, share}
 	ways := map[string]func(context.Context) (Estimate, error){
 		SourceXRay: e.traces, SourceLogs: e.logs, SourceLogBucket: e.bucket, SourceCloudTrail: e.lookup, SourceTrail: e.trail,
-		SourceConfig: e.config, SourceVerdicts: e.verdicts, SourceInventory: e.inventory,
+		SourceConfig: e.config, SourceVerdicts: e.verdicts, SourceInventory: e.inventory, SourceExecutions: e.executions, SourceKinesis: e.streams,
 	}
 	var all []Estimate
 	for _, name := range wanted {

@@ -20,6 +20,7 @@ import (
 type FileOptions struct {
 	Account, Region string
 	LogGroup        string // of an export
+	Execution       string // ARN, of the history of an execution
 }
 
 // FileError says which file could not be read, and where in it.
@@ -65,7 +66,9 @@ const (
 // events; X-Ray segment documents, daemon datagrams and answers of
 // BatchGetTraces; log events one a line, subscription payloads, and the records of
 // Kinesis and Firehose that carry them; Config snapshots, histories and items;
-// exports of log groups and access logs of load balancers, which are text. Any of
+// exports of log groups and access logs of load balancers, which are text; the
+// history of an execution of Step Functions, behind what DescribeExecution says of
+// it. Any of
 // them may be gzipped, in parts too, and twice.
 //
 // The whole file is checked before the first batch, so that a broken one yields
@@ -79,7 +82,7 @@ const (
 func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.Batch, error] {
 	return func(yield func(fleet.Batch, error) bool) {
 		var h holder
-		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path, group: o.LogGroup}
+		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path, group: o.LogGroup, runs: pastRuns{given: o.Execution}}
 		err := scanFile(path, b.reader(), func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -87,7 +90,7 @@ func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.B
 			return h.take(d, &b)
 		})
 		if err == nil && !h.full {
-			b.flush()
+			err = b.finish()
 		}
 		for _, held := range h.batches {
 			if err == nil && !yield(held, nil) {
@@ -120,6 +123,7 @@ type batcher struct {
 	yield func(fleet.Batch, error) bool
 	batch fleet.Batch
 	bytes int
+	runs  pastRuns
 }
 
 func (b *batcher) reader() *quickReader {
@@ -128,7 +132,13 @@ func (b *batcher) reader() *quickReader {
 
 func (b *batcher) add(d document) error {
 	rs := d.records
-	if !d.read {
+	switch {
+	case d.shape == shapeExecution, d.shape == shapeHistoryEvent:
+		var err error
+		if rs, err = b.runs.take(d, b.origin); err != nil {
+			return &positionError{d.offset, d.item, err}
+		}
+	case !d.read:
 		var err error
 		if rs, err = parseDocument(d.body, d.shape, b.origin); err != nil {
 			return &positionError{d.offset, d.item, err}
@@ -173,6 +183,20 @@ func giveRoom(batch []fleet.Record) {
 		batch = batch[:0]
 		rooms.Put(&batch)
 	}
+}
+
+// finish hands over what is left at the end of a file.
+func (b *batcher) finish() error {
+	rs, err := b.runs.end(b.origin)
+	if err != nil {
+		return &FileError{Path: b.path, Err: err}
+	}
+	if len(rs) > 0 && b.batch.Records == nil {
+		b.batch.Records = takeRoom()
+	}
+	b.batch.Records = append(b.batch.Records, rs...)
+	b.flush()
+	return nil
 }
 
 // flush hands over what is gathered and reports whether more is wanted.

@@ -19,7 +19,7 @@ func readRest(ctx context.Context, skip int, b *batcher) error {
 		return b.add(d)
 	})
 	if err == nil {
-		b.flush()
+		err = b.finish()
 	}
 	return err
 }

@@ -127,7 +127,7 @@ func (s *lineScan) rest(raw []byte, q *scanner) {
 	for _, t := range s.texts {
 		s.text([]byte(t))
 	}
-	if s.accessJSON() || s.reportJSON() {
+	if s.accessJSON() || s.reportJSON() || s.executionJSON() {
 		return
 	}
 	for _, t := range s.sent {

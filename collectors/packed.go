@@ -34,8 +34,20 @@ func parseStreamed(doc []byte, o origin) ([]fleet.Record, error) {
 }
 
 // parsePacked reads what a subscription or a rule of EventBridge sent, gzipped or
-// not.
+// not, and several of them where Kinesis's producer library packed them together.
 func parsePacked(packed []byte, o origin) ([]fleet.Record, error) {
+	var all []fleet.Record
+	for _, payload := range deaggregated(packed) {
+		rs, err := parsePayload(payload, o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rs...)
+	}
+	return all, nil
+}
+
+func parsePayload(packed []byte, o origin) ([]fleet.Record, error) {
 	if bytes.HasPrefix(packed, gzipMagic) {
 		var err error
 		if packed, err = gunzip(packed); err != nil {

@@ -10,12 +10,16 @@ import (
 
 // permissions are the IAM actions that reading a source takes.
 var permissions = map[string][]string{
-	SourceXRay:       {"xray:GetTraceSegmentDestination", "xray:GetTraceSummaries", "xray:BatchGetTraces"},
+	SourceXRay: {
+		"xray:GetTraceSegmentDestination", "xray:GetTraceSummaries", "xray:BatchGetTraces", "xray:GetSamplingStatisticSummaries", "xray:GetSamplingRules",
+	},
 	SourceLogs:       {"logs:DescribeLogGroups", "logs:FilterLogEvents"},
 	SourceCloudTrail: {"cloudtrail:LookupEvents"},
+	SourceKinesis:    {"kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"},
 	SourceLogBucket:  {"s3:ListBucket", "s3:GetObject"},
 	SourceTrail:      {"s3:ListBucket", "s3:GetObject"},
 	SourceConfig:     {"config:ListDiscoveredResources", "config:GetResourceConfigHistory"},
+	SourceExecutions: {"states:ListStateMachines", "states:ListExecutions", "states:DescribeExecution", "states:GetExecutionHistory"},
 	SourceVerdicts: {
 		"config:DescribeComplianceByConfigRule", "config:GetComplianceDetailsByConfigRule",
 		"config:DescribeConfigurationRecorders", "config:ListDiscoveredResources", "config:GetResourceConfigHistory",
@@ -60,7 +64,7 @@ func Policy(o Options) ([]byte, error) {
 	}
 	if o.Accounts.several() { // of each account's role; buckets are read by who assumes it
 		o.Account = ""
-		wanted = without(without(wanted, SourceTrail), SourceLogBucket)
+		wanted = without(without(without(wanted, SourceTrail), SourceLogBucket), SourceKinesis)
 		if o.ConfigAggregator != "" { // the caller's, too
 			wanted, o.ConfigAggregator = without(wanted, SourceInventory), ""
 		}
@@ -98,7 +102,7 @@ func CallerPolicy(o Options) ([]byte, error) {
 	if o.Accounts.Organization {
 		ss = append(ss, statement{"MusterOrganization", "Allow", []string{"organizations:ListAccounts"}, []string{"*"}})
 	}
-	for _, bucket := range []string{SourceTrail, SourceLogBucket} {
+	for _, bucket := range []string{SourceTrail, SourceLogBucket, SourceKinesis} {
 		if slices.Contains(wanted, bucket) {
 			ss = append(ss, o.statements(bucket)...)
 		}
@@ -135,6 +139,9 @@ func (o *Options) statements(source string) []statement {
 		if len(o.TraceIDs) > 0 {
 			return []statement{allow(name, retrievalPermissions, "*")}
 		}
+		if o.XRayGroup != "" {
+			all = append(slices.Clone(all), "xray:GetGroups")
+		}
 		return []statement{
 			allow(name, all, "*"),
 			allow(name+"Spans", []string{"logs:FilterLogEvents"}, spans), allow(name+"SpansList", []string{"logs:DescribeLogGroups"}, "*"),
@@ -151,6 +158,17 @@ func (o *Options) statements(source string) []statement {
 			ss = append(ss, allow(name+"Tail", []string{"logs:StartLiveTail"}, o.groupARNs(":*")...))
 		}
 		return append(ss, allow(name, all[1:], o.groupARNs(":*")...))
+	case SourceExecutions:
+		return o.executionStatements(all)
+	case SourceKinesis:
+		var arns []string
+		for _, stream := range o.KinesisStreams {
+			if !strings.HasPrefix(stream, "arn:") {
+				stream = fmt.Sprintf("arn:%s:kinesis:%s:%s:stream/%s", o.partition(), o.anyRegion(), orAny(o.Account), stream)
+			}
+			arns = append(arns, stream)
+		}
+		return []statement{allow(name, all, arns...)}
 	case SourceLogBucket:
 		bucket := "arn:" + o.partition() + ":s3:::" + o.LogBucket
 		return []statement{allow("LogBucketList", all[:1], bucket), allow("LogBucket", all[1:], bucket+"/"+o.LogBucketPrefix+"*")}
@@ -180,6 +198,26 @@ func (o *Options) queueARN() string {
 		return "*" // wanted has refused it
 	}
 	return fmt.Sprintf("arn:%s:sqs:%s:%s:%s", o.partition(), firstOf(q.region, orAny(o.AWS.Region)), q.account, q.name)
+}
+
+// executionStatements allow to read the executions of the chosen state machines.
+func (o *Options) executionStatements(all []string) []statement {
+	var ss []statement
+	if o.Machines.lists() {
+		ss = append(ss, statement{"MusterExecutionsMachines", "Allow", all[:1], []string{"*"}})
+	}
+	names := slices.Concat(o.Machines.Names, o.Machines.Patterns)
+	if len(names) == 0 {
+		names = []string{"*"}
+	}
+	var machines, runs []string
+	for _, name := range names {
+		arn := o.machineARN(name)
+		machines = append(machines, arn)
+		runs = append(runs, strings.Replace(arn, ":stateMachine:", ":execution:", 1)+":*")
+	}
+	return append(ss,
+		statement{"MusterExecutionsList", "Allow", all[1:2], machines}, statement{"MusterExecutions", "Allow", all[2:], runs})
 }
 
 // groupARNs are those of the log groups to read, each with an ending.

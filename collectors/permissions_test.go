@@ -34,6 +34,7 @@ func allowed(t *testing.T, o Options) []string {
 func TestPolicyAllowsWhatIsCalledAndNothingElse(t *testing.T) {
 	s, cfg := standIn(t, localaws.Options{})
 	fill(t, s, cfg)
+	couriers(t, cfg)
 	s.Drain()
 	var seen calls
 	o := Options{AWS: cfg, TrailBucket: s.TrailBucket(), Limiter: NewLimiter(0, seen.observe)}

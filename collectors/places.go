@@ -54,7 +54,7 @@ func Places(ctx context.Context, o Options) ([]Place, error) {
 		for i, region := range regions {
 			in := o.in(account, region)
 			if !alone {
-				in.Sources = without(in.Sources, SourceLogBucket)
+				in.Sources = without(without(in.Sources, SourceLogBucket), SourceKinesis)
 			}
 			if i > 0 || !alone && o.TrailQueue != "" { // a trail's bucket has all regions of an account
 				in.Sources = without(in.Sources, SourceTrail)
@@ -87,6 +87,9 @@ func (o *Options) own() []string {
 	var own []string
 	if o.LogBucket != "" && o.reads(SourceLogBucket) {
 		own = append(own, SourceLogBucket)
+	}
+	if len(o.KinesisStreams) > 0 && o.reads(SourceKinesis) {
+		own = append(own, SourceKinesis)
 	}
 	if o.TrailQueue != "" && o.reads(SourceTrail) {
 		own = append(own, SourceTrail)

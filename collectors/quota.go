@@ -18,6 +18,11 @@ var quotas = map[string]quota{
 	"logs:FilterLogEvents": {10, map[string]float64{
 		"us-east-1": 25, "ap-northeast-3": 5, "ap-southeast-3": 5, "ca-west-1": 5, "eu-central-1": 5, "il-central-1": 5,
 	}},
+	// A full bucket holds more than a second's calls; these are the rates at which it fills.
+	"states:ListStateMachines":   {5, nil},
+	"states:ListExecutions":      {2, map[string]float64{"us-east-1": 5, "us-west-2": 5, "eu-west-1": 5}},
+	"states:DescribeExecution":   {10, map[string]float64{"us-east-1": 15, "us-west-2": 15, "eu-west-1": 15}},
+	"states:GetExecutionHistory": {20, nil},
 	"logs:DescribeLogGroups":     {10, nil},
 	"logs:StartLiveTail":         {3, nil},
 	"cloudtrail:LookupEvents":    {2, nil},
@@ -42,7 +47,7 @@ func QuotaOf(action, region string) float64 { return quotas[action].in(region) }
 // SDK's name for them.
 var services = map[string]string{
 	"CloudWatch Logs": "logs", "XRay": "xray", "CloudTrail": "cloudtrail", "Config Service": "config",
-	"S3": "s3", "STS": "sts", "Organizations": "organizations", "SFN": "states", "SQS": "sqs",
+	"S3": "s3", "STS": "sts", "Organizations": "organizations", "SFN": "states", "SQS": "sqs", "Kinesis": "kinesis",
 }
 
 // actionOf is the IAM name of an operation of the SDK.

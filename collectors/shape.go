@@ -29,6 +29,8 @@ const (
 	shapeItem               // a configuration item
 	shapeRuleEvent          // a Config rule's Lambda event, the item in a string
 	shapeStreamed           // a record of Kinesis or Firehose, what was sent packed in it
+	shapeExecution          // what Step Functions says of an execution: DescribeExecution's answer
+	shapeHistoryEvent       // of its history: an element of GetExecutionHistory's answer
 	shapeDigest             // what CloudTrail puts beside its files to check them by; no evidence
 )
 
@@ -46,7 +48,7 @@ var memberBits = map[string]memberSet{
 	"digestStartTime": 1 << 24, "logFiles": 1 << 25,
 	"kinesis": 1 << 26, "data": 1 << 27, "recordId": 1 << 28, "Data": 1 << 29, "SequenceNumber": 1 << 30,
 	"spanId": 1 << 31, "startTimeUnixNano": 1 << 32, "Spans": 1 << 33,
-	"insightDetails": 1 << 34,
+	"insightDetails": 1 << 34, "previousEventId": 1 << 35, "executionArn": 1 << 36, "stateMachineArn": 1 << 37,
 }
 
 func (m *memberSet) add(name []byte) { *m |= memberBits[string(name)] }
@@ -65,6 +67,10 @@ func (m memberSet) shape() shape {
 	switch {
 	case m.has("kinesis"), m.has("recordId", "data"), m.has("Data", "SequenceNumber"):
 		return shapeStreamed
+	case m.has("previousEventId"):
+		return shapeHistoryEvent
+	case m.has("executionArn", "stateMachineArn"):
+		return shapeExecution
 	case m.has("detail", "detail-type"), m.has("configurationItem", "messageType"):
 		return shapeEventBridge
 	case m.has("eventSource", "eventName"), m.has("eventID", "eventName"), m.has("eventID", "insightDetails"):
@@ -128,7 +134,7 @@ func parseDocument(doc []byte, s shape, o origin) ([]fleet.Record, error) {
 		return parseRuleEvent(doc, o)
 	case shapeStreamed:
 		return parseStreamed(doc, o)
-	case shapeDaemonHeader, shapeDigest:
+	case shapeDaemonHeader, shapeDigest, shapeExecution, shapeHistoryEvent: // the latter two are for pastRuns
 		return nil, nil
 	case shapeUnknown:
 	}
@@ -144,6 +150,9 @@ func checkShape(doc []byte, s shape) error {
 	case shapeLogEvent:
 		var e logEvent
 		return json.Unmarshal(doc, &e)
+	case shapeHistoryEvent:
+		_, err := parseHistoryEvent(doc)
+		return err
 	default:
 		_, err := parseDocument(doc, s, origin{})
 		return err

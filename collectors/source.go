@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	sfn "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/smithy-go"
 
 	"muster/fleet"
@@ -260,6 +261,9 @@ func isStalePage(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		return false
+	}
+	if _, ok := errors.AsType[*sfn.InvalidToken](err); ok {
+		return true
 	}
 	switch api.ErrorCode() {
 	case "InvalidNextTokenException", "ExpiredNextTokenException", "InvalidNextToken":

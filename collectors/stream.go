@@ -20,7 +20,7 @@ func ReadStream(ctx context.Context, name string, r io.Reader, o FileOptions) it
 			giveRoom(batch.Records)
 			return more
 		}
-		b := batcher{yield: again, origin: origin{o.Account, o.Region}, path: name, group: o.LogGroup}
+		b := batcher{yield: again, origin: origin{o.Account, o.Region}, path: name, group: o.LogGroup, runs: pastRuns{given: o.Execution}}
 		unpacked, err := scanStream(r, b.reader(), func(d document) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -34,10 +34,9 @@ func ReadStream(ctx context.Context, name string, r io.Reader, o FileOptions) it
 			err = &FileError{Path: name, Offset: at.offset, Unpacked: unpacked, Item: at.item, Err: at.err}
 		}
 		if err == nil {
-			b.flush()
-			return
+			err = b.finish()
 		}
-		if !errors.Is(err, errStopped) {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(fleet.Batch{}, err)
 		}
 	}

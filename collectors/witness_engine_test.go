@@ -54,6 +54,7 @@ func TestMotoIsReadByTheCollectors(t *testing.T) {
 	t.Run("traces", func(t *testing.T) { motoTraces(t, cfg) })
 	t.Run("inventory", func(t *testing.T) { motoInventory(t, cfg) })
 	t.Run("queue", func(t *testing.T) { motoQueue(t, cfg) })
+	t.Run("data stream", func(t *testing.T) { witnessDataStream(t, cfg) })
 }
 
 func motoLogs(t *testing.T, cfg aws.Config) {
@@ -183,13 +184,20 @@ func motoQueue(t *testing.T, cfg aws.Config) {
 	}
 }
 
-func TestMinistacksCallsAreReadByTheCollectors(t *testing.T) {
+func TestMinistackIsReadByTheCollectors(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), witnessStart)
 	defer stop()
 	ministack, err := engines.StartMinistack(ctx)
 	must(t, err)
 	t.Cleanup(func() { must(t, ministack.Close()) })
 	cfg := witnessConfig(t, ministack.URL())
+	t.Run("calls", func(t *testing.T) { ministackCalls(t, cfg) })
+	t.Run("executions", func(t *testing.T) { witnessExecutions(t, cfg) })
+	t.Run("data stream", func(t *testing.T) { witnessDataStream(t, cfg) })
+	t.Run("live tail", func(t *testing.T) { witnessLiveTail(t, cfg) })
+}
+
+func ministackCalls(t *testing.T, cfg aws.Config) {
 	queues := sqs.NewFromConfig(cfg)
 	for _, name := range []string{"events", "dead"} {
 		_, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name})

@@ -45,10 +45,15 @@ type traces struct {
 	source
 	client *xray.Client
 	logs   *cloudwatchlogs.Client
+	only   string // filter expression of the group that is read; "" for all traces
 }
 
 func newTraces(o Options) *traces {
-	return &traces{source: newSource(o, SourceXRay, ""), client: xray.NewFromConfig(o.AWS), logs: cloudwatchlogs.NewFromConfig(o.AWS)}
+	group := ""
+	if o.XRayGroup != "" { // its checkpoints say nothing of what it leaves out
+		group = "group/" + o.XRayGroup
+	}
+	return &traces{source: newSource(o, SourceXRay, group), client: xray.NewFromConfig(o.AWS), logs: cloudwatchlogs.NewFromConfig(o.AWS)}
 }
 
 // Collect yields the spans of every trace that X-Ray updated in the window, or
@@ -68,6 +73,17 @@ func (t *traces) collect(ctx context.Context, asked, read fleet.Window, out *out
 	if err != nil {
 		return err
 	}
+	if t.XRayGroup != "" {
+		if searched {
+			return errors.New("with Transaction Search spans are read from " + spansGroup + ", which no group filters: leave out --xray-group")
+		}
+		if t.only, err = t.group(ctx); err != nil {
+			return err
+		}
+		if t.only != "" {
+			out.filter = "group " + t.XRayGroup + ": " + t.only
+		}
+	}
 	if searched {
 		return t.collectSearched(ctx, read, out)
 	}
@@ -81,6 +97,9 @@ func (t *traces) collect(ctx context.Context, asked, read fleet.Window, out *out
 	complete, err := t.classic(ctx, read, out, true)
 	if err != nil {
 		return err
+	}
+	if complete {
+		out.sampled = t.sampling(ctx, read)
 	}
 	return t.ended(complete, out)
 }
@@ -133,6 +152,9 @@ func (e *summaryError) Unwrap() error { return e.err }
 func (t *traces) slice(ctx context.Context, w fleet.Window, out *output) (whole bool, err error) {
 	in := &xray.GetTraceSummariesInput{
 		StartTime: &w.Start, EndTime: &w.End, TimeRangeType: types.TimeRangeTypeEvent,
+	}
+	if t.only != "" {
+		in.FilterExpression = &t.only
 	}
 	whole = true
 	var p pager

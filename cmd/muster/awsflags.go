@@ -33,6 +33,10 @@ type awsFlags struct {
 	trailQueue, configAggregator       string
 	logBucket, logBucketPrefix         string
 	liveTail                           bool
+	machines                           collectors.MachineChoice
+	executionData                      bool
+	kinesisStreams                     []string
+	xrayGroup                          string
 	overlap                            time.Duration
 	quotaShare                         float64
 }
@@ -45,6 +49,11 @@ func (f *awsFlags) register(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.sources, "source", nil, "only these sources: "+strings.Join(collectors.Sources(), ", "))
 	f.registerAccounts(fs)
 	f.registerGroups(fs)
+	fs.StringSliceVar(&f.machines.Names, "state-machine", nil, "only these state machines of Step Functions, by `name` or ARN; default all")
+	fs.StringSliceVar(&f.machines.Patterns, "state-machine-pattern", nil, "only state machines like this `pattern`, with * and ?; repeatable")
+	fs.StringSliceVar(&f.machines.Exclude, "state-machine-exclude", nil, "no state machines like this `pattern`, with * and ?; repeatable")
+	fs.BoolVar(&f.executionData, "execution-data", false, "keep the inputs and outputs of executions and of their steps, secrets masked; without it only the ids in an execution's input are taken")
+	fs.StringVar(&f.xrayGroup, "xray-group", "", "only traces of this `group` of X-Ray, by its filter expression; the ledger says so")
 	fs.StringVar(&f.trailBucket, "trail-bucket", "", "S3 bucket that a trail delivers to; has data events, which the API has not")
 	fs.StringVar(&f.trailPrefix, "trail-prefix", "", "prefix of the trail's files in the bucket")
 	fs.StringVar(&f.trailQueue, "trail-queue", "", "`URL` of an SQS queue that is told of new files in the trail's bucket, instead of listing it; muster deletes what it has read from there")
@@ -79,6 +88,7 @@ func (f *awsFlags) registerGroups(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.liveTail, "live-tail", false, "while following: be woken by Live Tail ($0.01 a minute for each ten log groups), so that lines are there within seconds")
 	fs.StringVar(&f.logBucket, "log-bucket", "", "S3 bucket that logs are delivered to: objects of Firehose, exports of log groups, access logs of load balancers")
 	fs.StringVar(&f.logBucketPrefix, "log-bucket-prefix", "", "prefix of the objects in that bucket; all below it is listed in each pass")
+	fs.StringSliceVar(&f.kinesisStreams, "kinesis-stream", nil, "data stream of Kinesis that logs are delivered to, by `name` or ARN; repeatable")
 	fs.StringVar(&g.Filter, "log-filter-pattern", "", "filter `pattern` of CloudWatch Logs: AWS hands over only lines that match, and the ledger says so")
 }
 
@@ -193,6 +203,7 @@ func (a *app) collectOptions(cfg aws.Config, f *awsFlags, reg prometheus.Registe
 	return collectors.Options{
 		AWS: cfg, Account: f.account, Accounts: f.accounts, Regions: f.regions, Sessions: &collectors.Sessions{}, Sources: f.sources, Groups: f.groups, GroupTags: &collectors.GroupTags{},
 		TrailBucket: f.trailBucket, TrailPrefix: f.trailPrefix, TrailQueue: f.trailQueue, ConfigAggregator: f.configAggregator,
+		Machines: f.machines, ExecutionData: f.executionData, KinesisStreams: f.kinesisStreams, XRayGroup: f.xrayGroup,
 		LiveTail: f.liveTail, LogBucket: f.logBucket, LogBucketPrefix: f.logBucketPrefix, Overlap: f.overlap,
 		Limiter: limiter, Now: time.Now, Logger: a.logger(),
 	}

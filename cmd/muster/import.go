@@ -22,14 +22,16 @@ func (a *app) importCommand() *cobra.Command {
 		Long: `Read the same records from files, or from all files in folders: CloudTrail files,
 X-Ray segment documents, log events (FilterLogEvents' shape, one a line, with
 logGroupName added), subscription payloads as Lambda, Kinesis and Firehose hand them
-over, exports of log groups to S3, access logs of load balancers, and AWS Config
-snapshots and items. What a file is, is told from its content; gzip is undone.
+over, exports of log groups to S3, access logs of load balancers, AWS Config
+snapshots and items, and executions of Step Functions (describe-execution's answer
+and then get-execution-history's, or the latter with --execution). What a file is, is told from its content; gzip is undone.
 
 A file that cannot be read to its end leaves nothing behind and is named with the
 position; the others go on. Importing again changes nothing.`,
 		Example: `  muster import AWSLogs/
   muster import --account 111122223333 --region us-east-1 logs.ndjson segments/
-  muster import --log-group /aws/lambda/orders export/2f5a7b5c/`,
+  muster import --log-group /aws/lambda/orders export/2f5a7b5c/
+  muster import --execution arn:aws:states:us-east-1:111122223333:execution:book-courier:42 history.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, path := range args { // before a store is made for nothing
@@ -63,6 +65,7 @@ position; the others go on. Importing again changes nothing.`,
 	a.joinMemory(cmd.Flags())
 	a.progressFlag(cmd.Flags())
 	cmd.Flags().StringVar(&o.Account, "account", "", "account `id` of what does not say its own")
+	cmd.Flags().StringVar(&o.Execution, "execution", "", "`ARN` of the execution that a saved get-execution-history is of, which it does not say")
 	cmd.Flags().StringVar(&o.LogGroup, "log-group", "", "`name` of the log group that exported files are from, which they do not say")
 	cmd.Flags().StringVar(&o.Region, "region", "", "region of what does not say its own")
 	return cmd

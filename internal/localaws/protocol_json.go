@@ -29,6 +29,7 @@ var targets = map[string]struct{ service, namespace string }{
 	"AWSEvents":                          {"events", ""},
 	"Firehose_20150804":                  {"firehose", ""},
 	"Kinesis_20131202":                   {"kinesis", ""},
+	"AWSStepFunctions":                   {"states", ""},
 }
 
 // jsonProtocol is awsJson: the operation is in X-Amz-Target, input and output

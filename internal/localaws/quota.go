@@ -19,6 +19,10 @@ var quotas = map[string]rate{
 	"cloudtrail:DescribeTrails":  {usual: 10},
 	"cloudtrail:GetTrailStatus":  {usual: 10},
 	"organizations:ListAccounts": {usual: 8},
+	"states:ListStateMachines":   {usual: 5},
+	"states:ListExecutions":      {usual: 2, by: map[string]float64{"us-east-1": 5, "us-west-2": 5, "eu-west-1": 5}},
+	"states:DescribeExecution":   {usual: 10, by: map[string]float64{"us-east-1": 15, "us-west-2": 15, "eu-west-1": 15}},
+	"states:GetExecutionHistory": {usual: 20},
 }
 
 // rate is how many calls a second go, in most regions and in some.

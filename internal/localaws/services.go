@@ -30,6 +30,7 @@ func (s *Server) mount(ctx context.Context, o Options) error {
 	registerPlaced(s, "ecs", newPlaced(func(place) *containers { return newContainers(s) }, (*containers).operations))
 	s.register("iam", newPrincipals(s).operations()) // which has no regions
 	registerPlaced(s, "kms", newPlaced(func(place) *encryptionKeys { return newEncryptionKeys(s) }, (*encryptionKeys).operations))
+	registerPlaced(s, "states", newPlaced(func(place) *stateMachines { return newStateMachines(s) }, (*stateMachines).operations))
 	registerPlaced(s, "servicediscovery", newPlaced(func(place) *cloudMap { return newCloudMap() }, (*cloudMap).api))
 	athena := newPlaced(func(place) *statements { return newStatements(s, o) }, (*statements).operations)
 	registerPlaced(s, "athena", athena)

@@ -155,7 +155,7 @@ func expiredToken(service string) *apiError {
 // readsEvidence reports whether a call is one by which evidence is collected.
 func readsEvidence(c *call) bool {
 	switch c.Service {
-	case "logs", "xray", "cloudtrail", "config", "kinesis", "organizations":
+	case "logs", "xray", "cloudtrail", "config", "kinesis", "organizations", "states":
 		return c.readOnly
 	case "s3":
 		return c.readOnly && c.evidence

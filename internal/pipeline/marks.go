@@ -123,11 +123,11 @@ func plan(stream string, marks map[string]time.Time, since, until time.Time, aft
 }
 
 // isSwept reports whether hours of a stream are read again. A trail's bucket, or
-// one that logs are delivered to, is read by when its files were delivered, however
-// old what is in them: reading it again would fetch every file twice and find
-// nothing.
+// a bucket or data stream that logs are delivered to, is read by when they were
+// delivered, however old what is in them: reading it again would fetch everything
+// twice and find nothing.
 func isSwept(stream string) bool {
-	return source(stream) != "trail" && !strings.Contains(stream, "/s3://")
+	return source(stream) != "trail" && !strings.Contains(stream, "/s3://") && !strings.Contains(stream, "/kinesis://")
 }
 
 // sweptTo is up to where a stream was read at its full age. A lake from before

@@ -12,6 +12,7 @@ def run(c, watch):
     kms(c, watch)
     cloud_map(c, watch)
     ecs(c, watch)
+    workflows(c, watch)
     policies(c, watch)
     notifications(c, watch)
 
@@ -70,6 +71,46 @@ def cloud_map(c, watch):
     c.refused("ServiceAlreadyExists", sd.create_service, Name="orders", NamespaceId=space)
     c.refused("ServiceNotFound", sd.register_instance, ServiceId="srv-none", InstanceId="i", Attributes={})
     c.refused("OperationNotFound", sd.get_operation, OperationId="none")
+
+
+SAGA = {"StartAt": "Book", "States": {
+    "Book": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Next": "Insure",
+             "Parameters": {"TableName": "oracle-couriers", "Item": {"order": {"S.$": "$.order"}}}},
+    "Insure": {"Type": "Choice", "Choices": [{"Variable": "$.cents", "NumericGreaterThan": 400, "Next": "Refuse"}], "Default": "Rest"},
+    "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
+    "Refuse": {"Type": "Fail", "Error": "Uninsured", "Cause": "worth too much"},
+}}
+
+
+def workflows(c, watch):
+    sf = c.stepfunctions
+    c.dynamodb.create_table(TableName="oracle-couriers", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "order", "KeyType": "HASH"}],
+                            AttributeDefinitions=[{"AttributeName": "order", "AttributeType": "S"}])
+    role = "arn:aws:iam::111122223333:role/muster-couriers"
+    machine = sf.create_state_machine(name="oracle", definition=json.dumps(SAGA), roleArn=role)["stateMachineArn"]
+    fast = sf.create_state_machine(name="oracle-express", definition=json.dumps(SAGA), roleArn=role, type="EXPRESS")["stateMachineArn"]
+    known, _ = c.pages("stepfunctions", "list_state_machines", "stateMachines", maxResults=1)
+    watch.expect({m["stateMachineArn"]: m["type"] for m in known} == {machine: "STANDARD", fast: "EXPRESS"}, f"list_state_machines: {known}")
+    failed = sf.start_execution(stateMachineArn=machine, name="dear", input=json.dumps({"order": "1", "cents": 500}))["executionArn"]
+    waits = sf.start_execution(stateMachineArn=machine, name="cheap", input=json.dumps({"order": "2", "cents": 5}))["executionArn"]
+    watch.expect(c.dynamodb.get_item(TableName="oracle-couriers", Key={"order": {"S": "1"}}).get("Item"), "the task put no item")
+    watch.expect(sf.describe_execution(executionArn=failed)["status"] == "FAILED", "the execution did not fail")
+    events, pages = c.pages("stepfunctions", "get_execution_history", "events", executionArn=failed, maxResults=3, includeExecutionData=False)
+    watch.expect(pages > 1 and [e["type"] for e in events] == [
+        "ExecutionStarted", "TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited",
+        "ChoiceStateEntered", "ChoiceStateExited", "FailStateEntered", "ExecutionFailed"], f"a history: {events}")
+    running = sf.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+    watch.expect([e["executionArn"] for e in running] == [waits], f"running: {running}")
+    sf.stop_execution(executionArn=waits, error="Enough", cause="of it")
+    both = sf.list_executions(stateMachineArn=machine)["executions"]
+    watch.expect([e["status"] for e in both] == ["ABORTED", "FAILED"], f"list_executions: {both}")
+    c.refused("ExecutionAlreadyExists", sf.start_execution, stateMachineArn=machine, name="dear", input="{}")
+    c.refused("ExecutionDoesNotExist", sf.get_execution_history, executionArn=failed + "x")
+    c.refused("StateMachineDoesNotExist", sf.list_executions, stateMachineArn=machine + "x")
+    c.refused("StateMachineTypeNotSupported", sf.list_executions, stateMachineArn=fast)
+    c.refused("InvalidDefinition", sf.create_state_machine, name="x", definition="{}", roleArn=role)
+    c.refused("InvalidName", sf.create_state_machine, name="a b", definition=json.dumps(SAGA), roleArn=role)
+    c.refused("InvalidToken", sf.list_state_machines, nextToken="x")
 
 
 def ecs(c, watch):

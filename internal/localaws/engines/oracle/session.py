@@ -8,7 +8,7 @@ REGION = "us-east-1"
 
 # The services that the stand-in offers, by botocore's names.
 SERVICES = ("sts", "sqs", "sns", "dynamodb", "s3", "ec2", "cloudtrail", "config", "logs", "xray", "athena",
-            "organizations", "events", "firehose", "kinesis", "iam", "kms", "servicediscovery", "ecs")
+            "organizations", "events", "firehose", "kinesis", "iam", "kms", "servicediscovery", "ecs", "stepfunctions")
 
 
 class Clients:
