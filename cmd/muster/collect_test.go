@@ -35,7 +35,7 @@ func account(t *testing.T, o localaws.Options) (*localaws.Server, []string) {
 // everyRead are the actions without which nothing of the default sources is read.
 var everyRead = []string{
 	"xray:GetTraceSummaries", "logs:DescribeLogGroups", "cloudtrail:LookupEvents",
-	"config:ListDiscoveredResources", "config:DescribeComplianceByConfigRule",
+	"config:ListDiscoveredResources", "config:DescribeComplianceByConfigRule", "states:ListStateMachines",
 }
 
 func TestCollectFailsWhereNothingMayBeRead(t *testing.T) {

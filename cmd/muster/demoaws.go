@@ -134,7 +134,7 @@ func (d *demo) streams(ctx context.Context) ([]fleet.Collector, error) {
 	}
 	o.AWS = localConfig(d.aws.ministack.URL(), engines.Pages{Client: d.aws.http})
 	o.AWS.Credentials = ministackCredentials()
-	o.Sources = []string{collectors.SourceCloudTrail, collectors.SourceLogs}
+	o.Sources = []string{collectors.SourceCloudTrail, collectors.SourceLogs, collectors.SourceExecutions}
 	rest, err := collectors.Discover(ctx, o)
 	return append(traces, rest...), err
 }

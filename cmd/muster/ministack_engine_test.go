@@ -55,7 +55,7 @@ func TestDemoOnMinistack(t *testing.T) {
 	if n := count(t, store, "select count(*) - count(distinct id) from records"); n != 0 {
 		t.Errorf("%d records are there twice", n)
 	}
-	if n := count(t, store, "select count(*) from spans"); n != len(file.Spans) {
+	if n := count(t, store, "select count(*) from spans where not "+ofStepFunctions); n != len(file.Spans) {
 		t.Errorf("%d spans in the lake, %d were sent", n, len(file.Spans))
 	}
 }
@@ -83,7 +83,7 @@ func checkMinistackCalls(t *testing.T, store string, file *truth.File) {
 		times[r.Seen.Request]++
 		c, known := made[r.Seen.Request]
 		switch {
-		case !known && strings.HasPrefix(r.Name, "logs:") && r.Seen.AccessKey == localaws.DefaultAccount: // muster reads
+		case !known && (strings.HasPrefix(r.Name, "logs:") || strings.HasPrefix(r.Name, "states:")) && r.Seen.AccessKey == localaws.DefaultAccount: // muster reads
 		case !known && r.Name == "ecs:UpdateService": // refused, as the service was not there yet
 		case !known:
 			t.Errorf("nobody made %s %s", r.Name, r.Seen.Request)
@@ -114,6 +114,9 @@ func checkMinistackCalls(t *testing.T, store string, file *truth.File) {
 	}
 }
 
+// ofStepFunctions are the spans of executions.
+const ofStepFunctions = "coalesce(element_at(attributes, 'origin'), '') = 'AWS::StepFunctions::StateMachine'"
+
 // checkCouriers holds the saga that ministack's Step Functions ran: one for each
 // order that EventBridge told of, and each ended, with its compensation or its
 // confirmation before that.
@@ -132,6 +135,18 @@ func checkCouriers(t *testing.T, store string) {
 	}
 	if n := lines(`raw like '%"saga_step":"Release"%'`); n != failed {
 		t.Errorf("%d bookings were taken back, %d failed", n, failed)
+	}
+	// The history of each is there once, in the journey of the order, to which the
+	// execution's name leads: it begins with the event's id.
+	runs := ofStepFunctions + " and element_at(attributes, 'state_type') = 'execution' and "
+	if n := count(t, store, "select count(*) from spans where "+runs+"element_at(attributes, 'status') = 'SUCCEEDED' and correlation_id != ''"); n != done {
+		t.Errorf("%d executions went well in a journey, %d bookings", n, done)
+	}
+	if n := count(t, store, "select count(*) from spans where "+runs+"element_at(attributes, 'exception_type') = 'Uninsured' and correlation_id != ''"); n != failed {
+		t.Errorf("%d executions failed in a journey, %d bookings", n, failed)
+	}
+	if n := count(t, store, "select count(*) from spans where "+ofStepFunctions+" and name = 'Release' and error = ''"); n != failed {
+		t.Errorf("%d executions were taken back, %d bookings", n, failed)
 	}
 	// The event's id ties the booking's trace to the order's, in one journey.
 	if n := lines("message = 'saga started' and correlation_id = ''"); n != 0 {
