@@ -22,7 +22,7 @@ import (
 // bookCourier is a saga: what is dear is released again, what is cheap rests for
 // an hour.
 const bookCourier = `{"StartAt": "Book", "States": {
-	"Book": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Next": "Insure",
+	"Book": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "ResultPath": null, "Next": "Insure",
 		"Parameters": {"TableName": "couriers", "Item": {"order": {"S.$": "$.order"}}}},
 	"Insure": {"Type": "Choice", "Choices": [{"Variable": "$.cents", "NumericGreaterThan": 400, "Next": "Release"}], "Default": "Rest"},
 	"Rest": {"Type": "Wait", "Seconds": 3600, "End": true},

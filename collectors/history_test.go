@@ -25,9 +25,9 @@ const (
 // runStart is when executions of the tests begin.
 var runStart = time.Date(2026, 11, 26, 10, 0, 0, 0, time.UTC)
 
-// told is a history of events, a second apart, in the spelling of AWS's command
+// historyOf is a history of events, a second apart, in the spelling of AWS's command
 // line. An event is "type name|previous|details".
-func told(t *testing.T, lines ...string) []historyEvent {
+func historyOf(t *testing.T, lines ...string) []historyEvent {
 	t.Helper()
 	var events []historyEvent
 	for i, line := range lines {
@@ -98,7 +98,7 @@ func TestHistoryBecomesSpans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := execution{ARN: runARN, TraceHeader: runHeader, Input: `{"order":"7","correlation_id":"journey-7","token":"x"}`}
-			rs, err := x.records(told(t, c.events...), origin{})
+			rs, err := x.records(historyOf(t, c.events...), origin{})
 			must(t, err)
 			if got := spanLines(rs); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
@@ -110,7 +110,7 @@ func TestHistoryBecomesSpans(t *testing.T) {
 // TestExecutionJoinsItsJourney: by the header it was started with, by its input,
 // and by the call that started it; one that was given nothing has a trace of its own.
 func TestExecutionJoinsItsJourney(t *testing.T) {
-	events := told(t, "ExecutionStarted|0", "ExecutionSucceeded|1")
+	events := historyOf(t, "ExecutionStarted|0", "ExecutionSucceeded|1")
 	records := func(x execution) []fleet.Record {
 		rs, err := x.records(events, origin{})
 		must(t, err)

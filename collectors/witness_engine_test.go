@@ -193,8 +193,6 @@ func TestMinistackIsReadByTheCollectors(t *testing.T) {
 	cfg := witnessConfig(t, ministack.URL())
 	t.Run("calls", func(t *testing.T) { ministackCalls(t, cfg) })
 	t.Run("executions", func(t *testing.T) { witnessExecutions(t, cfg) })
-	t.Run("data stream", func(t *testing.T) { witnessDataStream(t, cfg) })
-	t.Run("live tail", func(t *testing.T) { witnessLiveTail(t, cfg) })
 }
 
 func ministackCalls(t *testing.T, cfg aws.Config) {

@@ -22,6 +22,7 @@ type machineState struct {
 	Seconds    int             // Wait
 	Resource   string          // Task: arn:aws:states:::dynamodb:…
 	Parameters json.RawMessage // Task, with paths such as $.order
+	ResultPath json.RawMessage // Task: null, so that the input stays as it is
 	Choices    []machineChoice
 	Default    string
 	Error      string // Fail
@@ -55,6 +56,8 @@ func (d *machineDefinition) check() error {
 			return bad("no state " + name)
 		case st.Type == "Task" && !strings.HasPrefix(st.Resource, taskPrefix):
 			return bad("the stand-in has tasks of DynamoDB only, not " + st.Resource)
+		case st.Type == "Task" && string(st.ResultPath) != "null":
+			return bad("the stand-in leaves out what tasks answer: give " + name + " a ResultPath of null")
 		case st.Type != "Task" && st.Type != "Pass" && st.Type != "Wait" && st.Type != "Choice" && st.Type != "Succeed" && st.Type != "Fail":
 			return bad("the stand-in has no states of type " + st.Type)
 		}

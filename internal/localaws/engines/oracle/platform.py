@@ -74,7 +74,7 @@ def cloud_map(c, watch):
 
 
 SAGA = {"StartAt": "Book", "States": {
-    "Book": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Next": "Insure",
+    "Book": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "ResultPath": None, "Next": "Insure",
              "Parameters": {"TableName": "oracle-couriers", "Item": {"order": {"S.$": "$.order"}}}},
     "Insure": {"Type": "Choice", "Choices": [{"Variable": "$.cents", "NumericGreaterThan": 400, "Next": "Refuse"}], "Default": "Rest"},
     "Rest": {"Type": "Wait", "Seconds": 3600, "End": True},
