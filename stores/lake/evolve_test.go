@@ -170,9 +170,9 @@ func TestRunsSpellTheVersionsOfTheirPoliciesOutOnce(t *testing.T) {
 	save(l, claim)
 	claim.Renewed = noon.Add(time.Minute)
 	save(l, claim)
-	for r := range l.Runs(t.Context()) {
-		if !r.Renewed.Equal(claim.Renewed) || !r.Ended.IsZero() {
-			t.Errorf("%+v", r)
+	for r, err := range l.Runs(t.Context()) {
+		if err != nil || !r.Renewed.Equal(claim.Renewed) || !r.Ended.IsZero() {
+			t.Errorf("%+v, error %v", r, err)
 		}
 	}
 	for n := range 2 * foldFiles {
