@@ -54,13 +54,12 @@ func couriers(t *testing.T, cfg aws.Config) (client *sfn.Client, machine string)
 	return client, machine
 }
 
-func begin(t *testing.T, client *sfn.Client, machine, name string, cents int) string {
+func begin(t *testing.T, client *sfn.Client, machine, name string, cents int) {
 	t.Helper()
-	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{
+	_, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{
 		StateMachineArn: &machine, Name: &name, Input: aws.String(fmt.Sprintf(`{"order":%q,"cents":%d,"correlation_id":"journey-%s","password":"pw-of-%[1]s"}`, name, cents, name)),
 	})
 	must(t, err)
-	return *begun.ExecutionArn
 }
 
 // onlyExecutions discovers the executions.
@@ -121,7 +120,7 @@ func TestExecutionsAreCollectedAndRevised(t *testing.T) {
 	withData := o
 	withData.ExecutionData = true
 	kept := collect(t.Context(), onlyExecutions(t, withData)[0], fleet.Window{Start: now().Add(-3 * time.Hour)})
-	if raw := fmt.Sprintf("%s", kept.records[0].Raw); !strings.Contains(raw, `cents`) || strings.Contains(raw, "pw-of") {
+	if raw := string(kept.records[0].Raw); !strings.Contains(raw, `cents`) || strings.Contains(raw, "pw-of") {
 		t.Errorf("with data: %s", raw)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,7 +132,7 @@ func TestExecutionJoinsItsJourney(t *testing.T) {
 	alone := records(execution{ARN: runARN})
 	call := parseTrailEvent([]byte(`{"eventVersion":"1.08","eventID":"e1","eventTime":"2026-11-26T09:59:59Z","eventSource":"states.amazonaws.com","eventName":"StartExecution",
 		"requestID":"r-1","requestParameters":{"stateMachineArn":"arn:aws:states:eu-central-1:444455556666:stateMachine:book-courier"},"responseElements":{"executionArn":"`+runARN+`"}}`), origin{})
-	all := append(alone, call)
+	all := slices.Concat(alone, []fleet.Record{call})
 	correlate.Resolve(all)
 	if got := all[1].Keys; got.Trace != traceOfExecution(runARN) || got.TraceLink.Via != fleet.RungMessage {
 		t.Errorf("the call that started it: %+v", got)

@@ -212,7 +212,7 @@ func wireDocument(v any) (json.RawMessage, error) { return json.Marshal(wireValu
 func wireValue(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.Pointer:
-		if at, ok := v.Interface().(*time.Time); ok {
+		if at, ok := reflect.TypeAssert[*time.Time](v); ok {
 			return at.UTC()
 		}
 		return wireValue(v.Elem())
