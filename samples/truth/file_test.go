@@ -76,6 +76,21 @@ func TestNilRecorderRecordsNothing(*testing.T) { // it must not panic
 	r.Published("m", traceA)
 }
 
+func TestWhatHappensAgainInAJourneyIsExpectedOnce(t *testing.T) {
+	r := truth.NewRecorder(1, time.Now)
+	for _, journey := range []string{"j-1", "j-1", "j-2"} {
+		r.Expect("oversized-payload", truth.Expected{Traces: []string{traceA}, Journeys: []string{journey}})
+		r.Expect("retry-storm", truth.Expected{Traces: []string{traceA}})
+	}
+	got := map[string]int{}
+	for _, e := range r.File().Expected {
+		got[e.Policy] = e.Times
+	}
+	if diff := cmp.Diff(map[string]int{"oversized-payload": 2, "retry-storm": 3}, got); diff != "" {
+		t.Errorf("how often it happened (-want +got):\n%s", diff)
+	}
+}
+
 func TestConsumerIsInTheProducersJourney(t *testing.T) {
 	for _, tr := range known().Traces {
 		if tr.Journey != "j-1" {

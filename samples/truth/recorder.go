@@ -195,7 +195,9 @@ func (r *Recorder) Session(key, origin string) {
 	})
 }
 
-// Expect notes that what a policy looks for has happened once more, and where.
+// Expect notes that what a policy looks for has happened once more, and where. In
+// a journey that is known for it already it is the same once more: a policy that
+// judges journeys counts these.
 func (r *Recorder) Expect(policy string, place Expected) {
 	r.do(func() {
 		if slices.Contains(r.trail.Unseen, policy) {
@@ -206,9 +208,12 @@ func (r *Recorder) Expect(policy string, place Expected) {
 			e = &Expected{Policy: policy, AtLeast: 1}
 			r.expected[policy] = e
 		}
-		e.Times++
+		fresh := slices.DeleteFunc(slices.Clone(place.Journeys), func(j string) bool { return slices.Contains(e.Journeys, j) })
+		if len(place.Journeys) == 0 || len(fresh) > 0 {
+			e.Times++
+		}
 		e.Traces = append(e.Traces, place.Traces...)
-		e.Journeys = append(e.Journeys, place.Journeys...)
+		e.Journeys = append(e.Journeys, fresh...)
 		e.Resources = append(e.Resources, place.Resources...)
 		e.Requests = append(e.Requests, place.Requests...)
 		e.Anywhere = e.Anywhere || place.Anywhere
