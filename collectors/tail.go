@@ -195,7 +195,7 @@ func (t *tailer) note(lines []types.LiveTailSessionLogEvent) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range lines {
-		group := strings.TrimSuffix(aws.ToString(e.LogGroupIdentifier), ":*")
+		group := t.groupOf(aws.ToString(e.LogGroupIdentifier))
 		at, ok := timeOfMillis(aws.ToInt64(e.Timestamp))
 		if t.groups[group] == nil || !ok {
 			continue
@@ -204,6 +204,19 @@ func (t *tailer) note(lines []types.LiveTailSessionLogEvent) {
 			t.seen[group] = at
 		}
 	}
+}
+
+// groupOf is the group that an event names, by account and name. AWS documents a
+// name or an ARN, and sends the account and the name.
+func (t *tailer) groupOf(identifier string) string {
+	identifier = strings.TrimSuffix(identifier, ":*")
+	if parts := strings.SplitN(identifier, ":", 7); len(parts) == 7 && parts[0] == "arn" {
+		return parts[4] + ":" + parts[6]
+	}
+	if !strings.Contains(identifier, ":") { // which no name of a group has
+		return t.Account + ":" + identifier
+	}
+	return identifier
 }
 
 // look asks for looks at the groups with new lines, every now and then.

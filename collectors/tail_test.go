@@ -126,3 +126,15 @@ func TestLiveTailThatIsRefusedStopsNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestLiveTailKnowsItsGroupsByAnySpelling(t *testing.T) {
+	tail := tailer{source: source{Options: Options{Account: "111122223333"}}}
+	for _, identifier := range []string{
+		"/ecs/payments", "111122223333:/ecs/payments", "111122223333:/ecs/payments:*",
+		"arn:aws:logs:us-east-1:111122223333:log-group:/ecs/payments", "arn:aws:logs:us-east-1:111122223333:log-group:/ecs/payments:*",
+	} {
+		if got := tail.groupOf(identifier); got != "111122223333:/ecs/payments" {
+			t.Errorf("%s is %s", identifier, got)
+		}
+	}
+}

@@ -193,6 +193,40 @@ func TestMinistackIsReadByTheCollectors(t *testing.T) {
 	cfg := witnessConfig(t, ministack.URL())
 	t.Run("calls", func(t *testing.T) { ministackCalls(t, cfg) })
 	t.Run("executions", func(t *testing.T) { witnessExecutions(t, cfg) })
+	t.Run("live tail", func(t *testing.T) { ministackLiveTail(t, cfg) })
+}
+
+// ministackLiveTail: a session of ministack's asks for a look, and the look finds
+// the line.
+func ministackLiveTail(t *testing.T, cfg aws.Config) {
+	const group, stream = "/ecs/tailed", "one"
+	logs := cloudwatchlogs.NewFromConfig(cfg)
+	_, err := logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(group)})
+	must(t, err)
+	_, err = logs.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String(group), LogStreamName: aws.String(stream)})
+	must(t, err)
+	looks, said := tailing(t, Options{
+		AWS: cfg, LiveTail: true, Limiter: NewLimiter(0, nil), Sources: []string{SourceLogs}, Groups: GroupChoice{Prefixes: []string{group}},
+	})
+	for range 60 { // a session that is not open yet has missed the line
+		_, err := logs.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{
+			LogGroupName: aws.String(group), LogStreamName: aws.String(stream),
+			LogEvents: []logtypes.InputLogEvent{{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: aws.String("INFO tailed")}},
+		})
+		must(t, err)
+		select {
+		case look := <-looks:
+			got := collect(t.Context(), look.Stream, fleet.Window{Start: look.From})
+			if got.err != nil || len(got.records) == 0 || got.records[0].Message != "INFO tailed" {
+				t.Errorf("the look found %s, %v", got.summary(), got.err)
+			}
+			return
+		case <-time.After(time.Second):
+		}
+	}
+	said.mu.Lock()
+	defer said.mu.Unlock()
+	t.Errorf("no look was asked for:\n%s", said.b.String())
 }
 
 func ministackCalls(t *testing.T, cfg aws.Config) {
