@@ -63,9 +63,10 @@ func exploreFrames(t *testing.T, store ...string) []string {
 		if all := strings.Join(frame, "\n"); !strings.Contains(all, x.shows) || strings.Contains(all, "could not be read") {
 			t.Errorf("%s of %v does not show %q:\n%s", x.view, store, x.shows, all)
 		}
-		// The way back gives way to the name of the store, which is longer or shorter.
-		frame[0], _, _ = strings.Cut(frame[0], " › ")
-		frame[0] = strings.TrimSpace(strings.TrimSuffix(strings.TrimRight(frame[0], " "), store[1]))
+		// Behind the last tab are the way back and the name of the store, which give
+		// way to each other.
+		tabs, rest, _ := strings.Cut(frame[0], "logs")
+		frame[0] = tabs + "logs" + rest[:min(1, len(rest))]
 		state, _, _ := strings.Cut(strings.TrimPrefix(frame[exploreHeight-2], " "), "  ")
 		frame[exploreHeight-2] = state
 		out = append(out, strings.Join(frame, "\n"))
