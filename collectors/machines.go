@@ -166,7 +166,7 @@ func (e *estimator) executions(ctx context.Context) (Estimate, error) {
 	if err != nil {
 		return one, err
 	}
-	found, lists := 0, int64(0)
+	found, lists := 0, int64(1) // of the machines
 	for i := range all {
 		if all[i].express {
 			continue

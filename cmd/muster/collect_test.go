@@ -41,7 +41,7 @@ var everyRead = []string{
 func TestCollectFailsWhereNothingMayBeRead(t *testing.T) {
 	_, flags := account(t, localaws.Options{Deny: everyRead})
 	stdout, stderr, code := muster(t, append([]string{"collect"}, flags...)...)
-	if code != exitFailure || !strings.Contains(stderr, "nothing may be read: all 6 streams are denied") {
+	if code != exitFailure || !strings.Contains(stderr, "nothing may be read: all 7 streams are denied") {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 	for _, action := range everyRead {
