@@ -174,7 +174,7 @@ func TestExecutionsArePlannedAndExamined(t *testing.T) {
 	o := Options{AWS: cfg, Sources: []string{SourceExecutions}}
 	got, err := Estimates(t.Context(), o, 0.5, fleet.Window{Start: time.Now().Add(-time.Hour)})
 	must(t, err)
-	if len(got) != 1 || got[0].Streams != 2 || got[0].Calls != 2+2*2 || got[0].Quota != "states:DescribeExecution" {
+	if len(got) != 1 || got[0].Streams != 2 || got[0].Calls != 1+2+2*2 || got[0].Quota != "states:DescribeExecution" {
 		t.Errorf("got %+v", got)
 	}
 	checks, err := Examine(t.Context(), o)
