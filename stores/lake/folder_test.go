@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -152,7 +153,7 @@ func makeNewerLake(t *testing.T, root string) {
 		t.Fatal(err)
 	}
 	tx := tbl.NewTransaction()
-	if err := tx.SetProperties(iceberg.Properties{versionProperty: "2"}); err != nil {
+	if err := tx.SetProperties(iceberg.Properties{versionProperty: strconv.Itoa(schemaVersion + 1)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tx.Commit(t.Context()); err != nil {
