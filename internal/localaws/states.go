@@ -281,14 +281,18 @@ func (m *stateMachines) history(c *call, in executionInput) (answer, error) {
 	return in.cut(m, c, events, "events", in.ARN, in.Reverse)
 }
 
-// withoutData is an event without inputs and outputs.
+// withoutData is an event without inputs, outputs and parameters.
 func withoutData(event answer) answer {
 	out := answer{}
 	for name, v := range event {
 		if details, ok := v.(answer); ok {
 			bare := answer{}
 			for k, d := range details {
-				if k != "input" && k != "output" && k != "parameters" {
+				switch k {
+				case "input", "output":
+				case "parameters": // which AWS's model requires
+					bare[k] = "{}"
+				default:
 					bare[k] = d
 				}
 			}
