@@ -203,3 +203,29 @@ func TestForgettingAndRestartsAgreeWithResolve(t *testing.T) {
 		t.Errorf("%d restarts and %d records forgotten, too few to prove anything", restarts, forgotten)
 	}
 }
+
+// TestAMessageThatComesAgainAloneIsOfItsOwnJourney: a batch with messages of two
+// journeys is of the earlier one's, and lends that to none of them.
+func TestAMessageThatComesAgainAloneIsOfItsOwnJourney(t *testing.T) {
+	at := func(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.Second) }
+	trace := func(n int) string { return fmt.Sprintf("%032x", n) }
+	all := []fleet.Record{
+		{ID: "earlier", Kind: fleet.KindLog, Time: at(1), Seen: fleet.Keys{Trace: trace(1), Correlation: "earlier", Messages: []string{"good"}}},
+		{ID: "later", Kind: fleet.KindLog, Time: at(2), Seen: fleet.Keys{Trace: trace(2), Correlation: "later", Messages: []string{"bad"}}},
+		{ID: "batch", Kind: fleet.KindLog, Time: at(3), Seen: fleet.Keys{Trace: trace(3), Messages: []string{"good", "bad"}}},
+		{ID: "again", Kind: fleet.KindLog, Time: at(4), Seen: fleet.Keys{Trace: trace(4), Messages: []string{"bad"}}},
+		{ID: "beyond", Kind: fleet.KindLog, Time: at(5), Seen: fleet.Keys{Trace: trace(5), Messages: []string{"good", "more"}}},
+		{ID: "last", Kind: fleet.KindLog, Time: at(6), Seen: fleet.Keys{Trace: trace(6), Messages: []string{"more"}}},
+	}
+	want := map[string]string{"earlier": "earlier", "later": "later", "batch": "earlier", "again": "later", "beyond": "earlier", "last": "earlier"}
+	for _, r := range resolved(all) {
+		if r.Keys.Correlation != want[r.ID] {
+			t.Errorf("%s is in journey %q, want %q", r.ID, r.Keys.Correlation, want[r.ID])
+		}
+	}
+	db := openDuckDB(t)
+	loadSeen(t, db, all)
+	if got := resolveInSQL(t, db); !slices.Equal(resolveInGo(all), got) {
+		t.Errorf("Go and SQL differ: %v", got)
+	}
+}

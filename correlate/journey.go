@@ -14,8 +14,10 @@ type trace struct {
 	first uint32 // its earliest entry that shows the trace id
 	tied  bool
 	// name is the trace within the hops so far after which the journey is
-	// named: at first itself.
-	name *trace
+	// named: at first itself. Once that is one with a correlation id it is
+	// settled: others are further away.
+	name    *trace
+	settled bool
 }
 
 // nameTraces finds the correlation id that the entries of each dirty trace, and
@@ -54,7 +56,7 @@ func (x *index) nameJourney(renamed []uint32, from uint32) []uint32 {
 		}
 		n := x.nodes.at(t)
 		n.flags &^= flagDirty
-		m := &trace{node: t, donor: n.donor, first: n.best}
+		m := &trace{node: t, donor: n.donor, first: n.best, settled: n.donor != 0}
 		m.name = m
 		ts, of[t] = append(ts, m), m
 		return m
@@ -101,7 +103,9 @@ func several(ts []*trace) bool {
 
 // spread carries names along the ties, one hop a round. Within a round all
 // names are read before any is written, so that the order of ties is no matter. A
-// trace with a correlation id keeps to it: a name goes through none.
+// trace with a correlation id keeps to it: a name goes through none. Any other
+// keeps to the nearest: a message that was handled together with another journey's
+// and comes again alone is of its own sender's.
 func (x *index) spread(ties [][]*trace) {
 	best := make([]*trace, len(ties))
 	for range tieHops {
@@ -115,9 +119,14 @@ func (x *index) spread(ties [][]*trace) {
 		}
 		for i, ts := range ties {
 			for _, t := range ts {
-				if t.donor == 0 && x.outranks(best[i], t.name) {
+				if !t.settled && x.outranks(best[i], t.name) {
 					t.name = best[i]
 				}
+			}
+		}
+		for _, ts := range ties {
+			for _, t := range ts {
+				t.settled = t.name.donor != 0
 			}
 		}
 	}

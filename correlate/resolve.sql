@@ -122,10 +122,10 @@ donor AS (
 ),
 
 -- Traces that show one message are tied: one journey. A trace without a donor
--- is named after the trace that ranks first among those up to four ties away:
--- those with a donor first, by its time; then the others, by their own. A tie
--- leads on through traces without a donor only: a consumer of two journeys'
--- messages makes one of neither.
+-- is named after the nearest of those with one that are up to four ties away, of
+-- several after that with the earliest; where there is none, after the earliest
+-- trace. A tie leads on through traces without a donor only: a consumer of two
+-- journeys' messages makes one of neither.
 tied AS (
   SELECT DISTINCT message_id, seen_trace_id AS trace_id
   FROM shown
@@ -143,25 +143,37 @@ named AS (
   SELECT s.trace_id,
     coalesce(d.correlation_id, s.trace_id) AS correlation_id,
     coalesce(d.sure, 'exact') AS sure,
-    d.id IS NOT NULL AS donates,
     row_number() OVER (ORDER BY
       CASE WHEN d.id IS NULL THEN 1 ELSE 0 END,
       coalesce(d.time_us, s.time_us),
-      coalesce(d.id, s.trace_id)) AS place
+      coalesce(d.id, s.trace_id)) - count(d.id) OVER () AS place
   FROM started s LEFT JOIN donor d ON d.trace_id = s.trace_id
 ),
--- Four hops; each goes from the traces to their messages (a) and back (b).
+-- Four hops; each goes from the traces to their messages (a) and back (b). The
+-- places of traces with a donor are not above 0; who has one of these keeps it.
 hop_0 AS (
-  SELECT t.message_id, t.trace_id, n.place, CASE WHEN n.donates THEN n.place END AS own
+  SELECT t.message_id, t.trace_id, n.place
   FROM tied t JOIN named n ON n.trace_id = t.trace_id
 ),
-hop_1a AS (SELECT message_id, trace_id, own, min(place) OVER (PARTITION BY message_id) AS place FROM hop_0),
-hop_1b AS (SELECT message_id, trace_id, own, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_1a),
-hop_2a AS (SELECT message_id, trace_id, own, min(place) OVER (PARTITION BY message_id) AS place FROM hop_1b),
-hop_2b AS (SELECT message_id, trace_id, own, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_2a),
-hop_3a AS (SELECT message_id, trace_id, own, min(place) OVER (PARTITION BY message_id) AS place FROM hop_2b),
-hop_3b AS (SELECT message_id, trace_id, own, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_3a),
-hop_4a AS (SELECT message_id, trace_id, own, min(place) OVER (PARTITION BY message_id) AS place FROM hop_3b),
+hop_1a AS (
+  SELECT message_id, trace_id, CASE WHEN place <= 0 THEN place END AS own, min(place) OVER (PARTITION BY message_id) AS place
+  FROM hop_0
+),
+hop_1b AS (SELECT message_id, trace_id, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_1a),
+hop_2a AS (
+  SELECT message_id, trace_id, CASE WHEN place <= 0 THEN place END AS own, min(place) OVER (PARTITION BY message_id) AS place
+  FROM hop_1b
+),
+hop_2b AS (SELECT message_id, trace_id, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_2a),
+hop_3a AS (
+  SELECT message_id, trace_id, CASE WHEN place <= 0 THEN place END AS own, min(place) OVER (PARTITION BY message_id) AS place
+  FROM hop_2b
+),
+hop_3b AS (SELECT message_id, trace_id, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_3a),
+hop_4a AS (
+  SELECT message_id, trace_id, CASE WHEN place <= 0 THEN place END AS own, min(place) OVER (PARTITION BY message_id) AS place
+  FROM hop_3b
+),
 hop_4b AS (SELECT DISTINCT trace_id, coalesce(own, min(place) OVER (PARTITION BY trace_id)) AS place FROM hop_4a),
 journey AS (
   SELECT h.trace_id, n.correlation_id, n.sure FROM hop_4b h JOIN named n ON n.place = h.place

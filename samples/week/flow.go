@@ -185,6 +185,9 @@ func (w *Week) serve(t *task, route, path, host, trace, parent, journey, client 
 	a := handle(f)
 	if a.status >= 500 {
 		f.root.outcome = "fault"
+		if f.trace != "" {
+			f.w.truth.small.Allow("error-budget-spent", f.trace) // whatever it fails at, it is of the budget
+		}
 	} else if a.refused() {
 		f.root.outcome = "error"
 	}
