@@ -1,55 +1,38 @@
 package audit
 
 import (
-	"compress/gzip"
-	"encoding/csv"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"muster/fleet"
+	"muster/internal/nezha"
 )
 
 // trainTicket are the spans of one minute of a real system of 40 services. A span
 // with another service's span below it is a call, as X-Ray's SDKs mark it.
 func trainTicket(t *testing.T, minute string) []fleet.Record {
 	t.Helper()
-	f, err := os.Open(filepath.Join(corpus(t, "nezha-trainticket"), minute+"_trace.csv.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(z).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const trace, id, parent, pod, name, from, to = 0, 1, 2, 3, 4, 5, 6
 	var out []fleet.Record
 	places := map[string]int{}
-	for _, row := range rows[1:] {
-		begin, err := strconv.ParseInt(row[from], 10, 64)
+	for _, row := range nezha.Spans(t, corpus(t, "nezha-trainticket"), minute) {
+		begin, err := strconv.ParseInt(row["StartTimeUnixNano"], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		end, err := strconv.ParseInt(row[to], 10, 64)
+		end, err := strconv.ParseInt(row["EndTimeUnixNano"], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts := strings.Split(row[pod], "-") // the last two are the replica's
+		parts := strings.Split(row["PodName"], "-") // the last two are the replica's
 		r := fleet.Record{
-			ID: fleet.SpanID(row[trace], row[id]), Kind: fleet.KindSpan, Account: "111122223333", Region: "us-east-1",
+			ID: fleet.SpanID(row["TraceID"], row["SpanID"]), Kind: fleet.KindSpan, Account: "111122223333", Region: "us-east-1",
 			Time: time.Unix(0, begin).UTC(), Duration: time.Duration(end - begin), Service: strings.Join(parts[:len(parts)-2], "-"),
-			Name: row[name], Attributes: map[string]string{}, Keys: fleet.Keys{Trace: row[trace], Span: row[id]},
+			Name: row["OperationName"], Attributes: map[string]string{}, Keys: fleet.Keys{Trace: row["TraceID"], Span: row["SpanID"]},
 		}
-		if row[parent] != "root" {
-			r.Keys.Parent = row[parent]
+		if row["ParentID"] != "root" {
+			r.Keys.Parent = row["ParentID"]
 		}
 		r.Seen = r.Keys
 		places[r.ID] = len(out)

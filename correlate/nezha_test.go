@@ -1,13 +1,10 @@
 package correlate
 
 import (
-	"compress/gzip"
 	"crypto/md5"
 	"encoding/binary"
-	"encoding/csv"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/fleet"
+	nezhaset "muster/internal/nezha"
 )
 
 // joins counts how the log rows of one minute found their traces. The names in
@@ -40,31 +38,6 @@ func minutes(t *testing.T, dir string) []joins {
 	return expected
 }
 
-// eachRow reads a gzipped CSV file, giving each row by the names of its header.
-func eachRow(t *testing.T, path string, row func(map[string]string)) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatalf("read corpus: %v", err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatalf("read %s: %v", path, err)
-	}
-	rows, err := csv.NewReader(z).ReadAll()
-	if err != nil {
-		t.Fatalf("read %s: %v", path, err)
-	}
-	for _, values := range rows[1:] {
-		named := map[string]string{}
-		for i, v := range values {
-			named[rows[0][i]] = v
-		}
-		row(named)
-	}
-}
-
 // removal says which rows go: those for which it is true. SQL says the same.
 type removal func(key string) bool
 
@@ -82,9 +55,9 @@ func fifth(seed int) removal {
 // that are removed lose their trace and span ids, and nothing else.
 func nezha(t *testing.T, dir, minute string, gone removal) []fleet.Record {
 	var rs []fleet.Record
-	eachRow(t, filepath.Join(dir, minute+"_trace.csv.gz"), func(row map[string]string) {
+	for _, row := range nezhaset.Spans(t, dir, minute) {
 		if gone(row["SpanID"]) {
-			return
+			continue
 		}
 		seen := fleet.Keys{Trace: row["TraceID"], Span: row["SpanID"]}
 		if row["ParentID"] != "root" {
@@ -94,8 +67,8 @@ func nezha(t *testing.T, dir, minute string, gone removal) []fleet.Record {
 			ID: fleet.SpanID(row["TraceID"], row["SpanID"]), Kind: fleet.KindSpan,
 			Time: nanoseconds(t, row["StartTimeUnixNano"]), Service: row["PodName"], Name: row["OperationName"], Seen: seen,
 		})
-	})
-	eachRow(t, filepath.Join(dir, minute+"_log.csv.gz"), func(row map[string]string) {
+	}
+	for _, row := range nezhaset.Logs(t, dir, minute) {
 		seen := fleet.Keys{Trace: row["TraceID"], Span: row["SpanID"]}
 		if gone(row["TimeUnixNano"] + ":" + row["Log"]) {
 			seen = fleet.Keys{}
@@ -104,7 +77,7 @@ func nezha(t *testing.T, dir, minute string, gone removal) []fleet.Record {
 			ID: fmt.Sprintf("%s-%05d", minute, len(rs)), Kind: fleet.KindLog,
 			Time: nanoseconds(t, row["TimeUnixNano"]), Service: row["PodName"], Message: row["Log"], Seen: seen,
 		})
-	})
+	}
 	return rs
 }
 

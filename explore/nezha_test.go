@@ -1,13 +1,8 @@
 package explore
 
 import (
-	"cmp"
-	"compress/gzip"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,46 +10,8 @@ import (
 	"time"
 
 	"muster/fleet"
+	nezhaset "muster/internal/nezha"
 )
-
-// recorded is a folder of recorded data, beside the module or where MUSTER_CORPUS
-// says.
-func recorded(t *testing.T, name string) string {
-	t.Helper()
-	root := cmp.Or(os.Getenv("MUSTER_CORPUS"), filepath.Join("..", "..", "shared", "data"))
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("SKIPPED: the recorded data %s is not here (MUSTER_CORPUS names its folder): %v", name, err)
-	}
-	return dir
-}
-
-// table reads a compressed CSV file by the names of its columns.
-func table(t *testing.T, path string) []map[string]string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(z).ReadAll()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	var out []map[string]string
-	for _, r := range rows[1:] {
-		m := map[string]string{}
-		for i, name := range rows[0] {
-			m[name] = r[i]
-		}
-		out = append(out, m)
-	}
-	return out
-}
 
 // podSuffix is what Kubernetes adds to the name of a deployment.
 var podSuffix = regexp.MustCompile(`-[0-9a-f]+-[0-9a-z]{5}$`)
@@ -63,7 +20,7 @@ var podSuffix = regexp.MustCompile(`-[0-9a-f]+-[0-9a-z]{5}$`)
 // collectors would hand them over.
 func nezha(t *testing.T, minute string) *fake {
 	t.Helper()
-	dir := recorded(t, "nezha-trainticket")
+	dir := nezhaset.Folder(t, "..")
 	at := func(ns string) time.Time {
 		n, err := strconv.ParseInt(ns, 10, 64)
 		if err != nil {
@@ -72,7 +29,7 @@ func nezha(t *testing.T, minute string) *fake {
 		return time.Unix(0, n).UTC()
 	}
 	f := &fake{}
-	for _, r := range table(t, filepath.Join(dir, minute+"_trace.csv.gz")) {
+	for _, r := range nezhaset.Spans(t, dir, minute) {
 		x := fleet.Record{
 			ID: fleet.SpanID(r["TraceID"], r["SpanID"]), Kind: fleet.KindSpan, Time: at(r["StartTimeUnixNano"]),
 			Service: podSuffix.ReplaceAllString(r["PodName"], ""), Name: r["OperationName"],
@@ -84,7 +41,7 @@ func nezha(t *testing.T, minute string) *fake {
 		}
 		f.records = append(f.records, x)
 	}
-	for i, r := range table(t, filepath.Join(dir, minute+"_log.csv.gz")) {
+	for i, r := range nezhaset.Logs(t, dir, minute) {
 		var said struct{ Log string }
 		if err := json.Unmarshal([]byte(r["Log"]), &said); err != nil {
 			t.Fatal(err)

@@ -2,9 +2,7 @@ package main
 
 import (
 	"bufio"
-	"compress/gzip"
 	"database/sql"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -18,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"muster/fleet"
+	nezhaset "muster/internal/nezha"
 )
 
 // joinCounts are the facts of expected_join.json that the lake can be asked for.
@@ -86,39 +85,15 @@ func fifth(kind, id string) bool {
 }
 
 // nezha is one minute of the set.
-type nezha struct{ logs, spans [][]string }
+type nezha struct{ logs, spans []map[string]string }
 
 func readNezha(t *testing.T, dir, minute string) nezha {
 	t.Helper()
 	return nezha{
-		logs:  readCSV(t, filepath.Join(dir, minute+"_log.csv.gz")),
-		spans: readCSV(t, filepath.Join(dir, minute+"_trace.csv.gz")),
+		logs:  nezhaset.Logs(t, dir, minute),
+		spans: nezhaset.Spans(t, dir, minute),
 	}
 }
-
-func readCSV(t *testing.T, path string) [][]string {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(z).ReadAll()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return rows[1:]
-}
-
-// Columns of the set's files.
-const (
-	logTime, logPod, logTrace, logSpan, logText                = 1, 3, 5, 6, 7
-	spanTrace, spanID, spanParent, spanPod, spanName, from, to = 0, 1, 2, 3, 4, 5, 6
-)
 
 // joined imports the minute and asks the lake.
 func (n nezha) joined(t *testing.T, gone remove) joinCounts {
@@ -144,16 +119,16 @@ func (n nezha) writeLogs(t *testing.T, dir string, gone remove) string {
 	t.Helper()
 	return writeLines(t, filepath.Join(dir, "logs.ndjson"), len(n.logs), func(i int) any {
 		r := n.logs[i]
-		text := r[logText]
+		text := r["Log"]
 		if gone("log", strconv.Itoa(i)) {
-			text = strings.NewReplacer(r[logTrace], "-", r[logSpan], "-").Replace(text)
+			text = strings.NewReplacer(r["TraceID"], "-", r["SpanID"], "-").Replace(text)
 		}
-		ns, err := strconv.ParseInt(r[logTime], 10, 64)
+		ns, err := strconv.ParseInt(r["TimeUnixNano"], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return map[string]any{
-			"logGroupName": "/trainticket/" + r[logPod], "logStreamName": "server", "eventId": fmt.Sprint("e", i),
+			"logGroupName": "/trainticket/" + r["PodName"], "logStreamName": "server", "eventId": fmt.Sprint("e", i),
 			"timestamp": ns / 1e6, "ingestionTime": ns / 1e6, "message": text,
 		}
 	})
@@ -161,21 +136,21 @@ func (n nezha) writeLogs(t *testing.T, dir string, gone remove) string {
 
 func (n nezha) writeSpans(t *testing.T, dir string, gone remove) string {
 	t.Helper()
-	var kept [][]string
+	var kept []map[string]string
 	for _, r := range n.spans {
-		if !gone("span", r[spanTrace]+r[spanID]) {
+		if !gone("span", r["TraceID"]+r["SpanID"]) {
 			kept = append(kept, r)
 		}
 	}
 	return writeLines(t, filepath.Join(dir, "segments.json"), len(kept), func(i int) any {
 		r := kept[i]
 		doc := map[string]any{
-			"trace_id": fleet.FormatTraceID(r[spanTrace]), "id": r[spanID], "name": r[spanPod],
-			"start_time": seconds(t, r[from]), "end_time": seconds(t, r[to]),
-			"annotations": map[string]any{"operation": r[spanName]},
+			"trace_id": fleet.FormatTraceID(r["TraceID"]), "id": r["SpanID"], "name": r["PodName"],
+			"start_time": seconds(t, r["StartTimeUnixNano"]), "end_time": seconds(t, r["EndTimeUnixNano"]),
+			"annotations": map[string]any{"operation": r["OperationName"]},
 		}
-		if r[spanParent] != "root" {
-			doc["parent_id"] = r[spanParent]
+		if r["ParentID"] != "root" {
+			doc["parent_id"] = r["ParentID"]
 		}
 		return doc
 	})
@@ -234,12 +209,12 @@ func (n nezha) expected(t *testing.T, gone remove) joinCounts {
 		if gone("log", strconv.Itoa(i)) {
 			exec("insert into logs values ('', '')")
 		} else {
-			exec("insert into logs values (?, ?)", r[logTrace], r[logSpan])
+			exec("insert into logs values (?, ?)", r["TraceID"], r["SpanID"])
 		}
 	}
 	for _, r := range n.spans {
-		if !gone("span", r[spanTrace]+r[spanID]) {
-			exec("insert or ignore into spans values (?, ?)", r[spanTrace], r[spanID])
+		if !gone("span", r["TraceID"]+r["SpanID"]) {
+			exec("insert or ignore into spans values (?, ?)", r["TraceID"], r["SpanID"])
 		}
 	}
 	var c joinCounts
