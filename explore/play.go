@@ -13,6 +13,10 @@ import (
 	"muster/fleet"
 )
 
+// mostCells is more than any terminal has in a line or in a column; a frame is
+// held in memory.
+const mostCells = 2000
+
 // Play writes what an explorer shows in a terminal of w by h cells after keys were
 // pressed: for each of presses a frame of h lines, when all that it asked for has
 // been read. Keys are separated by blanks and have the names that help shows
@@ -21,6 +25,9 @@ import (
 func Play(ctx context.Context, to io.Writer, r fleet.Reader, o Options, w, h int, presses []string) error {
 	if w < leastWidth || h < leastHeight {
 		return fmt.Errorf("explore: a screen of %dx%d cells is too small: it needs %dx%d", w, h, leastWidth, leastHeight)
+	}
+	if w > mostCells || h > mostCells {
+		return fmt.Errorf("explore: a screen of %dx%d cells is too large: at most %dx%d", w, h, mostCells, mostCells)
 	}
 	o.Refresh = 0
 	p := newPlayer(ctx, r, o, w, h)

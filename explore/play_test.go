@@ -31,6 +31,9 @@ func TestPlayWritesAFrameForEachOfThePresses(t *testing.T) {
 	if err := Play(t.Context(), &out, sample(), Options{}, 59, 24, []string{""}); err == nil || !strings.Contains(err.Error(), "60x12") {
 		t.Errorf("too small a screen: %v", err)
 	}
+	if err := Play(t.Context(), &out, sample(), Options{}, 30000, 30000, []string{""}); err == nil || !strings.Contains(err.Error(), "2000x2000") {
+		t.Errorf("too large a screen: %v", err)
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := Play(ended, &out, sample(), Options{}, 80, 24, []string{""}); err == nil {
