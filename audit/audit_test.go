@@ -63,7 +63,7 @@ func at(s float64) time.Time { return noon.Add(seconds(s)) }
 func call(id string, t time.Time, event string) fleet.Record {
 	return fleet.Record{
 		ID: id, Kind: fleet.KindAPICall, Time: t, Account: "1", Region: "r",
-		Attributes: map[string]string{fleet.AttrEventSource: "x.amazonaws.com", fleet.AttrEventName: event},
+		Attributes: fleet.AttributesOf(fleet.AttrEventSource, "x.amazonaws.com", fleet.AttrEventName, event),
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,22 +193,21 @@ func (t *testRecord) record(on Subject) (fleet.Record, error) {
 	return r, nil
 }
 
-func (t *testRecord) attributes() map[string]string {
-	out := map[string]string{}
-	maps.Copy(out, t.Attributes)
-	for k, v := range map[string]string{
-		fleet.AttrEventSource: t.Source, fleet.AttrEventName: t.Event, fleet.AttrSourceIP: t.SourceIP,
-		fleet.AttrUserAgent: t.UserAgent, fleet.AttrHTTPMethod: t.HTTPMethod, fleet.AttrLogGroup: t.LogGroup,
-	} {
+func (t *testRecord) attributes() fleet.Attributes {
+	out := fleet.AttributesFrom(t.Attributes)
+	for k, v := range fleet.AttributesOf(
+		fleet.AttrEventSource, t.Source, fleet.AttrEventName, t.Event, fleet.AttrSourceIP, t.SourceIP,
+		fleet.AttrUserAgent, t.UserAgent, fleet.AttrHTTPMethod, t.HTTPMethod, fleet.AttrLogGroup, t.LogGroup,
+	).All() {
 		if v != "" {
-			out[k] = v
+			out.Set(k, v)
 		}
 	}
 	if t.ReadOnly {
-		out[fleet.AttrReadOnly] = "true"
+		out.Set(fleet.AttrReadOnly, "true")
 	}
 	if t.HTTPStatus != 0 {
-		out[fleet.AttrHTTPStatus] = strconv.Itoa(t.HTTPStatus)
+		out.Set(fleet.AttrHTTPStatus, strconv.Itoa(t.HTTPStatus))
 	}
 	return out
 }

@@ -51,9 +51,9 @@ func trailRecord(t testing.TB, doc json.RawMessage) fleet.Record {
 	return fleet.Record{
 		ID: e.EventID, Kind: fleet.KindAPICall, Time: at, Account: e.RecipientAccountID, Region: e.AWSRegion,
 		Service: service, Name: service + ":" + e.EventName, Principal: e.UserIdentity.ARN, Error: e.ErrorCode, Raw: doc,
-		Attributes: map[string]string{
-			fleet.AttrEventSource: e.EventSource, fleet.AttrEventName: e.EventName, fleet.AttrSourceIP: e.SourceIPAddress,
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventSource, e.EventSource, fleet.AttrEventName, e.EventName, fleet.AttrSourceIP, e.SourceIPAddress,
+		),
 	}
 }
 
@@ -199,7 +199,7 @@ func TestPoliciesAgreeWithAnotherProjectsTests(t *testing.T) {
 		}
 		rec := trailRecord(t, test.Input)
 		i := slices.IndexFunc(ps, func(p Policy) bool { return p.ID == policy })
-		if !slices.Contains(ps[i].selects.names, rec.Attributes[fleet.AttrEventName]) {
+		if !slices.Contains(ps[i].selects.names, rec.Attributes.Get(fleet.AttrEventName)) {
 			continue // that rule covers other services, too
 		}
 		ran[test.ID]++

@@ -37,7 +37,7 @@ func trailCall(id string, at time.Duration, who, source, event, more string) fle
 	return fleet.Record{
 		ID: id, Kind: fleet.KindAPICall, Time: noon.Add(at), Account: "111122223333", Region: "eu-west-1", Principal: who,
 		Service: service, Name: service + ":" + event,
-		Attributes: map[string]string{fleet.AttrEventSource: source, fleet.AttrEventName: event},
+		Attributes: fleet.AttributesOf(fleet.AttrEventSource, source, fleet.AttrEventName, event),
 		Raw: []byte(`{"eventSource":"` + source + `","eventName":"` + event + `","eventTime":"` + noon.Add(at).Format(time.RFC3339) +
 			`","userIdentity":{"userName":"` + who + `"}` + more + `}`),
 	}

@@ -99,7 +99,7 @@ func TestSelectionLimitsCandidates(t *testing.T) {
 		"id: change\non: change\n",
 	)
 	other := call("4", at(4), "A")
-	other.Attributes[fleet.AttrEventSource] = "y.amazonaws.com"
+	other.Attributes.Set(fleet.AttrEventSource, "y.amazonaws.com")
 	bare := fleet.Record{ID: "5", Kind: fleet.KindAPICall, Time: at(5)}
 	change := fleet.Record{ID: "6", Kind: fleet.KindChange, Time: at(6)}
 	m := &memory{records: []fleet.Record{

@@ -127,7 +127,7 @@ func (q *quick) truth(e ast.Expr) *quickTruth {
 		return q.truths[e.AsIdent()]
 	case ast.SelectKind:
 		if s := e.AsSelect(); ofRecord(s.Operand()) && !s.IsTestOnly() && s.FieldName() == "read_only" {
-			return &quickTruth{func(r *record) answer { return answered(r.src.Attributes[fleet.AttrReadOnly] == "true") }, costLookup}
+			return &quickTruth{func(r *record) answer { return answered(r.src.Attributes.Get(fleet.AttrReadOnly) == "true") }, costLookup}
 		}
 	case ast.CallKind:
 		return q.call(e.AsCall())

@@ -97,9 +97,9 @@ func mixed(t *testing.T) []fleet.Record {
 func TestQuickFieldsAreThoseOfRecords(t *testing.T) {
 	var rec fleet.Record
 	fillTexts(reflect.ValueOf(&rec).Elem(), "")
-	rec.Attributes = map[string]string{}
+	rec.Attributes = nil
 	for _, name := range fleet.LiftedAttributes() {
-		rec.Attributes[name] = "value of " + name
+		rec.Attributes.Set(name, "value of "+name)
 	}
 	v := reflect.ValueOf(view(&rec)).Elem()
 	seen := map[string]bool{}

@@ -29,7 +29,7 @@ func trainTicket(t *testing.T, minute string) []fleet.Record {
 		r := fleet.Record{
 			ID: fleet.SpanID(row["TraceID"], row["SpanID"]), Kind: fleet.KindSpan, Account: "111122223333", Region: "us-east-1",
 			Time: time.Unix(0, begin).UTC(), Duration: time.Duration(end - begin), Service: strings.Join(parts[:len(parts)-2], "-"),
-			Name: row["OperationName"], Attributes: map[string]string{}, Keys: fleet.Keys{Trace: row["TraceID"], Span: row["SpanID"]},
+			Name: row["OperationName"], Keys: fleet.Keys{Trace: row["TraceID"], Span: row["SpanID"]},
 		}
 		if row["ParentID"] != "root" {
 			r.Keys.Parent = row["ParentID"]
@@ -40,7 +40,7 @@ func trainTicket(t *testing.T, minute string) []fleet.Record {
 	}
 	for i := range out {
 		if above, ok := places[fleet.SpanID(out[i].Keys.Trace, out[i].Keys.Parent)]; ok && out[above].Service != out[i].Service {
-			out[above].Attributes[fleet.AttrNamespace] = "remote"
+			out[above].Attributes.Set(fleet.AttrNamespace, "remote")
 		}
 	}
 	fleet.Sort(out)

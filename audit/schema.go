@@ -84,6 +84,8 @@ func typeName(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return "timestamp"
+	case t == reflect.TypeFor[*attributes]():
+		return "map(string, string)"
 	case t.Kind() == reflect.Pointer:
 		return typeName(t.Elem())
 	case t.Kind() == reflect.Slice:

@@ -56,15 +56,15 @@ func (x index) each(r *fleet.Record, do func(*judgement)) {
 		do(j)
 	}
 	if len(c.sources) > 0 {
-		for _, j := range c.sources[r.Attributes[fleet.AttrEventSource]] {
+		for _, j := range c.sources[r.Attributes.Get(fleet.AttrEventSource)] {
 			do(j)
 		}
 	}
 	if len(c.names) == 0 {
 		return
 	}
-	if named := c.names[r.Attributes[fleet.AttrEventName]]; len(named) > 0 {
-		source := r.Attributes[fleet.AttrEventSource]
+	if named := c.names[r.Attributes.Get(fleet.AttrEventName)]; len(named) > 0 {
+		source := r.Attributes.Get(fleet.AttrEventSource)
 		for _, n := range named {
 			if n.source == "" || n.source == source {
 				do(n.judge)

@@ -57,15 +57,18 @@ func TestFaultsAndIncidentsHavePoliciesOfAtLeastMediumSeverity(t *testing.T) {
 // A policy that fires where another one was meant would count against it.
 func TestOnePolicyForEachIncident(t *testing.T) {
 	root := call("root", at(1), "ConsoleLogin")
-	root.Principal, root.Attributes[fleet.AttrEventSource] = "arn:aws:iam::111122223333:root", "signin.amazonaws.com"
+	root.Principal = "arn:aws:iam::111122223333:root"
+	root.Attributes.Set(fleet.AttrEventSource, "signin.amazonaws.com")
 	root.Raw = []byte(`{"userIdentity":{"type":"Root"},"additionalEventData":{"MFAUsed":"No"},"responseElements":{"ConsoleLogin":"Success"}}`)
 
 	group := call("group", at(2), "AuthorizeSecurityGroupIngress")
-	group.Principal, group.Attributes[fleet.AttrEventSource] = "arn:aws:iam::111122223333:user/deployer", "ec2.amazonaws.com"
+	group.Principal = "arn:aws:iam::111122223333:user/deployer"
+	group.Attributes.Set(fleet.AttrEventSource, "ec2.amazonaws.com")
 	group.Raw = []byte(`{"requestParameters":{"groupId":"sg-1","ipPermissions":{"items":[{"ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]}}]}}}`)
 
 	scan := call("scan", at(3), "Scan")
-	scan.Principal, scan.Attributes[fleet.AttrSourceIP] = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", "198.51.100.23"
+	scan.Principal = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task"
+	scan.Attributes.Set(fleet.AttrSourceIP, "198.51.100.23")
 
 	got := found(t, written(t), []fleet.Record{root, group, scan})
 	if diff := cmp.Diff(map[string]int{"root-console-login": 1, "security-group-open": 1, "role-used-outside-fleet": 1}, got); diff != "" {
@@ -110,7 +113,7 @@ func healthy(requests int) []fleet.Record {
 		put := call(trace+"/put", at(from+0.02), "PutItem")
 		put.Raw = []byte("{}")
 		put.Principal, put.Keys = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", keys
-		put.Attributes[fleet.AttrSourceIP] = "10.0.1.12"
+		put.Attributes.Set(fleet.AttrSourceIP, "10.0.1.12")
 		out = append(out, l, put)
 		for n, who := range [][3]string{
 			{"arn:aws:iam::111122223333:user/deployer", "10.0.1.10", "AssumeRole"},
@@ -119,7 +122,8 @@ func healthy(requests int) []fleet.Record {
 		} {
 			c := call(fmt.Sprint(trace, "/call", n), at(from), who[2])
 			c.Raw = []byte("{}")
-			c.Principal, c.Attributes[fleet.AttrSourceIP] = who[0], who[1]
+			c.Principal = who[0]
+			c.Attributes.Set(fleet.AttrSourceIP, who[1])
 			out = append(out, c)
 		}
 	}
@@ -162,7 +166,8 @@ func BenchmarkJudge(b *testing.B) {
 		}
 		c := call(fmt.Sprint(i), at(float64(i)/1000), name)
 		c.Principal = "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task"
-		c.Attributes[fleet.AttrEventSource], c.Attributes[fleet.AttrSourceIP] = source, "10.0.1.12"
+		c.Attributes.Set(fleet.AttrEventSource, source)
+		c.Attributes.Set(fleet.AttrSourceIP, "10.0.1.12")
 		c.Raw = []byte(`{"requestParameters":{"groupId":"sg-1","ipPermissions":{"items":[{"ipRanges":{"items":[{"cidrIp":"10.0.0.0/16"}]}}]}}}`)
 		m.records = append(m.records, c)
 	}

@@ -13,10 +13,10 @@ import (
 func span(id, parent, service, name, namespace string, from, secs float64) *fleet.Record {
 	r := fleet.Record{
 		ID: "t/" + id, Kind: fleet.KindSpan, Time: at(from), Duration: seconds(secs), Service: service, Name: name,
-		Keys: fleet.Keys{Trace: "t", Span: id, Parent: parent}, Attributes: map[string]string{},
+		Keys: fleet.Keys{Trace: "t", Span: id, Parent: parent},
 	}
 	if namespace != "" {
-		r.Attributes[fleet.AttrNamespace] = namespace
+		r.Attributes.Set(fleet.AttrNamespace, namespace)
 	}
 	return &r
 }
@@ -55,7 +55,7 @@ func TestSelfTimeLeavesOutTheCallsBelow(t *testing.T) {
 
 func TestAStorySortsItsRecordsAndFindsItsRoot(t *testing.T) {
 	running := span("r", "", "batch", "run", "", 0, 0)
-	running.Attributes[fleet.AttrInProgress] = "true"
+	running.Attributes.Set(fleet.AttrInProgress, "true")
 	failed := line("l", "t", at(2), "no")
 	failed.Error = "error"
 	apiCall, change := call("c", at(3), "Put"), fleet.Record{ID: "ch", Kind: fleet.KindChange, Time: at(50)}

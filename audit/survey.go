@@ -151,7 +151,7 @@ func (s *survey) record(r *fleet.Record) {
 			v.hour(r.Time).Lines++
 			s.first(&v.LineIDs, r)
 		}
-		s.payload(r.Service, cmp.Or(r.Attributes["queue"], r.Attributes["topic"]), r)
+		s.payload(r.Service, cmp.Or(r.Attributes.Get("queue"), r.Attributes.Get("topic")), r)
 	case fleet.KindChange:
 		s.configured(r)
 	case fleet.KindSpan, fleet.KindVerdict: // stories have the spans

@@ -25,7 +25,7 @@ func (s *survey) call(r *fleet.Record) {
 	}
 	s.firstOf(r)
 	s.touch(r)
-	switch r.Attributes[fleet.AttrEventSource] + " " + r.Attributes[fleet.AttrEventName] {
+	switch r.Attributes.Get(fleet.AttrEventSource) + " " + r.Attributes.Get(fleet.AttrEventName) {
 	case "servicediscovery.amazonaws.com CreateService":
 		v := view(r)
 		s.registry[v.json("responseElements.service.id")] = v.json("responseElements.service.name")
@@ -169,7 +169,7 @@ func (s *survey) change(r *fleet.Record) {
 		}
 		c := &change{
 			ID: r.ID, Time: r.Time, Name: r.Name, Principal: r.Principal, Person: person(r),
-			UserAgent: r.Attributes[fleet.AttrUserAgent], Resource: resource, ManagedBy: s.managers[resource],
+			UserAgent: r.Attributes.Get(fleet.AttrUserAgent), Resource: resource, ManagedBy: s.managers[resource],
 			params: asked(r),
 		}
 		key := resource
@@ -224,7 +224,7 @@ func person(r *fleet.Record) bool {
 	switch {
 	case strings.Contains(r.Principal, ":assumed-role/AWSReservedSSO_"):
 		return true
-	case r.Attributes["identity_type"] == "Root", strings.HasSuffix(r.Principal, ":root"):
+	case r.Attributes.Get("identity_type") == "Root", strings.HasSuffix(r.Principal, ":root"):
 		return true
 	}
 	return strings.Contains(r.Principal, ":user/")

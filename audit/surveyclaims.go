@@ -143,7 +143,7 @@ func (s *survey) configured(r *fleet.Record) {
 		return
 	}
 	s.related[names[0]] = nil
-	if text := r.Attributes["relationships"]; text != "" {
+	if text := r.Attributes.Get("relationships"); text != "" {
 		s.related[names[0]] = strings.Split(text, "; ")
 	}
 }

@@ -89,7 +89,7 @@ func (s *survey) payload(service, name string, r *fleet.Record) {
 		return
 	}
 	for _, attribute := range formats {
-		format, _, _ := strings.Cut(r.Attributes[attribute], ";") // what follows is its character set
+		format, _, _ := strings.Cut(r.Attributes.Get(attribute), ";") // what follows is its character set
 		format = strings.ToLower(strings.Trim(format, " []\""))
 		if format == "" {
 			continue

@@ -43,7 +43,7 @@ func TestAHistogramCountsNoMoreThanThereIsAbove(t *testing.T) {
 func TestARightThatTooManyUseIsNotJudged(t *testing.T) {
 	s := newSurvey()
 	grant := call("grant", at(0), "PutRolePolicy")
-	grant.Attributes["event_source"] = "iam.amazonaws.com"
+	grant.Attributes.Set("event_source", "iam.amazonaws.com")
 	grant.Raw = []byte(`{"requestParameters":{"roleName":"r","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Resource\":\"arn:aws:s3:::b/x\"}}"}}`)
 	s.call(&grant)
 	if got := s.sortedClaims(); len(got) != 1 || got[0].Resource != "AWS::S3::Bucket/b" || got[0].Role != "r" {

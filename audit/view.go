@@ -43,7 +43,7 @@ type record struct {
 	HTTPStatus    int64     `cel:"http_status" doc:"of a span; 0 for none"`
 	LogGroup      string    `cel:"log_group" doc:"of a log line"`
 
-	Attributes map[string]string `cel:"attributes" doc:"all attributes, those with a name of their own too"`
+	Attributes *attributes `cel:"attributes" doc:"all attributes, those with a name of their own too"`
 
 	src  *fleet.Record
 	full bool // the fields above are filled in
@@ -74,7 +74,7 @@ func (r *record) fill() {
 		return
 	}
 	rec, a := r.src, r.src.Attributes
-	status, _ := strconv.ParseInt(a[fleet.AttrHTTPStatus], 10, 64) // absent or odd: 0, as in the lake
+	status, _ := strconv.ParseInt(a.Get(fleet.AttrHTTPStatus), 10, 64) // absent or odd: 0, as in the lake
 	*r = record{
 		ID: rec.ID, Kind: string(rec.Kind), Time: rec.Time, Seconds: rec.Duration.Seconds(),
 		Account: rec.Account, Region: rec.Region, Service: rec.Service, Name: rec.Name,
@@ -82,16 +82,16 @@ func (r *record) fill() {
 		Error: rec.Error, Message: rec.Message,
 		TraceID: rec.Keys.Trace, SpanID: rec.Keys.Span, ParentID: rec.Keys.Parent,
 		RequestID: rec.Keys.Request, CorrelationID: rec.Keys.Correlation, MessageIDs: rec.Keys.Messages,
-		EventSource: a[fleet.AttrEventSource], EventName: a[fleet.AttrEventName],
-		SourceIP: a[fleet.AttrSourceIP], UserAgent: a[fleet.AttrUserAgent],
-		ReadOnly:   a[fleet.AttrReadOnly] == "true",
-		HTTPMethod: a[fleet.AttrHTTPMethod], HTTPStatus: status, LogGroup: a[fleet.AttrLogGroup],
-		Attributes: a, src: rec, full: true, doc: r.doc, parsed: r.parsed, odd: r.odd,
+		EventSource: a.Get(fleet.AttrEventSource), EventName: a.Get(fleet.AttrEventName),
+		SourceIP: a.Get(fleet.AttrSourceIP), UserAgent: a.Get(fleet.AttrUserAgent),
+		ReadOnly:   a.Get(fleet.AttrReadOnly) == "true",
+		HTTPMethod: a.Get(fleet.AttrHTTPMethod), HTTPStatus: status, LogGroup: a.Get(fleet.AttrLogGroup),
+		Attributes: (*attributes)(&rec.Attributes), src: rec, full: true, doc: r.doc, parsed: r.parsed, odd: r.odd,
 	}
 }
 
 // attr is the attribute of that name, "" when there is none.
-func (r *record) attr(name string) string { return r.src.Attributes[name] }
+func (r *record) attr(name string) string { return r.src.Attributes.Get(name) }
 
 // maxValues bounds what values finds; the longest request of a security group
 // has some hundreds.

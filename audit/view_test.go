@@ -59,10 +59,10 @@ func TestExpressionsSeeEveryFieldOfARecord(t *testing.T) {
 		ID: "id", Kind: fleet.KindAPICall, Time: noon, Duration: 1500 * time.Millisecond, Account: "account", Region: "region",
 		Service: "service", Name: "name", Resources: []string{"AWS::S3::Bucket/x"}, Principal: "principal", Error: "error", Message: "message",
 		Keys: fleet.Keys{Trace: "trace", Span: "span", Parent: "parent", Request: "request", Correlation: "correlation", Origin: "origin"},
-		Attributes: map[string]string{
-			fleet.AttrEventSource: "source", fleet.AttrEventName: "event", fleet.AttrSourceIP: "ip", fleet.AttrUserAgent: "agent",
-			fleet.AttrReadOnly: "true", fleet.AttrHTTPMethod: "GET", fleet.AttrHTTPStatus: "402", fleet.AttrLogGroup: "group", "more": "m",
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventSource, "source", fleet.AttrEventName, "event", fleet.AttrSourceIP, "ip", fleet.AttrUserAgent, "agent",
+			fleet.AttrReadOnly, "true", fleet.AttrHTTPMethod, "GET", fleet.AttrHTTPStatus, "402", fleet.AttrLogGroup, "group", "more", "m",
+		),
 	}
 	const message = `{r.id} {r.kind} {r.time} {r.seconds} {r.account} {r.region} {r.service} {r.name} {r.resources} {r.principal} {r.origin} ` +
 		`{r.error} {r.message} {r.trace_id} {r.span_id} {r.parent_id} {r.request_id} {r.correlation_id} {r.event_source} {r.event_name} ` +
@@ -73,6 +73,25 @@ func TestExpressionsSeeEveryFieldOfARecord(t *testing.T) {
 	fs := judge(t, ps, Input{Reader: &memory{records: []fleet.Record{r}}}).Findings
 	if len(fs) != 1 || fs[0].Message != want {
 		t.Errorf("%v\nwant %s", fs, want)
+	}
+}
+
+// TestAttributesAreAMapToExpressions holds what a map can be asked in CEL.
+func TestAttributesAreAMapToExpressions(t *testing.T) {
+	r := call("a", at(0), "X")
+	r.Attributes = fleet.AttributesOf("more", "m", fleet.AttrEventName, "X")
+	const message = `{r.attributes["more"]} {"more" in r.attributes} {"less" in r.attributes} {size(r.attributes)} ` +
+		`{r.attributes.all(k, k != "")} {r.attributes.exists(k, v, k == "more" && v == "m")} ` +
+		`{r.attributes == {"more": "m", "event_name": "X"}} {type(r.attributes) == map}`
+	const want = "m true false 2 true true true true"
+	ps := load(t, "id: p\nmessage: "+quote(message)+"\n")
+	fs := judge(t, ps, Input{Reader: &memory{records: []fleet.Record{r}}}).Findings
+	if len(fs) != 1 || fs[0].Message != want {
+		t.Errorf("%v\nwant %s", fs, want)
+	}
+	missing := load(t, "id: p\nwhen: "+quote(`r.attributes["less"] == ""`)+"\n")
+	if fs := judge(t, missing, Input{Reader: &memory{records: []fleet.Record{r}}}).Findings; len(fs) != 0 {
+		t.Errorf("a name that is not there gives %v", fs)
 	}
 }
 

@@ -172,8 +172,8 @@ func (j *judgement) detected(m sigma.Match) {
 
 // called is one event in words.
 func called(r *fleet.Record) string {
-	who := cmp.Or(r.Principal, r.Attributes[fleet.AttrSourceIP], "somebody")
-	s := who + " called " + cmp.Or(r.Name, r.Attributes[fleet.AttrEventName], "an API")
+	who := cmp.Or(r.Principal, r.Attributes.Get(fleet.AttrSourceIP), "somebody")
+	s := who + " called " + cmp.Or(r.Name, r.Attributes.Get(fleet.AttrEventName), "an API")
 	if name := firstResource(r); name != "" {
 		s += " on " + name
 	}
@@ -192,7 +192,7 @@ func correlated(c *sigma.Correlation, m sigma.Match) string {
 	}
 	var names []string
 	for _, r := range m.Records {
-		if name := cmp.Or(r.Attributes[fleet.AttrEventName], r.Name); name != "" && !slices.Contains(names, name) {
+		if name := cmp.Or(r.Attributes.Get(fleet.AttrEventName), r.Name); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

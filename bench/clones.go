@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -166,7 +165,7 @@ func newPattern(trace string, rs []fleet.Record) pattern {
 		for _, s := range idTexts(&rs[i]) {
 			r.places = append(r.places, p.find(*s))
 		}
-		for k, v := range rs[i].Attributes {
+		for k, v := range rs[i].Attributes.All() {
 			if at := p.find(v); len(at) > 0 {
 				r.attributes[k] = at
 			}
@@ -232,9 +231,9 @@ func (p *pattern) clone(to []fleet.Record, number int, start time.Time, random *
 			*s = replace(*s, from.places[n])
 		}
 		r.Raw = []byte(replace(string(r.Raw), from.raw))
-		r.Attributes = maps.Clone(r.Attributes)
+		r.Attributes = r.Attributes.Clone()
 		for k, places := range from.attributes {
-			r.Attributes[k] = replace(r.Attributes[k], places)
+			r.Attributes.Set(k, replace(r.Attributes.Get(k), places))
 		}
 		r.Time = start.Add(r.Time.Sub(p.start)).Truncate(precision(r.Kind))
 		r.Duration = time.Duration(float64(r.Duration) * stretch).Truncate(time.Microsecond)
@@ -248,13 +247,14 @@ func (p *pattern) clone(to []fleet.Record, number int, start time.Time, random *
 
 // annotate makes what searches look for of a trace's first segment.
 func annotate(r *fleet.Record, number int) {
-	r.Attributes[fleet.AttrAnnotationPrefix+"order_id"] = orderID(number)
-	r.Attributes[fleet.AttrAnnotationPrefix+"tier"] = "standard"
+	r.Attributes.Set(fleet.AttrAnnotationPrefix+"order_id", orderID(number))
+	r.Attributes.Set(fleet.AttrAnnotationPrefix+"tier", "standard")
 	if number%oneGold == 0 {
-		r.Attributes[fleet.AttrAnnotationPrefix+"tier"] = "gold"
+		r.Attributes.Set(fleet.AttrAnnotationPrefix+"tier", "gold")
 	}
 	if number%oneFaulty == oneFaulty/2 {
-		r.Error, r.Attributes[fleet.AttrHTTPStatus] = "fault", "500"
+		r.Error = "fault"
+		r.Attributes.Set(fleet.AttrHTTPStatus, "500")
 	}
 }
 

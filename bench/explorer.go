@@ -42,7 +42,7 @@ func newCrowd() *crowd {
 			ID: strconv.Itoa(i), Kind: fleet.KindSpan, Time: crowdStart.Add(time.Duration(i) * time.Microsecond),
 			Duration: time.Duration(manySpans-i/2) * time.Microsecond, Service: "service-" + strconv.Itoa(i%40),
 			Name: "GET /items/" + strconv.Itoa(i%97), Raw: []byte(`{"name":"items","http":{"request":{"method":"GET"}}}`),
-			Attributes: map[string]string{fleet.AttrHTTPMethod: "GET", fleet.AttrHTTPStatus: "200"},
+			Attributes: fleet.AttributesOf(fleet.AttrHTTPMethod, "GET", fleet.AttrHTTPStatus, "200"),
 		}
 		r.Keys.Trace, r.Keys.Span = c.trace.ID, fmt.Sprintf("%016x", i+1)
 		if i > 0 {

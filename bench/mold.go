@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -124,7 +123,7 @@ func (m *mold) record(r *fleet.Record) moldRecord {
 	for _, text := range fields(r) {
 		out.texts = append(out.texts, m.spots(*text))
 	}
-	for k, v := range r.Attributes {
+	for k, v := range r.Attributes.All() {
 		if s := m.spots(v); len(s) > 0 {
 			out.attributes[k] = s
 		}
@@ -175,9 +174,9 @@ func (m *mold) cast(out []fleet.Record, seed uint64, number int, at time.Time) [
 		}
 		r.Raw = patched(string(r.Raw), from.raw, ids)
 		if len(from.attributes) > 0 {
-			r.Attributes = maps.Clone(r.Attributes)
+			r.Attributes = r.Attributes.Clone()
 			for k, spots := range from.attributes {
-				r.Attributes[k] = string(patched(r.Attributes[k], spots, ids))
+				r.Attributes.Set(k, string(patched(r.Attributes.Get(k), spots, ids)))
 			}
 		}
 		out = append(out, r)

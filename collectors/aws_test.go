@@ -290,7 +290,7 @@ func TestConfigReadsAWeekAtATime(t *testing.T) {
 			t.Errorf("a call spans %v s", d)
 		}
 	}
-	if r := got.records[0]; r.Attributes["configuration.a"] != "1" || !strings.Contains(string(r.Raw), `"configuration":{"a":1}`) {
+	if r := got.records[0]; r.Attributes.Get("configuration.a") != "1" || !strings.Contains(string(r.Raw), `"configuration":{"a":1}`) {
 		t.Errorf("got %+v\n%s", r.Attributes, r.Raw)
 	}
 }

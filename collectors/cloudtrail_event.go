@@ -121,25 +121,23 @@ func parseTrailEventCarefully(doc []byte, o origin) fleet.Record {
 	if err != nil {
 		return unreadable(fleet.KindAPICall, clip(e.EventID, maxIDBytes), e.EventTime.UTC(), doc, o, err)
 	}
-	return e.record(doc, o)
+	return e.record(doc, o, new(fleet.Attributes))
 }
 
-// usualAttributes is how many most events come to, so that their map need not
-// grow.
-const usualAttributes = 24
-
-func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
+// record is the API call. Its attributes are gathered in room.
+func (e *trailEvent) record(doc []byte, o origin, room *fleet.Attributes) fleet.Record {
 	service, _, _ := strings.Cut(e.EventSource, ".")
 	r := fleet.Record{
 		ID: clean(e.EventID), Kind: fleet.KindAPICall, Time: e.EventTime.UTC().Truncate(time.Microsecond),
 		Account: firstOf(e.Recipient, e.Identity.AccountID, o.account), Region: firstOf(e.Region, o.region),
 		Service: clean(service), Name: clean(service + ":" + e.EventName),
 		Principal: clean(e.Identity.principal()), Error: clean(e.failure()), Raw: doc,
-		Attributes: make(map[string]string, usualAttributes),
+		Resources: e.resources(service),
 	}
-	e.amend(&r)
-	r.Resources = e.resources(service)
-	e.describe(r.Attributes)
+	*room = (*room)[:0]
+	e.describe(room)
+	e.amend(&r, room)
+	r.Attributes = room.Clone()
 	var keys keyScan
 	keys.takeRequest(e.request(), fleet.ScopeAWS)
 	r.Seen = keys.keys
@@ -152,23 +150,23 @@ func (e *trailEvent) record(doc []byte, o origin) fleet.Record {
 
 // amend makes a record that corrects another a newer revision of that one. One
 // that only came late is a record of its own.
-func (e *trailEvent) amend(r *fleet.Record) {
+func (e *trailEvent) amend(r *fleet.Record, a *fleet.Attributes) {
 	if e.Addendum == nil {
 		return
 	}
-	set(r.Attributes, "addendum_reason", e.Addendum.Reason)
+	set(a, "addendum_reason", e.Addendum.Reason)
 	if e.Addendum.OriginalEventID == "" {
 		return
 	}
 	r.ID, r.Revision = clean(e.Addendum.OriginalEventID), 1
-	set(r.Attributes, "addendum_event_id", e.EventID)
+	set(a, "addendum_event_id", e.EventID)
 	var names []string
 	eachScalar(e.Addendum.UpdatedFields, func(_, _ []byte, v scalar) {
 		if v.kind == 's' {
 			names = append(names, v.String())
 		}
 	})
-	set(r.Attributes, "addendum_fields", strings.Join(names, ", "))
+	set(a, "addendum_fields", strings.Join(names, ", "))
 }
 
 // request is the id of the request. An addendum may name that of its original
@@ -240,45 +238,45 @@ func (e *trailEvent) started() []string {
 	return []string{arn}
 }
 
-func (e *trailEvent) describe(a map[string]string) {
-	set(a, fleet.AttrEventSource, e.EventSource)
-	set(a, fleet.AttrEventName, e.EventName)
-	set(a, fleet.AttrSourceIP, e.SourceIP)
-	set(a, fleet.AttrUserAgent, e.UserAgent)
-	set(a, fleet.AttrEventCategory, e.category())
-	if e.readOnly() {
-		a[fleet.AttrReadOnly] = "true"
-	}
-	e.describeVersion(a)
-	set(a, "error_message", e.ErrorMessage)
-	set(a, "identity_type", e.Identity.Type)
-	set(a, "user_name", firstOf(e.Identity.UserName, e.Identity.Session.Issuer.UserName))
-	set(a, "invoked_by", e.Identity.InvokedBy)
-	set(a, "mfa", e.Identity.Session.Attributes.MFA)
-	set(a, "session_issuer", e.Identity.Session.Issuer.ARN)
-	set(a, "identity_account", e.Identity.AccountID)
-	set(a, "shared_event_id", e.SharedEventID)
-	set(a, "vpc_endpoint", e.VPCEndpoint)
-	set(a, "tls_version", e.TLS.Version)
-	set(a, "from_console", strings.Trim(string(e.FromConsole), `"`))
+// describe adds what is worth asking for, much of it in the order in which
+// attributes are kept, so that little has to be moved.
+func (e *trailEvent) describe(a *fleet.Attributes) {
+	flatten(a, "additional.", e.Additional)
 	if e.EventName == "ConsoleLogin" {
 		set(a, "console_login", e.consoleLogin())
 	}
-	flatten(a, "request.", e.Request)
-	flatten(a, "additional.", e.Additional)
-	flatten(a, "service_event.", e.ServiceDetails)
-	if mfa := a["additional.MFAUsed"]; mfa != "" {
-		a["mfa_used"] = mfa
+	set(a, "error_message", e.ErrorMessage)
+	set(a, fleet.AttrEventCategory, e.category())
+	set(a, fleet.AttrEventName, e.EventName)
+	set(a, fleet.AttrEventSource, e.EventSource)
+	e.describeVersion(a)
+	set(a, "from_console", strings.Trim(string(e.FromConsole), `"`))
+	set(a, "identity_account", e.Identity.AccountID)
+	set(a, "identity_type", e.Identity.Type)
+	set(a, "invoked_by", e.Identity.InvokedBy)
+	set(a, "mfa", e.Identity.Session.Attributes.MFA)
+	set(a, "mfa_used", a.Get("additional.MFAUsed"))
+	if e.readOnly() {
+		a.Set(fleet.AttrReadOnly, "true")
 	}
+	flatten(a, "request.", e.Request)
+	flatten(a, "service_event.", e.ServiceDetails)
+	set(a, "session_issuer", e.Identity.Session.Issuer.ARN)
+	set(a, "shared_event_id", e.SharedEventID)
+	set(a, fleet.AttrSourceIP, e.SourceIP)
+	set(a, "tls_version", e.TLS.Version)
+	set(a, fleet.AttrUserAgent, e.UserAgent)
+	set(a, "user_name", firstOf(e.Identity.UserName, e.Identity.Session.Issuer.UserName))
+	set(a, "vpc_endpoint", e.VPCEndpoint)
 }
 
 // describeVersion says of which form a record is.
-func (e *trailEvent) describeVersion(a map[string]string) {
+func (e *trailEvent) describeVersion(a *fleet.Attributes) {
+	set(a, "event_type", e.EventType)
 	set(a, "event_version", e.EventVersion)
 	if compareVersions(e.EventVersion, eventVersionKnown) > 0 {
-		a["newer_than_known"] = "true"
+		a.Set("newer_than_known", "true")
 	}
-	set(a, "event_type", e.EventType)
 }
 
 // category is what kind of event this is; records before version 1.07 say it
@@ -335,7 +333,7 @@ func (e *trailEvent) deed(r *fleet.Record) string {
 	switch {
 	case e.EventName != "ConsoleLogin":
 		return " called " + r.Name
-	case r.Attributes["mfa_used"] == "No":
+	case r.Attributes.Get("mfa_used") == "No":
 		return " signed in to the console without MFA"
 	}
 	return " signed in to the console"

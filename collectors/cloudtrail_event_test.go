@@ -64,12 +64,12 @@ func countTrail(rs []fleet.Record, into *trailFacts) {
 	for i := range rs {
 		r := &rs[i]
 		f.Events++
-		f.Versions[r.Attributes["event_version"]]++
-		names[r.Attributes[fleet.AttrEventName]] = true
+		f.Versions[r.Attributes.Get("event_version")]++
+		names[r.Attributes.Get(fleet.AttrEventName)] = true
 		requests[r.Seen.Request]++
-		f.SharedEvents += truth(r.Attributes["shared_event_id"] != "")
+		f.SharedEvents += truth(r.Attributes.Get("shared_event_id") != "")
 		f.Errors += truth(r.Error != "")
-		f.ReadOnly += truth(r.Attributes[fleet.AttrReadOnly] == "true")
+		f.ReadOnly += truth(r.Attributes.Get(fleet.AttrReadOnly) == "true")
 		if issued[r.Seen.AccessKey] {
 			used[r.Seen.AccessKey] = true
 			f.MadeWith++
@@ -109,13 +109,13 @@ func TestTrailEventBecomesACall(t *testing.T) {
 		Principal: "arn:aws:sts::111122223333:assumed-role/muster-orders/orders-task", Error: "AccessDenied",
 		Message: "muster-orders/orders-task called dynamodb:PutItem on orders from 10.0.1.7: AccessDenied: no",
 		Seen:    fleet.Keys{Request: "R1", Scope: fleet.ScopeAWS, AccessKey: "ASIA1"},
-		Attributes: map[string]string{
-			"event_source": "dynamodb.amazonaws.com", "event_name": "PutItem", "source_ip": "10.0.1.7", "user_agent": "sdk",
-			"event_category": "Data", "event_version": "1.10", "event_type": "AwsApiCall", "error_message": "no",
-			"identity_type": "AssumedRole", "identity_account": "111122223333", "user_name": "muster-orders", "mfa": "false",
-			"session_issuer": "arn:aws:iam::111122223333:role/muster-orders", "vpc_endpoint": "vpce-1",
-			"request.tableName": "orders", "request.key.id.s": "x",
-		},
+		Attributes: fleet.AttributesOf(
+			"event_source", "dynamodb.amazonaws.com", "event_name", "PutItem", "source_ip", "10.0.1.7", "user_agent", "sdk",
+			"event_category", "Data", "event_version", "1.10", "event_type", "AwsApiCall", "error_message", "no",
+			"identity_type", "AssumedRole", "identity_account", "111122223333", "user_name", "muster-orders", "mfa", "false",
+			"session_issuer", "arn:aws:iam::111122223333:role/muster-orders", "vpc_endpoint", "vpce-1",
+			"request.tableName", "orders", "request.key.id.s", "x",
+		),
 		Raw: r.Raw,
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
@@ -130,7 +130,7 @@ func TestTrailEventSaysInTextWhetherItOnlyRead(t *testing.T) {
 	for said, want := range map[string]string{`true`: "true", `"true"`: "true", `false`: "", `"false"`: ""} {
 		doc := strings.Replace(trailText, `"readOnly":false`, `"readOnly":`+said, 1)
 		r := parseTrailEvent([]byte(doc), origin{})
-		if got := r.Attributes[fleet.AttrReadOnly]; got != want || r.Seen.Request == "" {
+		if got := r.Attributes.Get(fleet.AttrReadOnly); got != want || r.Seen.Request == "" {
 			t.Errorf("readOnly %s: %q, request %q", said, got, r.Seen.Request)
 		}
 	}
@@ -142,7 +142,7 @@ func TestTrailEventSaysInTextWhetherItOnlyRead(t *testing.T) {
 func TestAddendumOutranksItsOriginal(t *testing.T) {
 	doc := strings.Replace(event1, `{"eventID":"e-1"`, `{"eventID":"e-9","addendum":{"reason":"UPDATED_DATA","originalEventID":"e-1"}`, 1)
 	r := parseTrailEvent([]byte(doc), origin{})
-	if r.ID != "e-1" || r.Revision != 1 || r.Attributes["addendum_reason"] != "UPDATED_DATA" {
+	if r.ID != "e-1" || r.Revision != 1 || r.Attributes.Get("addendum_reason") != "UPDATED_DATA" {
 		t.Errorf("got %s revision %d %v", r.ID, r.Revision, r.Attributes)
 	}
 }
@@ -157,10 +157,10 @@ func TestAddendumSaysWhatItIsAbout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			doc := `{"eventID":"e-9","eventTime":"2026-01-02T03:04:05Z","eventSource":"s3.amazonaws.com","eventName":"PutObject","addendum":{` + c.addendum + `}}`
 			r := parseTrailEvent([]byte(doc), origin{})
-			if r.ID != c.id || r.Attributes["addendum_fields"] != c.fields || r.Seen.Request != c.request || r.Attributes["addendum_reason"] == "" {
+			if r.ID != c.id || r.Attributes.Get("addendum_fields") != c.fields || r.Seen.Request != c.request || r.Attributes.Get("addendum_reason") == "" {
 				t.Errorf("got %s, request %q, %v", r.ID, r.Seen.Request, r.Attributes)
 			}
-			if amends := r.Revision == 1 && r.Attributes["addendum_event_id"] == "e-9"; amends != (c.id == "e-1") {
+			if amends := r.Revision == 1 && r.Attributes.Get("addendum_event_id") == "e-9"; amends != (c.id == "e-1") {
 				t.Errorf("revision %d, %v", r.Revision, r.Attributes)
 			}
 		})
@@ -176,7 +176,7 @@ func TestConsoleLoginSaysWhoAndHow(t *testing.T) {
 		t.Errorf("got message %q, want %q", r.Message, want)
 	}
 	if r.Principal != "arn:aws:iam::111122223333:root" || r.Error != "Failure" ||
-		r.Attributes["mfa_used"] != "No" || r.Attributes["console_login"] != "Failure" {
+		r.Attributes.Get("mfa_used") != "No" || r.Attributes.Get("console_login") != "Failure" {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -251,8 +251,8 @@ func TestEventBridgeEventsOfTheCorpus(t *testing.T) {
 			t.Fatalf("%s: got %d calls, want 1", p, len(rs))
 		}
 		trimmed := !strings.Contains(fileText(t, p), `"eventID"`) // by its publisher
-		if r := rs[0]; r.Kind != fleet.KindAPICall || (r.Attributes[fleet.AttrUnreadable] != "") != trimmed {
-			t.Errorf("%s: got %s %q", p, r.Kind, r.Attributes[fleet.AttrUnreadable])
+		if r := rs[0]; r.Kind != fleet.KindAPICall || (r.Attributes.Get(fleet.AttrUnreadable) != "") != trimmed {
+			t.Errorf("%s: got %s %q", p, r.Kind, r.Attributes.Get(fleet.AttrUnreadable))
 		}
 	}
 }

@@ -67,13 +67,13 @@ func (e *trailEvent) insightRecord(doc []byte, o origin) (fleet.Record, error) {
 		ID: clean(e.EventID), Kind: fleet.KindAPICall, Time: e.EventTime.UTC().Truncate(time.Microsecond),
 		Account: firstOf(e.Recipient, o.account), Region: firstOf(e.Region, o.region),
 		Service: clean(service), Name: clean(firstOf(i.Type, insightEventType) + " " + service + ":" + i.EventName),
-		Principal: clean(i.alone("userIdentityArn")), Raw: doc, Attributes: make(map[string]string, usualAttributes),
+		Principal: clean(i.alone("userIdentityArn")), Raw: doc,
 	}
-	set(r.Attributes, fleet.AttrEventCategory, firstOf(e.EventCategory, "Insight"))
-	r.Attributes[fleet.AttrReadOnly] = "true"
-	e.describeVersion(r.Attributes)
-	set(r.Attributes, "shared_event_id", e.SharedEventID)
-	flatten(r.Attributes, "insight.", e.Insight)
+	set(&r.Attributes, fleet.AttrEventCategory, firstOf(e.EventCategory, "Insight"))
+	r.Attributes.Set(fleet.AttrReadOnly, "true")
+	e.describeVersion(&r.Attributes)
+	set(&r.Attributes, "shared_event_id", e.SharedEventID)
+	flatten(&r.Attributes, "insight.", e.Insight)
 	var keys keyScan
 	keys.takeRequest(e.SharedEventID, fleet.ScopeAWS)
 	r.Seen = keys.keys

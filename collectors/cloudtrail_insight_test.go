@@ -50,8 +50,8 @@ func TestInsightSaysWhatIsUnusualAndIsNoCall(t *testing.T) {
 		"insight.eventName": "CompleteLifecycleAction", "insight.insightContext.statistics.insight.average": "0.6",
 		"insight.insightContext.attributions.1.insight.0.value": "codedeploy.amazonaws.com",
 	} {
-		if attributes[name] != value {
-			t.Errorf("%s is %q, want %q", name, attributes[name], value)
+		if attributes.Get(name) != value {
+			t.Errorf("%s is %q, want %q", name, attributes.Get(name), value)
 		}
 	}
 	if r.Attributes = attributes; r.Write() {
@@ -73,7 +73,7 @@ func TestInsightTellsItsEndAndItsErrors(t *testing.T) {
 		})
 	}
 	r := parseTrailEvent([]byte(strings.Replace(insightText, `"eventName":"CompleteLifecycleAction",`, "", 1)), origin{})
-	if r.Attributes[fleet.AttrUnreadable] == "" || !strings.HasPrefix(r.ID, "i-1!") {
+	if r.Attributes.Get(fleet.AttrUnreadable) == "" || !strings.HasPrefix(r.ID, "i-1!") {
 		t.Errorf("an insight of nothing: %s, %s", r.ID, r.Message)
 	}
 }
@@ -118,7 +118,7 @@ func TestInsightsComeByEveryWay(t *testing.T) {
 			t.Fatalf("%s: got %s, want a start and an end", stream, got.summary())
 		}
 		start, end := got.records[0], got.records[1]
-		if start.Attributes["insight.state"] != "Start" || end.Attributes["insight.state"] != "End" || start.Seen.Request != end.Seen.Request || start.Service != "sqs" {
+		if start.Attributes.Get("insight.state") != "Start" || end.Attributes.Get("insight.state") != "End" || start.Seen.Request != end.Seen.Request || start.Service != "sqs" {
 			t.Errorf("%s: got %q and %q", stream, start.Message, end.Message)
 		}
 		if first == "" {
@@ -130,7 +130,7 @@ func TestInsightsComeByEveryWay(t *testing.T) {
 	}
 	for _, stream := range []string{"cloudtrail/111122223333/us-east-1", "trail/111122223333/us-east-1/muster-trail"} {
 		for _, r := range all[stream].records {
-			if r.Attributes[fleet.AttrEventCategory] == "Insight" {
+			if r.Attributes.Get(fleet.AttrEventCategory) == "Insight" {
 				t.Errorf("%s has an insight too: %s", stream, r.Message)
 			}
 		}
@@ -145,7 +145,7 @@ func TestInsightInAnEventAndInALogGroup(t *testing.T) {
 	rs, _ := readFile(t, path)
 	line := logEvent{EventID: "l-1", Message: strings.ReplaceAll(insightText, "\n", "")}
 	for way, rs := range map[string][]fleet.Record{"event": rs, "line": line.records(origin{})} {
-		if len(rs) != 1 || rs[0].ID != "i-1" || rs[0].Kind != fleet.KindAPICall || rs[0].Attributes[fleet.AttrUnreadable] != "" {
+		if len(rs) != 1 || rs[0].ID != "i-1" || rs[0].Kind != fleet.KindAPICall || rs[0].Attributes.Get(fleet.AttrUnreadable) != "" {
 			t.Errorf("%s: got %+v", way, rs)
 		}
 	}

@@ -62,9 +62,8 @@ func parseConfigItem(doc []byte, o origin) fleet.Record {
 		Account: firstOf(i.AWSAccountID, i.AccountID, o.account), Region: firstOf(i.Region, o.region),
 		Service: clean(i.service()), Name: clean(i.Status), Resources: i.resources(),
 		Message: oneLine(i.message()), Raw: doc,
-		Attributes: map[string]string{},
 	}
-	i.describe(r.Attributes)
+	i.describe(&r.Attributes)
 	return r
 }
 
@@ -131,7 +130,7 @@ func (i *configItem) message() string {
 	return what + " changed"
 }
 
-func (i *configItem) describe(a map[string]string) {
+func (i *configItem) describe(a *fleet.Attributes) {
 	set(a, "resource_type", i.ResourceType)
 	set(a, "resource_id", i.ResourceID)
 	set(a, "resource_name", i.ResourceName)

@@ -38,11 +38,11 @@ func TestItemOfTheAPIAndOfAFileAreOneChange(t *testing.T) {
 			"arn:aws:ec2:us-east-1:111122223333:security-group/sg-1",
 		},
 		Message: "AWS::EC2::SecurityGroup web (sg-1) changed",
-		Attributes: map[string]string{
-			"resource_type": "AWS::EC2::SecurityGroup", "resource_id": "sg-1", "resource_name": "web",
-			"relationships": "Is contained in Vpc AWS::EC2::VPC/vpc-1", "tag.team": "shop",
-			"configuration.groupId": "sg-1", "configuration.ipPermissions.0.toPort": "22",
-		},
+		Attributes: fleet.AttributesOf(
+			"resource_type", "AWS::EC2::SecurityGroup", "resource_id", "sg-1", "resource_name", "web",
+			"relationships", "Is contained in Vpc AWS::EC2::VPC/vpc-1", "tag.team", "shop",
+			"configuration.groupId", "sg-1", "configuration.ipPermissions.0.toPort", "22",
+		),
 	}
 	fromAPI.Raw, fromFile.Raw = nil, nil
 	for name, got := range map[string]fleet.Record{"API": fromAPI, "file": fromFile} {
@@ -55,7 +55,7 @@ func TestItemOfTheAPIAndOfAFileAreOneChange(t *testing.T) {
 func TestItemsOfTheCorpus(t *testing.T) {
 	rs := readFiles(t, corpusFiles(t, "custodian", "aws-config-items/*.json"))
 	for _, r := range rs {
-		if r.Kind != fleet.KindChange || r.Attributes[fleet.AttrUnreadable] != "" || !strings.Contains(r.ID, "@") || r.Time.IsZero() {
+		if r.Kind != fleet.KindChange || r.Attributes.Get(fleet.AttrUnreadable) != "" || !strings.Contains(r.ID, "@") || r.Time.IsZero() {
 			t.Errorf("got %+v", r)
 		}
 	}
@@ -70,7 +70,7 @@ func TestItemThatCannotBeUnderstoodIsKept(t *testing.T) {
 		"no time":  strings.Replace(item1, "2026-01-02T03:04:05Z", "soon", 1),
 		"no id":    strings.Replace(item1, `"sg-1"`, `""`, 1),
 	} {
-		if r := parseConfigItem([]byte(doc), origin{}); r.Attributes[fleet.AttrUnreadable] == "" || string(r.Raw) != doc {
+		if r := parseConfigItem([]byte(doc), origin{}); r.Attributes.Get(fleet.AttrUnreadable) == "" || string(r.Raw) != doc {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}

@@ -35,8 +35,8 @@ func witnessExecutions(t *testing.T, cfg aws.Config) {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
 	for _, r := range got.records {
-		if r.Seen.Correlation != "journey-"+r.Attributes["saga_id"] {
-			t.Errorf("%s of %s is in journey %q", r.Name, r.Attributes["saga_id"], r.Seen.Correlation)
+		if r.Seen.Correlation != "journey-"+r.Attributes.Get("saga_id") {
+			t.Errorf("%s of %s is in journey %q", r.Name, r.Attributes.Get("saga_id"), r.Seen.Correlation)
 		}
 	}
 }

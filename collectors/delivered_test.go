@@ -41,7 +41,7 @@ func TestExportsOfLogGroupsAreLines(t *testing.T) {
 		t.Fatalf("got %d records", len(rs))
 	}
 	if r := rs[0]; r.Seen.Trace != hexTrace || r.Message != "hello" || r.Service != "orders" || r.Account != testAccount ||
-		r.Attributes["log_group"] != "/aws/lambda/orders" || r.Attributes["log_stream"] != "2026/01/02/[$LATEST]0123456789abcdef0123456789abcdef" ||
+		r.Attributes.Get("log_group") != "/aws/lambda/orders" || r.Attributes.Get("log_stream") != "2026/01/02/[$LATEST]0123456789abcdef0123456789abcdef" ||
 		!r.Time.Equal(time.Date(2026, 1, 2, 3, 4, 5, 123e6, time.UTC)) {
 		t.Errorf("got %+v", r)
 	}

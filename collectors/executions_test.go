@@ -107,8 +107,8 @@ func TestExecutionsAreCollectedAndRevised(t *testing.T) {
 	}
 	for _, r := range again.records {
 		running := strings.HasPrefix(r.Name, "Rest") || r.Name == "book-courier"
-		if was, known := before[r.ID]; known && (r.Revision > was) != running || !known && r.Attributes["saga_id"] == "cheap" {
-			t.Errorf("%s of %s: revision %d after %d", r.Name, r.Attributes["saga_id"], r.Revision, was)
+		if was, known := before[r.ID]; known && (r.Revision > was) != running || !known && r.Attributes.Get("saga_id") == "cheap" {
+			t.Errorf("%s of %s: revision %d after %d", r.Name, r.Attributes.Get("saga_id"), r.Revision, was)
 		}
 	}
 	// A short look at an hour later leaves what runs for long to the sweep.
@@ -130,11 +130,11 @@ func TestExecutionsAreCollectedAndRevised(t *testing.T) {
 func executionNames(rs []fleet.Record) string {
 	var names []string
 	for _, r := range rs {
-		name := r.Name + "/" + r.Attributes["saga_id"]
+		name := r.Name + "/" + r.Attributes.Get("saga_id")
 		if r.Error != "" {
 			name += "!"
 		}
-		if r.Attributes[fleet.AttrInProgress] == "true" {
+		if r.Attributes.Get(fleet.AttrInProgress) == "true" {
 			name += "+"
 		}
 		names = append(names, name)

@@ -146,7 +146,7 @@ func (b *batcher) add(d document) error {
 	}
 	for i := range rs {
 		b.bytes += len(rs[i].Raw)
-		if rs[i].Attributes[fleet.AttrUnreadable] != "" {
+		if rs[i].Attributes.Get(fleet.AttrUnreadable) != "" {
 			where := fmt.Sprintf("%s: at byte %d, in document %d", b.path, d.offset, d.item)
 			b.batch.Ledger = append(b.batch.Ledger, unreadableEntry(&rs[i], where))
 		}

@@ -203,7 +203,7 @@ func TestReadFileKeepsWhatItCannotUnderstand(t *testing.T) {
 		t.Fatalf("got %d records and %d ledger entries, want 2 and 1", len(rs), len(ledger))
 	}
 	r := rs[1]
-	if r.Attributes[fleet.AttrUnreadable] == "" || string(r.Raw) != odd || !strings.HasPrefix(r.ID, "e-2!") {
+	if r.Attributes.Get(fleet.AttrUnreadable) == "" || string(r.Raw) != odd || !strings.HasPrefix(r.ID, "e-2!") {
 		t.Errorf("got %+v", r)
 	}
 	if e := ledger[0]; e.Coverage != fleet.Partial || e.Reason != "unreadable" || !strings.Contains(e.Detail, "document 2") {

@@ -206,29 +206,29 @@ func (r *replay) record(i int) fleet.Record {
 	out := fleet.Record{
 		Kind: fleet.KindSpan, Time: s.start, Account: r.account, Region: r.region, Revision: s.revision,
 		Service: clean(r.machine), Name: clean(s.name), Message: oneLine(clean(joined(s.failed, s.cause))),
-		Attributes: map[string]string{fleet.AttrSpanType: "subsegment", "origin": stepFunctions},
+		Attributes: fleet.AttributesOf(fleet.AttrSpanType, "subsegment", "origin", stepFunctions),
 	}
 	if s.ended {
 		out.Duration = max(0, s.end.Sub(s.start))
 	} else {
-		out.Attributes[fleet.AttrInProgress] = "true"
+		out.Attributes.Set(fleet.AttrInProgress, "true")
 	}
 	if s.failed != "" {
 		out.Error = "fault"
-		set(out.Attributes, "exception_type", s.failed)
+		set(&out.Attributes, "exception_type", s.failed)
 	}
-	set(out.Attributes, "execution_arn", r.ARN)
-	set(out.Attributes, "saga", r.machine)
-	set(out.Attributes, "saga_id", r.name)
-	set(out.Attributes, "state_type", s.kind)
-	set(out.Attributes, "task", s.task)
+	set(&out.Attributes, "execution_arn", r.ARN)
+	set(&out.Attributes, "saga", r.machine)
+	set(&out.Attributes, "saga_id", r.name)
+	set(&out.Attributes, "state_type", s.kind)
+	set(&out.Attributes, "task", s.task)
 	out.Seen = fleet.Keys{Trace: r.keys.Trace, Span: spanOfExecution(r.ARN, s.event), Correlation: r.keys.Correlation}
 	var touched resourceSet
 	if i == 0 {
-		out.Attributes[fleet.AttrSpanType] = "segment"
-		set(out.Attributes, "status", firstOf(r.Status, statusRunning))
+		out.Attributes.Set(fleet.AttrSpanType, "segment")
+		set(&out.Attributes, "status", firstOf(r.Status, statusRunning))
 		if r.redrives > 0 {
-			set(out.Attributes, "redrives", fmt.Sprint(r.redrives))
+			set(&out.Attributes, "redrives", fmt.Sprint(r.redrives))
 		}
 		out.Seen.Parent, out.Seen.Messages = r.keys.Parent, r.keys.Messages
 		touched.addARN("AWS::StepFunctions::StateMachine", machineOf(r.ARN))
@@ -236,7 +236,7 @@ func (r *replay) record(i int) fleet.Record {
 			out.Principal = clean(role)
 		}
 	} else {
-		set(out.Attributes, "saga_step", s.name)
+		set(&out.Attributes, "saga_step", s.name)
 		out.Seen.Parent = spanOfExecution(r.ARN, r.spans[s.parent].event)
 		for _, arn := range s.resources {
 			touched.addARN("", arn)

@@ -58,10 +58,10 @@ func spanLines(rs []fleet.Record) string {
 	for i := range rs {
 		r := &rs[i]
 		state := fmt.Sprint(r.Duration)
-		if r.Attributes[fleet.AttrInProgress] == "true" {
+		if r.Attributes.Get(fleet.AttrInProgress) == "true" {
 			state = "runs"
 		}
-		fmt.Fprintf(&b, "%s<%s +%v %s r%d %s\n", r.Name, names[r.Seen.Parent], r.Time.Sub(runStart), state, r.Revision, r.Attributes["exception_type"])
+		fmt.Fprintf(&b, "%s<%s +%v %s r%d %s\n", r.Name, names[r.Seen.Parent], r.Time.Sub(runStart), state, r.Revision, r.Attributes.Get("exception_type"))
 	}
 	return b.String()
 }
@@ -188,7 +188,7 @@ func TestSavedHistoryIsImported(t *testing.T) {
 	if len(given) != 1 || len(both) != 2 || given[0].Seen.Correlation != "j" || both[0].Seen.Trace == given[0].Seen.Trace || both[0].Seen.Span == both[1].Seen.Span {
 		t.Fatalf("got %+v and %+v", given, both)
 	}
-	if given[0].Error != "fault" || given[0].Attributes["status"] != "ABORTED" {
+	if given[0].Error != "fault" || given[0].Attributes.Get("status") != "ABORTED" {
 		t.Errorf("got %+v", given[0])
 	}
 	rs, err := read(history, FileOptions{})
@@ -213,13 +213,13 @@ func TestLinesOfExecutionsAreRecognised(t *testing.T) {
 	first := line("1", "ExecutionStarted", `{"input":"{\"correlation_id\":\"journey-1\",\"trace_id\":\"1-5f187253-000000000000000000000001\"}","roleArn":"r"}`)
 	step := line("2", "TaskStateEntered", `{"input":"{\"requestId\":\"abc\"}","name":"Charge"}`)
 	last := line("3", "ExecutionFailed", `{"error":"Refused","cause":"no money"}`)
-	if first.Service != "pay" || first.Attributes["saga"] != "pay" || first.Attributes["saga_id"] != "name-1:5e8f0d3c-0000-4000-8000-000000000000" || first.Message != "ExecutionStarted" {
+	if first.Service != "pay" || first.Attributes.Get("saga") != "pay" || first.Attributes.Get("saga_id") != "name-1:5e8f0d3c-0000-4000-8000-000000000000" || first.Message != "ExecutionStarted" {
 		t.Errorf("got %+v", first)
 	}
 	if first.Seen.Correlation != "journey-1" || first.Seen.Messages[0] != arn || first.Seen.Trace != traceOfExecution(arn) {
 		t.Errorf("keys %+v", first.Seen)
 	}
-	if step.Seen.Trace != first.Seen.Trace || step.Seen.Request != "" || step.Attributes["saga_step"] != "Charge" || step.Message != "TaskStateEntered: Charge" {
+	if step.Seen.Trace != first.Seen.Trace || step.Seen.Request != "" || step.Attributes.Get("saga_step") != "Charge" || step.Message != "TaskStateEntered: Charge" {
 		t.Errorf("got %+v", step)
 	}
 	if last.Error != "fault" || last.Name != "ERROR" || last.Message != "ExecutionFailed: Refused: no money" {

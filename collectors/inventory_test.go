@@ -83,7 +83,7 @@ func TestVerdictsNameTheirPack(t *testing.T) {
 	}
 	r := own.records[0]
 	if want := "dlq of the conformance pack queues says NON_COMPLIANT of AWS::SQS::Queue/events: no dead-letter queue"; r.Message != want ||
-		r.Attributes["conformance_pack"] != "queues" || !strings.HasPrefix(r.Name, "dlq-conformance-pack-") || r.Error != "NON_COMPLIANT" {
+		r.Attributes.Get("conformance_pack") != "queues" || !strings.HasPrefix(r.Name, "dlq-conformance-pack-") || r.Error != "NON_COMPLIANT" {
 		t.Errorf("got %q, %v", r.Message, r.Attributes)
 	}
 	if s := shown.records[0]; s.Account != testAccount || s.Region != "us-east-1" || s.Name != r.Name || s.Error != r.Error || s.Kind != fleet.KindVerdict {

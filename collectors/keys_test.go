@@ -131,7 +131,7 @@ func checkKeys(t *testing.T, r *fleet.Record) {
 	}
 	text := []string{r.ID, r.Account, r.Region, r.Service, r.Name, r.Principal, r.Error, r.Message, r.Seen.Request, r.Seen.Correlation, r.Seen.AccessKey}
 	text = slices.Concat(text, r.Resources, r.Seen.Messages)
-	for k, v := range r.Attributes {
+	for k, v := range r.Attributes.All() {
 		text = append(text, k, v)
 	}
 	for _, s := range text {

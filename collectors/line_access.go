@@ -57,7 +57,7 @@ func (s *lineScan) accessed(a access) {
 // set adds an attribute; "-" is how access logs spell nothing.
 func (s *lineScan) set(name, value string) {
 	if value != "-" {
-		set(s.attributes, name, value)
+		set(&s.attributes, name, value)
 	}
 }
 

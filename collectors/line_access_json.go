@@ -37,7 +37,7 @@ func (s *lineScan) accessJSON() bool {
 // attribute is the first of some attributes that says something.
 func (s *lineScan) attribute(names ...string) string {
 	for _, n := range names {
-		if v := s.attributes[n]; v != "" && v != "-" {
+		if v := s.attributes.Get(n); v != "" && v != "-" {
 			return v
 		}
 	}

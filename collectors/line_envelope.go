@@ -34,6 +34,7 @@ func (s *lineScan) unwrap(q *scanner) bool {
 		return false
 	}
 	outer := *s
+	s.attributes = nil // which outer keeps
 	text := []byte(withoutCRI(outer.inner))
 	s.reset()
 	s.depth = outer.depth + 1
@@ -51,11 +52,11 @@ func (s *lineScan) unwrap(q *scanner) bool {
 
 // isEnvelope reports whether the fields around a line are an agent's.
 func (s *lineScan) isEnvelope() bool {
-	switch s.attributes["stream"] {
+	switch s.attributes.Get("stream") {
 	case "stdout", "stderr":
 		return true
 	}
-	if source := s.attributes["source"]; s.attributes["container_id"] != "" && (source == "stdout" || source == "stderr") {
+	if source := s.attributes.Get("source"); s.attributes.Get("container_id") != "" && (source == "stdout" || source == "stderr") {
 		return true
 	}
 	return s.attribute("kubernetes.pod_name", "ecs_task_arn", "ecs_task_definition") != ""
@@ -63,12 +64,12 @@ func (s *lineScan) isEnvelope() bool {
 
 // placed adds to a line what its envelope says, where the line itself does not.
 func (s *lineScan) placed(outer *lineScan) {
-	for name, value := range outer.attributes {
-		if _, has := s.attributes[name]; has || strings.HasPrefix(name, "log_processed.") {
+	for name, value := range outer.attributes.All() {
+		if s.attributes.Has(name) || strings.HasPrefix(name, "log_processed.") {
 			continue // which is the line again
 		}
-		s.attributes[name] = value
-		if place := envelopeNames[name]; place != "" && s.attributes[place] == "" {
+		s.attributes.Set(name, value)
+		if place := envelopeNames[name]; place != "" && s.attributes.Get(place) == "" {
 			s.set(place, value)
 		}
 	}
@@ -123,7 +124,7 @@ func (s *lineScan) streamPlace(stream string) {
 }
 
 func (s *lineScan) place(name, value string) {
-	if s.attributes[name] == "" {
+	if s.attributes.Get(name) == "" {
 		s.set(name, value)
 	}
 }

@@ -13,15 +13,15 @@ const formatExecution = "stepfunctions"
 // one. All lines of an execution are in one trace, which the first one ties to the
 // call that started it, to the ids of its input, and to its history.
 func (s *lineScan) executionJSON() bool {
-	arn, event := s.attributes["execution_arn"], s.attributes["type"]
+	arn, event := s.attributes.Get("execution_arn"), s.attributes.Get("type")
 	_, machine, name, ok := executionARN(arn)
-	if !ok || event == "" || s.attributes["event_timestamp"] == "" {
+	if !ok || event == "" || s.attributes.Get("event_timestamp") == "" {
 		return false
 	}
-	s.attributes[attrLogFormat] = formatExecution
+	s.attributes.Set(attrLogFormat, formatExecution)
 	s.set("saga", machine)
 	s.set("saga_id", name)
-	step := s.attributes["details.name"]
+	step := s.attributes.Get("details.name")
 	s.set("saga_step", step)
 	s.service, s.message, s.level = machine, joined(event, step), "INFO"
 	correlation := s.keys.Correlation
@@ -33,14 +33,14 @@ func (s *lineScan) executionJSON() bool {
 		s.started(arn, name)
 	case strings.HasSuffix(event, "Failed"), strings.HasSuffix(event, "TimedOut"), strings.HasSuffix(event, "Aborted"):
 		s.level, s.fault = "ERROR", "fault"
-		s.message = joined(s.message, joined(s.attributes["details.error"], s.attributes["details.cause"]))
+		s.message = joined(s.message, joined(s.attributes.Get("details.error"), s.attributes.Get("details.cause")))
 	}
 	return true
 }
 
 // started takes what an execution's name and input show.
 func (s *lineScan) started(arn, name string) {
-	x := replay{execution: execution{ARN: arn, Input: s.attributes["details.input"]}, name: name}
+	x := replay{execution: execution{ARN: arn, Input: s.attributes.Get("details.input")}, name: name}
 	if !json.Valid([]byte(x.Input)) { // it was cut
 		x.Input = ""
 	}

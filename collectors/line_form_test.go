@@ -119,7 +119,7 @@ func TestLinesOfKnownForms(t *testing.T) {
 			if diff := cmp.Diff(c.want.seen, r.Seen); diff != "" {
 				t.Errorf("keys (-want +got):\n%s", diff)
 			}
-			said := form{r.Seen, r.Error, r.Name, r.Message, r.Service, maps.Clone(r.Attributes)}
+			said := form{r.Seen, r.Error, r.Name, r.Message, r.Service, r.Attributes.Map()}
 			maps.DeleteFunc(said.attributes, func(name, _ string) bool { _, asked := c.want.attributes[name]; return !asked })
 			if c.want.message == "" {
 				said.message = ""
@@ -140,7 +140,7 @@ func TestStreamsSayWhereALineIsFrom(t *testing.T) {
 		"orders/1": {},
 	} {
 		e := logEvent{EventID: "l", Group: "/ecs/orders", Stream: stream, Message: "hello"}
-		got := e.record(origin{}).Attributes
+		got := e.record(origin{}).Attributes.Map()
 		delete(got, "log_group")
 		delete(got, "log_stream")
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -162,11 +162,11 @@ func TestRecordedReportsAreRead(t *testing.T) {
 	for _, e := range answer.Data.Events {
 		e.Group = "/aws/lambda/mu"
 		r := e.record(origin{})
-		if r.Attributes["log_format"] != "lambda-report" {
+		if r.Attributes.Get("log_format") != "lambda-report" {
 			continue
 		}
 		reports++
-		if r.Attributes["duration_ms"] == "" || r.Attributes["lambda.billed_ms"] == "" || r.Attributes["lambda.memory_mb"] != "512" || r.Seen.Scope != fleet.ScopeLambda {
+		if r.Attributes.Get("duration_ms") == "" || r.Attributes.Get("lambda.billed_ms") == "" || r.Attributes.Get("lambda.memory_mb") != "512" || r.Seen.Scope != fleet.ScopeLambda {
 			t.Errorf("got %+v", r)
 		}
 	}

@@ -48,11 +48,11 @@ func (s *lineScan) report(raw []byte) {
 
 // reportJSON reads a report in JSON, and reports whether the line is one.
 func (s *lineScan) reportJSON() bool {
-	if s.attributes["type"] != reportInJSON || s.attributes["record.metrics.durationMs"] == "" {
+	if s.attributes.Get("type") != reportInJSON || s.attributes.Get("record.metrics.durationMs") == "" {
 		return false
 	}
 	for path, name := range reportNames {
-		if v, ok := s.attributes[path]; ok {
+		if v, ok := s.attributes.Lookup(path); ok {
 			s.set(name, v)
 		}
 	}
@@ -60,8 +60,8 @@ func (s *lineScan) reportJSON() bool {
 		s.keys.Scope = fleet.ScopeLambda
 	}
 	s.message = fmt.Sprintf("REPORT Duration: %s ms Billed Duration: %s ms Memory Size: %s MB Max Memory Used: %s MB",
-		s.attributes["duration_ms"], s.attributes["lambda.billed_ms"], s.attributes["lambda.memory_mb"], s.attributes["lambda.max_memory_mb"])
-	if init := s.attributes["lambda.init_ms"]; init != "" {
+		s.attributes.Get("duration_ms"), s.attributes.Get("lambda.billed_ms"), s.attributes.Get("lambda.memory_mb"), s.attributes.Get("lambda.max_memory_mb"))
+	if init := s.attributes.Get("lambda.init_ms"); init != "" {
 		s.message += " Init Duration: " + init + " ms"
 	}
 	s.reported()
@@ -70,11 +70,11 @@ func (s *lineScan) reportJSON() bool {
 
 // reported says what follows from what was reported.
 func (s *lineScan) reported() {
-	s.attributes[attrLogFormat] = formatLambdaStats
-	if s.attributes["lambda.init_ms"] != "" || s.attributes["lambda.restore_ms"] != "" {
-		s.attributes["lambda.cold_start"] = "true"
+	s.attributes.Set(attrLogFormat, formatLambdaStats)
+	if s.attributes.Get("lambda.init_ms") != "" || s.attributes.Get("lambda.restore_ms") != "" {
+		s.attributes.Set("lambda.cold_start", "true")
 	}
-	switch status := strings.ToLower(s.attributes["lambda.status"]); status {
+	switch status := strings.ToLower(s.attributes.Get("lambda.status")); status {
 	case "", "success":
 	case "timeout":
 		s.fault = status

@@ -327,7 +327,7 @@ func TestConsoleLoginIsFound(t *testing.T) {
 		if i < 0 {
 			t.Fatalf("%s: no sign-in", stream)
 		}
-		if r := got.records[i]; r.Attributes["mfa_used"] != "No" || r.Attributes["console_login"] != "Success" || !strings.HasSuffix(r.Principal, ":root") {
+		if r := got.records[i]; r.Attributes.Get("mfa_used") != "No" || r.Attributes.Get("console_login") != "Success" || !strings.HasSuffix(r.Principal, ":root") {
 			t.Errorf("%s: got %+v", stream, r)
 		}
 	}

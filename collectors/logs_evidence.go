@@ -34,11 +34,11 @@ func (e *logEvent) records(o origin) []fleet.Record {
 	case d.ID != "" && (d.Source != "" && d.Name != "" || len(d.Insight) > 0):
 		return []fleet.Record{parseTrailEvent(message, o)}
 	case d.Span != "" && bytes.Contains(message, spanMember):
-		if rs := parseOTelSpan(message, o); rs[0].Attributes[fleet.AttrUnreadable] == "" {
+		if rs := parseOTelSpan(message, o); rs[0].Attributes.Get(fleet.AttrUnreadable) == "" {
 			return rs
 		}
 	case d.Type != "" && len(d.Detail) > 0:
-		if rs, err := parseEventBridge(message, o); err == nil && rs[0].Attributes[fleet.AttrUnreadable] == "" {
+		if rs, err := parseEventBridge(message, o); err == nil && rs[0].Attributes.Get(fleet.AttrUnreadable) == "" {
 			return rs
 		}
 	}

@@ -27,7 +27,7 @@ type lineScan struct {
 	keyScan
 	level, message, service, when string
 	fault                         string // of a request or an invocation that went wrong
-	attributes                    map[string]string
+	attributes                    fleet.Attributes
 	texts                         []string // strings in which ids may hide
 	sent                          []string // those of them that a client sent
 	inner                         string   // of an envelope
@@ -37,18 +37,20 @@ type lineScan struct {
 
 // record turns a line into a record. Its evidence is the message itself.
 func (e *logEvent) record(o origin) fleet.Record {
+	var s lineScan
 	var q scanner
-	return e.recordOf([]byte(e.Message), o, &q)
+	return e.recordOf([]byte(e.Message), o, &s, &q)
 }
 
-// recordOf is record for a message, which is never written to again. q is room.
-func (e *logEvent) recordOf(message []byte, o origin, q *scanner) fleet.Record {
-	s := lineScan{keyScan: keyScan{lambda: strings.HasPrefix(e.Group, lambdaGroups)}}
+// recordOf is record for a message, which is never written to again. s and q are
+// room.
+func (e *logEvent) recordOf(message []byte, o origin, s *lineScan, q *scanner) fleet.Record {
+	s.keyScan = keyScan{lambda: strings.HasPrefix(e.Group, lambdaGroups)}
 	raw, ok := s.quick(message, q)
 	if !ok {
 		raw = s.careful(message)
 	}
-	return e.recordWith(&s, raw, o)
+	return e.recordWith(s, raw, o)
 }
 
 // careful reads a message by encoding/json and the walker, and returns it as it
@@ -65,11 +67,11 @@ func (s *lineScan) careful(message []byte) []byte {
 // recordWith is the record of a line that was read.
 func (e *logEvent) recordWith(s *lineScan, raw []byte, o origin) fleet.Record {
 	at, ok := timeOfMillis(e.Timestamp)
-	set(s.attributes, fleet.AttrLogGroup, e.Group)
-	set(s.attributes, "log_stream", e.Stream)
+	set(&s.attributes, fleet.AttrLogGroup, e.Group)
+	set(&s.attributes, "log_stream", e.Stream)
 	s.streamPlace(e.Stream)
 	if !ok {
-		s.attributes[fleet.AttrUnreadable] = "timestamp is no time"
+		s.attributes.Set(fleet.AttrUnreadable, "timestamp is no time")
 		at = unknownTime()
 	}
 	r := fleet.Record{
@@ -77,7 +79,7 @@ func (e *logEvent) recordWith(s *lineScan, raw []byte, o origin) fleet.Record {
 		Account: o.account, Region: o.region,
 		Service: clean(firstOf(s.service, lastElement(e.Group))), Name: s.level,
 		Message: oneLine(s.message), Raw: raw,
-		Seen: s.keys, Attributes: s.attributes,
+		Seen: s.keys, Attributes: s.attributes.Clone(),
 	}
 	if r.ID == "" { // of the line as it was: what is masked may change, ids may not
 		r.ID = hashID("log-", e.Group, e.Stream, at.Format(time.RFC3339Nano), e.Message)
@@ -157,7 +159,7 @@ func (s *lineScan) scalar(path, key []byte, v scalar) {
 		}
 	}
 	if len(s.attributes) < maxAttributes {
-		s.attributes[attributeName(path, value)] = clip(value, maxAttributeBytes)
+		s.attributes.Set(attributeName(path, value), clip(value, maxAttributeBytes))
 	}
 }
 

@@ -28,10 +28,10 @@ func TestLogLineBecomesARecord(t *testing.T) {
 		ID: "l-1", Kind: fleet.KindLog, Time: time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC),
 		Account: "111122223333", Region: "us-east-1", Service: "orders", Name: "ERROR", Error: "error", Message: "no luck",
 		Seen: fleet.Keys{Trace: hexTrace, Correlation: "c-1"},
-		Attributes: map[string]string{
-			"log_group": "/muster/orders", "log_stream": "a", "line": "n-7", "password": maskMark, "field.log_group": "mine",
-			"http_status": "503", "a.b.0": "1", "a.b.1": "true",
-		},
+		Attributes: fleet.AttributesOf(
+			"log_group", "/muster/orders", "log_stream", "a", "line", "n-7", "password", maskMark, "field.log_group", "mine",
+			"http_status", "503", "a.b.0", "1", "a.b.1", "true",
+		),
 		Raw: []byte(strings.Replace(e.Message, `"p"`, `"`+maskMark+`"`, 1)),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -121,7 +121,7 @@ func TestSubscriptionPayloadsOfTheCorpus(t *testing.T) {
 			if e.Region != nil {
 				region = *e.Region
 			}
-			got := []string{r.Account, r.Region, r.Attributes[fleet.AttrLogGroup], r.Attributes["log_stream"], strconv.FormatInt(r.Time.UnixNano(), 10), string(r.Raw)}
+			got := []string{r.Account, r.Region, r.Attributes.Get(fleet.AttrLogGroup), r.Attributes.Get("log_stream"), strconv.FormatInt(r.Time.UnixNano(), 10), string(r.Raw)}
 			if diff := cmp.Diff([]string{e.Account, region, e.Group, e.Stream, e.Nanos, e.Body}, got); diff != "" {
 				t.Errorf("%s, line %d (-want +got):\n%s", w.Input, i, diff)
 			}
@@ -131,7 +131,7 @@ func TestSubscriptionPayloadsOfTheCorpus(t *testing.T) {
 
 func TestLambdaEventCarriesASubscriptionPayload(t *testing.T) {
 	rs, _ := readFile(t, filepath.Join(corpus(t, "lambda-go-events"), "cloudwatch-logs-event.json"))
-	if len(rs) != 2 || rs[0].Kind != fleet.KindLog || rs[0].Attributes[fleet.AttrLogGroup] != "testLogGroup" {
+	if len(rs) != 2 || rs[0].Kind != fleet.KindLog || rs[0].Attributes.Get(fleet.AttrLogGroup) != "testLogGroup" {
 		t.Errorf("got %d records: %+v", len(rs), rs)
 	}
 	for _, err := range ReadFile(t.Context(), write(t, []byte(`{"awslogs":{"data":"H4sIAAAA"}}`)), FileOptions{}) {
@@ -187,7 +187,7 @@ func TestLogLineWithoutATimeIsKeptAtTheEpoch(t *testing.T) {
 	for _, ms := range []int64{-1, math.MinInt64, math.MaxInt64} {
 		e := logEvent{EventID: "1", Group: "/muster/orders", Timestamp: ms, Message: "hello"}
 		r := e.record(origin{})
-		if !r.Time.Equal(time.UnixMicro(0)) || r.Attributes[fleet.AttrUnreadable] == "" {
+		if !r.Time.Equal(time.UnixMicro(0)) || r.Attributes.Get(fleet.AttrUnreadable) == "" {
 			t.Errorf("timestamp %d: got %s, %v", ms, r.Time, r.Attributes)
 		}
 		if w := unreadableEntry(&r, "").Window; !w.Start.Before(w.End) {

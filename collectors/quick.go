@@ -49,7 +49,7 @@ func (q *quickReader) parse(doc []byte) (ok, short bool) {
 			return false, q.trail.short
 		}
 		q.length = length
-		q.records = append(q.records, q.trail.event.record(canonical, q.origin))
+		q.records = append(q.records, q.trail.event.record(canonical, q.origin, &q.trail.room))
 		return true, false
 	case shapeSegment:
 		length, canonical, ok := q.segment.read(doc)

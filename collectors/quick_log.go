@@ -18,7 +18,8 @@ type logScan struct {
 	event   logEvent
 	message []byte
 	stamped bool
-	line    scanner // of the message
+	scan    lineScan // of the message, by line
+	line    scanner
 	texts   arena
 }
 
@@ -74,7 +75,7 @@ func (l *logScan) messageInto() bool {
 
 // record is the record of the event that was read.
 func (l *logScan) record(o origin) fleet.Record {
-	return l.event.recordOf(l.message, o, &l.line)
+	return l.event.recordOf(l.message, o, &l.scan, &l.line)
 }
 
 // unescape appends what a string's spelling stands for, of valid UTF-8 and
@@ -176,7 +177,8 @@ func (s *lineScan) scan(raw []byte, q *scanner) bool {
 	return q.value(nil, 0) && q.pos == len(line)
 }
 
-// reset forgets what was read, but for where the line is from.
+// reset forgets what was read, but for where the line is from, and keeps the room
+// for attributes.
 func (s *lineScan) reset() {
-	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: map[string]string{}, depth: s.depth}
+	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: s.attributes[:0], depth: s.depth}
 }

@@ -32,6 +32,7 @@ type segmentReader struct {
 	scanner
 	nodes []segmentNode // each behind the one that it is nested in
 	at    int           // the node that is being read
+	room  fleet.Attributes
 }
 
 // read reads the document that doc begins with, and returns its canonical
@@ -229,7 +230,7 @@ func (g *segmentReader) sql(key []byte) bool {
 // spans appends what was read to room, as parseSegmentCarefully turns it into
 // spans.
 func (g *segmentReader) spans(doc []byte, o origin, room []fleet.Record) ([]fleet.Record, bool) {
-	s := segmentScan{origin: o, spans: room}
+	s := segmentScan{origin: o, spans: room, room: &g.room}
 	if len(g.nodes) > fewSpans {
 		s.at = make(map[string]int, len(g.nodes))
 	}

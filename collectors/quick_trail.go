@@ -23,6 +23,7 @@ type trailScan struct {
 	readOnly   trailBool
 	management bool
 	resources  []trailResource
+	room       fleet.Attributes
 }
 
 // read reads the record that doc begins with, and returns its canonical
@@ -231,7 +232,7 @@ func (t *trailScan) resource(key []byte) bool {
 func parseTrailEvent(doc []byte, o origin) fleet.Record {
 	var t trailScan
 	if length, canonical, ok := t.read(bytes.Clone(doc)); ok && length == len(doc) {
-		return t.event.record(canonical, o)
+		return t.event.record(canonical, o, &t.room)
 	}
 	return parseTrailEventCarefully(doc, o)
 }

@@ -51,7 +51,7 @@ func unreadable(kind fleet.Kind, id string, at time.Time, doc []byte, o origin, 
 	return fleet.Record{
 		ID: id, Kind: kind, Time: at, Account: o.account, Region: o.region,
 		Message:    oneLine("unreadable: " + why.Error()),
-		Attributes: map[string]string{fleet.AttrUnreadable: clean(why.Error())},
+		Attributes: fleet.AttributesOf(fleet.AttrUnreadable, clean(why.Error())),
 		Raw:        doc,
 	}
 }
@@ -65,7 +65,7 @@ func unreadableEntry(r *fleet.Record, detail string) fleet.LedgerEntry {
 	return fleet.LedgerEntry{
 		Window:   fleet.Window{Start: r.Time, End: r.Time.Add(time.Microsecond)},
 		Coverage: fleet.Partial, Reason: "unreadable",
-		Detail: detail + ": " + r.Attributes[fleet.AttrUnreadable], Records: 1,
+		Detail: detail + ": " + r.Attributes.Get(fleet.AttrUnreadable), Records: 1,
 	}
 }
 
@@ -99,9 +99,9 @@ func timeOfMillis(ms int64) (time.Time, bool) {
 }
 
 // set adds an attribute unless its value is empty.
-func set(attributes map[string]string, name, value string) {
+func set(attributes *fleet.Attributes, name, value string) {
 	if value != "" {
-		attributes[name] = clip(clean(value), maxAttributeBytes)
+		attributes.Set(name, clip(clean(value), maxAttributeBytes))
 	}
 }
 

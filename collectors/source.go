@@ -87,7 +87,7 @@ func (o *output) send(b fleet.Batch) error {
 		o.partial = o.partial || o.within(b.Ledger[i].Window)
 	}
 	for i := range b.Records {
-		if r := &b.Records[i]; r.Attributes[fleet.AttrUnreadable] != "" {
+		if r := &b.Records[i]; r.Attributes.Get(fleet.AttrUnreadable) != "" {
 			b.Ledger = append(b.Ledger, unreadableEntry(r, r.ID))
 		}
 	}

@@ -77,6 +77,7 @@ type textReader struct {
 	at     time.Time
 	start  int64
 	text   []byte // of the event that is being read; never written to again once it is a record's
+	scan   lineScan
 	line   scanner
 }
 
@@ -175,7 +176,7 @@ func (t *textReader) balancer(line []byte) error {
 		return &positionError{t.pos, t.item, errors.New("no line of a load balancer's access log: it has no time")}
 	}
 	e := logEvent{Timestamp: at.UnixMilli(), Message: asString(line)}
-	return t.send([]fleet.Record{e.recordOf(line, t.origin, &t.line)})
+	return t.send([]fleet.Record{e.recordOf(line, t.origin, &t.scan, &t.line)})
 }
 
 func (t *textReader) send(rs []fleet.Record) error {

@@ -18,7 +18,7 @@ import (
 // resource's compliance timeline, into what the rules say of the resource.
 func parseItem(doc []byte, o origin) []fleet.Record {
 	change := parseConfigItem(doc, o)
-	if change.Attributes[fleet.AttrUnreadable] != "" || change.Attributes["resource_type"] != string(complianceType) {
+	if change.Attributes.Get(fleet.AttrUnreadable) != "" || change.Attributes.Get("resource_type") != string(complianceType) {
 		return []fleet.Record{change}
 	}
 	var i configItem
@@ -109,8 +109,7 @@ func (r *evaluated) verdict(said ruleSaid, at time.Time, o origin) fleet.Record 
 	record := fleet.Record{
 		ID: clean(said.Rule + "/" + resource + "@" + at.Format(time.RFC3339Nano)), Kind: fleet.KindVerdict, Time: at,
 		Account: o.account, Region: o.region, Name: clean(said.Rule), Raw: compact(doc),
-		Message:    oneLine(said.name() + " says " + said.Compliance + " of " + resource),
-		Attributes: map[string]string{},
+		Message: oneLine(said.name() + " says " + said.Compliance + " of " + resource),
 	}
 	item := configItem{ResourceType: r.kind, ResourceID: r.id}
 	record.Service, record.Resources = clean(item.service()), item.resources()
@@ -120,10 +119,13 @@ func (r *evaluated) verdict(said ruleSaid, at time.Time, o origin) fleet.Record 
 	if annotation != "" {
 		record.Message = oneLine(record.Message + ": " + annotation)
 	}
-	for name, value := range map[string]string{
-		"resource_type": r.kind, "resource_id": r.id, "compliance": said.Compliance, "annotation": annotation, "rule_arn": said.ARN, "rule_id": said.ID, "conformance_pack": said.Pack,
-	} {
-		set(record.Attributes, name, value)
-	}
+	a := &record.Attributes
+	set(a, "annotation", annotation)
+	set(a, "compliance", said.Compliance)
+	set(a, "conformance_pack", said.Pack)
+	set(a, "resource_id", r.id)
+	set(a, "resource_type", r.kind)
+	set(a, "rule_arn", said.ARN)
+	set(a, "rule_id", said.ID)
 	return record
 }

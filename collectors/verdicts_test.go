@@ -64,7 +64,7 @@ const (
 func verdictLines(got collected) []string {
 	var lines []string
 	for _, r := range got.records {
-		lines = append(lines, r.ID+" "+r.Attributes["compliance"]+" "+r.Error)
+		lines = append(lines, r.ID+" "+r.Attributes.Get("compliance")+" "+r.Error)
 	}
 	return lines
 }
@@ -101,10 +101,10 @@ func TestVerdictsAreTheChangesOfATimeline(t *testing.T) {
 	wantRecord := fleet.Record{
 		ID: r.ID, Kind: fleet.KindVerdict, Time: at(30), Account: testAccount, Region: testRegion, Service: "s3", Name: "private",
 		Resources: []string{"AWS::S3::Bucket/b"}, Message: "private says COMPLIANT of AWS::S3::Bucket/b: because",
-		Attributes: map[string]string{
-			"resource_type": "AWS::S3::Bucket", "resource_id": "b", "compliance": "COMPLIANT", "annotation": "because",
-			"rule_arn": "arn:aws:config:us-east-1:111122223333:config-rule/x",
-		},
+		Attributes: fleet.AttributesOf(
+			"resource_type", "AWS::S3::Bucket", "resource_id", "b", "compliance", "COMPLIANT", "annotation", "because",
+			"rule_arn", "arn:aws:config:us-east-1:111122223333:config-rule/x",
+		),
 		Raw: []byte(`{"configRuleName":"private","configRuleArn":"arn:aws:config:us-east-1:111122223333:config-rule/x","complianceType":"COMPLIANT","resourceType":"AWS::S3::Bucket","resourceId":"b","resultRecordedTime":"2026-01-02T11:30:00Z","annotation":"because"}`),
 	}
 	if d := cmp.Diff(wantRecord, r); d != "" {
@@ -222,7 +222,7 @@ func TestEveryPassBringsEachVerdictOnce(t *testing.T) {
 		mark = end
 		for _, r := range got.records {
 			if seen[r.ID]++; seen[r.ID] == 1 {
-				order = append(order, r.Attributes["compliance"]+" "+strings.Join(r.Resources, " "))
+				order = append(order, r.Attributes.Get("compliance")+" "+strings.Join(r.Resources, " "))
 			}
 		}
 	}
@@ -278,7 +278,7 @@ func TestVerdictsOfAFileAreThoseOfTheTimeline(t *testing.T) {
 		t.Errorf("%v; %d verdicts (-timeline +file):\n%s", read.err, len(imported), d)
 	}
 	torn := parseItem([]byte(spelled("3", "[]")), origin{})
-	if len(torn) != 1 || torn[0].Kind != fleet.KindVerdict || torn[0].Attributes[fleet.AttrUnreadable] == "" {
+	if len(torn) != 1 || torn[0].Kind != fleet.KindVerdict || torn[0].Attributes.Get(fleet.AttrUnreadable) == "" {
 		t.Errorf("of a torn item: %+v", torn)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"muster/fleet"
 )
 
 // maxDepth bounds nesting, so that hostile input cannot exhaust the stack. AWS's
@@ -217,14 +219,14 @@ const (
 
 // flatten adds the scalars of doc to attributes as "<prefix><path>", up to the
 // bounds above. Nulls are left out.
-func flatten(attributes map[string]string, prefix string, doc []byte) {
+func flatten(attributes *fleet.Attributes, prefix string, doc []byte) {
 	n := 0
 	eachScalar(doc, func(path, _ []byte, v scalar) {
 		if v.kind == '0' || n >= maxAttributes {
 			return
 		}
 		n++
-		attributes[prefix+printable(path)] = clip(v.String(), maxAttributeBytes)
+		attributes.Set(prefix+printable(path), clip(v.String(), maxAttributeBytes))
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"muster/fleet"
 )
 
 func TestEachScalarVisitsPathsInOrder(t *testing.T) {
@@ -41,12 +43,12 @@ func TestFlattenIsBounded(t *testing.T) {
 	for i := range 3 * maxAttributes {
 		fmt.Fprintf(&doc, `,"k%d":"%s"`, i, strings.Repeat("é", maxAttributeBytes))
 	}
-	got := map[string]string{}
-	flatten(got, "request.", []byte("{"+doc.String()[1:]+"}"))
+	var got fleet.Attributes
+	flatten(&got, "request.", []byte("{"+doc.String()[1:]+"}"))
 	if len(got) != maxAttributes {
 		t.Errorf("got %d attributes, want %d", len(got), maxAttributes)
 	}
-	if v := got["request.k0"]; len(v) > maxAttributeBytes || !utf8.ValidString(v) || !strings.HasSuffix(v, "…") {
+	if v := got.Get("request.k0"); len(v) > maxAttributeBytes || !utf8.ValidString(v) || !strings.HasSuffix(v, "…") {
 		t.Errorf("got a value of %d bytes", len(v))
 	}
 }

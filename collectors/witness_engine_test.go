@@ -240,7 +240,7 @@ func ministackCalls(t *testing.T, cfg aws.Config) {
 	got := collect(t.Context(), cs[0], recent())
 	calls := 0
 	for _, r := range got.records {
-		if r.Attributes[fleet.AttrUnreadable] != "" {
+		if r.Attributes.Get(fleet.AttrUnreadable) != "" {
 			t.Errorf("unreadable: %s", r.Raw)
 		}
 		if r.Name == "sqs:CreateQueue" && r.Seen.Request != "" && strings.HasPrefix(r.Account, "0") {

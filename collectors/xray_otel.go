@@ -112,7 +112,7 @@ func (s *otelSpan) record(o origin) (fleet.Record, error) {
 	if err != nil {
 		return fleet.Record{}, err
 	}
-	scan := segmentScan{origin: o, trace: trace, service: s.Resource.Attributes.text("service.name")}
+	scan := segmentScan{origin: o, trace: trace, service: s.Resource.Attributes.text("service.name"), room: new(fleet.Attributes)}
 	if d.Type == "subsegment" && scan.service == d.Name {
 		// X-Ray makes a service of a subsegment that was sent alone; whose it is
 		// its parent knows.

@@ -62,12 +62,12 @@ func asRead(rs []fleet.Record) map[string]fleet.Record {
 			continue
 		}
 		r.Raw = nil
-		keep := map[string]string{}
+		var keep fleet.Attributes
 		for _, name := range []string{
 			fleet.AttrHTTPMethod, fleet.AttrHTTPStatus, fleet.AttrSourceIP, fleet.AttrUserAgent, fleet.AttrNamespace, fleet.AttrSpanType,
 			fleet.AttrInProgress, fleet.AttrUnreadable, "http_url", "user", "links", "annotation.tenant", "exception_type",
 		} {
-			set(keep, name, r.Attributes[name])
+			set(&keep, name, r.Attributes.Get(name))
 		}
 		r.Attributes = keep
 		all[r.ID] = r
@@ -103,7 +103,7 @@ func TestBothStorageModesGiveTheSameTraces(t *testing.T) {
 		// All sources together have each span once: the log group is no group of lines.
 		for stream, other := range collectAll(t, s, cfg, recent()) {
 			for _, r := range other.records {
-				if r.Kind == fleet.KindSpan != strings.HasPrefix(stream, SourceXRay) || r.Attributes[fleet.AttrLogGroup] == spansGroup {
+				if r.Kind == fleet.KindSpan != strings.HasPrefix(stream, SourceXRay) || r.Attributes.Get(fleet.AttrLogGroup) == spansGroup {
 					t.Errorf("%s has the %s %s", stream, r.Kind, r.ID)
 				}
 			}
@@ -241,7 +241,7 @@ func TestOTelSpanThatCannotBeReadIsKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rs := parseOTelSpan([]byte(doc), origin{})
-			if len(rs) != 1 || rs[0].Attributes[fleet.AttrUnreadable] == "" || string(rs[0].Raw) != doc {
+			if len(rs) != 1 || rs[0].Attributes.Get(fleet.AttrUnreadable) == "" || string(rs[0].Raw) != doc {
 				t.Errorf("got %+v", rs)
 			}
 		})

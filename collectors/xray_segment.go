@@ -64,7 +64,8 @@ type segmentScan struct {
 	trace   string
 	service string
 	spans   []fleet.Record
-	at      map[string]int // span id → index in spans; nil while there are few
+	room    *fleet.Attributes // where those of a span are gathered
+	at      map[string]int    // span id → index in spans; nil while there are few
 }
 
 // fewSpans are looked through faster than hashed.
@@ -76,7 +77,7 @@ const maxNesting = 64
 // parseSegmentCarefully is parseSegment by encoding/json.
 func parseSegmentCarefully(doc []byte, o origin) []fleet.Record {
 	doc = compact(doc)
-	s := segmentScan{origin: o, at: map[string]int{}}
+	s := segmentScan{origin: o, at: map[string]int{}, room: new(fleet.Attributes)}
 	err := s.add(doc, "", 0)
 	if err == nil {
 		return s.spans
@@ -206,15 +207,16 @@ func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Recor
 		Account: firstOf(d.AWS.AccountID, s.account), Region: firstOf(d.AWS.Region, s.region),
 		Service: clean(s.service), Name: clean(operation), Resources: d.resources(),
 		Error: d.outcome(), Message: oneLine(why.text()),
-		Attributes: map[string]string{},
 	}
+	*s.room = (*s.room)[:0]
+	d.describe(s.room, operation, depth)
+	set(s.room, "exception_type", why.kind())
+	set(s.room, "cause_id", why.id)
 	if d.InProgress || d.End == nil {
 		r.Revision = 0
-		r.Attributes[fleet.AttrInProgress] = "true"
+		s.room.Set(fleet.AttrInProgress, "true")
 	}
-	d.describe(r.Attributes, operation, depth)
-	set(r.Attributes, "exception_type", why.kind())
-	set(r.Attributes, "cause_id", why.id)
+	r.Attributes = s.room.Clone()
 	r.Seen = d.keys()
 	r.Seen.Trace, r.Seen.Span, r.Seen.Parent = s.trace, id, parent
 	return r, nil

@@ -74,7 +74,7 @@ func TestSegmentsTranslateAsOpenTelemetryTranslatesThem(t *testing.T) {
 
 func compareSpan(t *testing.T, r *fleet.Record, want otlpSpan) {
 	t.Helper()
-	name := firstOf(r.Attributes["segment_name"], r.Name)
+	name := firstOf(r.Attributes.Get("segment_name"), r.Name)
 	got := []string{r.Seen.Trace, r.Seen.Span, r.Seen.Parent, name}
 	if diff := cmp.Diff([]string{want.TraceID, want.SpanID, want.ParentID, want.Name}, got); diff != "" {
 		t.Errorf("trace, span, parent, name (-want +got):\n%s", diff)
@@ -83,7 +83,7 @@ func compareSpan(t *testing.T, r *fleet.Record, want otlpSpan) {
 		t.Errorf("span %s: error %q where OTLP has status %d", want.SpanID, r.Error, want.Status.Code)
 	}
 	nearNanos(t, r.Time, want.Start)
-	if inProgress := r.Attributes[fleet.AttrInProgress] == "true"; inProgress != (want.End == "") {
+	if inProgress := r.Attributes.Get(fleet.AttrInProgress) == "true"; inProgress != (want.End == "") {
 		t.Errorf("span %s: in progress %t", want.SpanID, inProgress)
 	}
 	if want.End != "" {
@@ -115,7 +115,7 @@ func TestRefusedSegmentsAreKeptRawAndReported(t *testing.T) {
 			t.Fatalf("%s: got %d records and %d ledger entries, want 1 and 1", name, len(rs), len(ledger))
 		}
 		r := rs[0]
-		if r.Attributes[fleet.AttrUnreadable] == "" || !strings.Contains(r.ID, "!") || !json.Valid(r.Raw) || r.Time.Year() != 2020 {
+		if r.Attributes.Get(fleet.AttrUnreadable) == "" || !strings.Contains(r.ID, "!") || !json.Valid(r.Raw) || r.Time.Year() != 2020 {
 			t.Errorf("%s: got %+v", name, r)
 		}
 		if ledger[0].Reason != "unreadable" || !strings.Contains(ledger[0].Detail, name) {
@@ -137,8 +137,8 @@ func TestCapturesOfTheRealSDK(t *testing.T) {
 			t.Errorf("%s reads otherwise as .json (-datagram +json):\n%s", p, diff)
 		}
 		for _, r := range datagram {
-			if r.Attributes[fleet.AttrUnreadable] != "" {
-				t.Errorf("%s: %s", p, r.Attributes[fleet.AttrUnreadable])
+			if r.Attributes.Get(fleet.AttrUnreadable) != "" {
+				t.Errorf("%s: %s", p, r.Attributes.Get(fleet.AttrUnreadable))
 			}
 			if old, ok := spans[r.ID]; !ok || r.Revision >= old.Revision {
 				spans[r.ID] = r
@@ -161,8 +161,8 @@ func TestCapturesOfTheRealSDK(t *testing.T) {
 	const trace = "1-6b060a20-02824693e59a59d3fb62ab14"
 	order := get(trace, "008a9ce984d37f9a")
 	if order.Name != "POST /orders" || order.Service != "orders" || order.Seen.Correlation != "c-123" ||
-		order.Attributes["annotation.amount"] != "42.5" || order.Attributes[fleet.AttrHTTPStatus] != "202" ||
-		order.Attributes[fleet.AttrSourceIP] != "203.0.113.9" || order.Error != "" {
+		order.Attributes.Get("annotation.amount") != "42.5" || order.Attributes.Get(fleet.AttrHTTPStatus) != "202" ||
+		order.Attributes.Get(fleet.AttrSourceIP) != "203.0.113.9" || order.Error != "" {
 		t.Errorf("got %+v", order)
 	}
 	put := get(trace, "3a412da253ebfd06")
@@ -173,7 +173,7 @@ func TestCapturesOfTheRealSDK(t *testing.T) {
 	if bad := get(trace, "b8cac0b40973557f"); bad.Error != "error" || !strings.Contains(bad.Message, "ResourceNotFoundException") {
 		t.Errorf("a 400 with fault and error set is the caller's error: %+v", bad)
 	}
-	if call := get(trace, "1414b6bd0702d760"); call.Name != "POST 127.0.0.1:40679" || call.Attributes[fleet.AttrNamespace] != "remote" {
+	if call := get(trace, "1414b6bd0702d760"); call.Name != "POST 127.0.0.1:40679" || call.Attributes.Get(fleet.AttrNamespace) != "remote" {
 		t.Errorf("got %+v", call)
 	}
 	if deep := get(trace, "70f03b55f49ed354"); deep.Seen.Parent != "1414b6bd0702d760" {

@@ -109,42 +109,49 @@ func (d *segmentDoc) isInvocation() bool {
 	return strings.HasPrefix(d.Origin, "AWS::Lambda") && d.Namespace == ""
 }
 
-// describe adds what is worth asking for, beside the operation.
-func (d *segmentDoc) describe(attributes map[string]string, operation string, depth int) {
-	attributes[fleet.AttrSpanType] = "segment"
-	if depth > 0 || d.Type == "subsegment" {
-		attributes[fleet.AttrSpanType] = "subsegment"
-	}
-	set(attributes, fleet.AttrNamespace, d.Namespace)
-	set(attributes, fleet.AttrHTTPMethod, d.HTTP.Request.Method)
+// describe adds what is worth asking for, beside the operation, in the order in
+// which attributes are kept.
+func (d *segmentDoc) describe(a *fleet.Attributes, operation string, depth int) {
+	flatten(a, "annotation.", d.Annotations)
+	set(a, "aws_operation", d.AWS.Operation)
+	set(a, fleet.AttrHTTPMethod, d.HTTP.Request.Method)
 	if status := string(d.HTTP.Response.Status); isDigits(status) {
-		set(attributes, fleet.AttrHTTPStatus, status)
+		set(a, fleet.AttrHTTPStatus, status)
 	}
-	set(attributes, "http_url", d.HTTP.Request.URL)
-	set(attributes, fleet.AttrSourceIP, d.HTTP.Request.ClientIP)
-	set(attributes, fleet.AttrUserAgent, d.HTTP.Request.UserAgent)
-	set(attributes, "origin", d.Origin)
-	set(attributes, "user", d.User)
-	set(attributes, "aws_operation", d.AWS.Operation)
-	set(attributes, "sql_query", d.SQL.Query)
-	set(attributes, "sql_url", d.SQL.URL)
+	set(a, fleet.AttrHTTPURL, d.HTTP.Request.URL)
 	if d.Inferred {
-		attributes["inferred"] = "true"
+		a.Set(fleet.AttrInferred, "true")
 	}
-	if d.Name != operation {
-		set(attributes, "segment_name", d.Name)
-	}
+	set(a, "links", d.linked())
 	if len(d.AWS.LogGroups) > 0 {
-		set(attributes, fleet.AttrLogGroup, d.AWS.LogGroups[0].Name)
+		set(a, fleet.AttrLogGroup, d.AWS.LogGroups[0].Name)
 	}
+	set(a, fleet.AttrNamespace, d.Namespace)
+	set(a, fleet.AttrOrigin, d.Origin)
+	if d.Name != operation {
+		set(a, fleet.AttrSegmentName, d.Name)
+	}
+	set(a, fleet.AttrSourceIP, d.HTTP.Request.ClientIP)
+	kind := "segment"
+	if depth > 0 || d.Type == "subsegment" {
+		kind = "subsegment"
+	}
+	a.Set(fleet.AttrSpanType, kind)
+	set(a, "sql_query", d.SQL.Query)
+	set(a, "sql_url", d.SQL.URL)
+	set(a, fleet.AttrUser, d.User)
+	set(a, fleet.AttrUserAgent, d.HTTP.Request.UserAgent)
+}
+
+// linked are the traces that the span names, in one text.
+func (d *segmentDoc) linked() string {
 	var links []string
 	for _, l := range d.Links {
 		if id, ok := fleet.ParseTraceID(l.TraceID); ok {
 			links = append(links, id)
 		}
 	}
-	set(attributes, "links", strings.Join(links, " "))
-	flatten(attributes, "annotation.", d.Annotations)
+	return strings.Join(links, " ")
 }
 
 func isDigits(s string) bool {

@@ -18,7 +18,7 @@ func placeStreamed(spans []fleet.Record) (orphans []*fleet.Record) {
 	}
 	for i := range spans {
 		r := &spans[i]
-		if r.Attributes[fleet.AttrUnreadable] != "" || r.Service != "" {
+		if r.Attributes.Get(fleet.AttrUnreadable) != "" || r.Service != "" {
 			continue
 		}
 		r.Service = serviceAbove(services, r)

@@ -45,7 +45,7 @@ func appendTrace(rs []fleet.Record, trace int) []fleet.Record {
 			c := s
 			c.Kind, c.ID = fleet.KindAPICall, fmt.Sprintf("%08x-1111-4111-8111-%012x", i, trace)
 			c.Seen = fleet.Keys{Request: s.Seen.Request, Scope: s.Seen.Scope, AccessKey: fmt.Sprintf("ASIAEXAMPLE00000000%d", i%4)}
-			c.Attributes = map[string]string{fleet.AttrEventCategory: "Data"}
+			c.Attributes = fleet.AttributesOf(fleet.AttrEventCategory, "Data")
 			rs = append(rs, c)
 		}
 	}

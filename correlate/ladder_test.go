@@ -44,8 +44,8 @@ func TestTouchTakesTheLatestWriteBeforeTheChange(t *testing.T) {
 	elsewhere.Region = "eu-west-1"
 	other.Resources = []string{"AWS::DynamoDB::Table/payments", "arn:aws:dynamodb:us-east-1:111122223333:table/orders"}
 	failed.Error = "AccessDenied"
-	data.Attributes = map[string]string{fleet.AttrEventCategory: "Data"}
-	reading.Attributes = map[string]string{fleet.AttrReadOnly: "true"}
+	data.Attributes = fleet.AttributesOf(fleet.AttrEventCategory, "Data")
+	reading.Attributes = fleet.AttributesOf(fleet.AttrReadOnly, "true")
 	lambda.Seen.Scope = fleet.ScopeLambda
 	early := write("w1", "10:00:00", "R1")
 	tests := []struct {

@@ -101,14 +101,14 @@ func (b *Bands) Add(r *fleet.Record) {
 			}
 		}
 	case fleet.KindAPICall:
-		role, network := RoleOf(r.Principal), networkOf(r.Attributes[fleet.AttrSourceIP])
+		role, network := RoleOf(r.Principal), networkOf(r.Attributes.Get(fleet.AttrSourceIP))
 		if role == "" || network == "" {
 			return
 		}
 		b.calls = append(b.calls, roleCall{
 			ref: fleet.Ref{ID: r.ID, Kind: r.Kind, Time: r.Time}, timeUS: r.TimeUS(),
-			role: role, network: network, agent: agentOf(r.Attributes[fleet.AttrUserAgent]),
-			operation: r.Attributes[fleet.AttrEventSource] + "\x00" + r.Attributes[fleet.AttrEventName],
+			role: role, network: network, agent: agentOf(r.Attributes.Get(fleet.AttrUserAgent)),
+			operation: r.Attributes.Get(fleet.AttrEventSource) + "\x00" + r.Attributes.Get(fleet.AttrEventName),
 			request:   r.Keys.Request, trace: r.Keys.Trace,
 			failed: r.Error != "", byRequest: r.Keys.TraceLink.Via == fleet.RungRequest,
 		})

@@ -25,10 +25,10 @@ func made(id, clock, name string) fleet.Record {
 	return fleet.Record{
 		ID: id, Kind: fleet.KindAPICall, Time: at(clock), Principal: ordersTask, Name: "dynamodb:" + name,
 		Seen: fleet.Keys{Request: "R" + id, Scope: fleet.ScopeAWS},
-		Attributes: map[string]string{
-			fleet.AttrEventSource: "dynamodb.amazonaws.com", fleet.AttrEventName: name,
-			fleet.AttrSourceIP: "10.0.1.12", fleet.AttrUserAgent: sdkAgent,
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventSource, "dynamodb.amazonaws.com", fleet.AttrEventName, name,
+			fleet.AttrSourceIP, "10.0.1.12", fleet.AttrUserAgent, sdkAgent,
+		),
 	}
 }
 
@@ -38,7 +38,7 @@ func spanOf(call, clock, trace string) fleet.Record {
 }
 
 func attribute(r fleet.Record, name, value string) fleet.Record {
-	r.Attributes[name] = value
+	r.Attributes.Set(name, value)
 	return r
 }
 
@@ -110,10 +110,10 @@ func (s *sets) bands(n int) []fleet.Record {
 		}
 		addresses := []string{"10.0.1.1", "10.0.2.2", "10.1.1.1", "192.168.0.9", "172.16.0.1", "172.32.0.1", "100.64.1.1", "203.0.113.7", "203.0.114.7", "2001:db8::1", "2001:db8:1::1", "::1", "lambda.amazonaws.com", ""}
 		agents := []string{sdkAgent, "[" + sdkAgent + "]", "aws-cli/2", "console.amazonaws.com", "", "[aws-cli/1 b]"}
-		r.Attributes[fleet.AttrSourceIP] = addresses[min(s.IntN(len(addresses)), s.IntN(len(addresses)))]
-		r.Attributes[fleet.AttrUserAgent] = agents[min(s.IntN(len(agents)), s.IntN(len(agents)))]
-		r.Attributes[fleet.AttrEventSource] = s.pick("service", 2)
-		r.Attributes[fleet.AttrEventName] = s.pick("Do", 2)
+		r.Attributes.Set(fleet.AttrSourceIP, addresses[min(s.IntN(len(addresses)), s.IntN(len(addresses)))])
+		r.Attributes.Set(fleet.AttrUserAgent, agents[min(s.IntN(len(agents)), s.IntN(len(agents)))])
+		r.Attributes.Set(fleet.AttrEventSource, s.pick("service", 2))
+		r.Attributes.Set(fleet.AttrEventName, s.pick("Do", 2))
 		if s.Float64() < 0.6 {
 			r.Error = "fault"
 		}
@@ -153,8 +153,8 @@ func loadBands(t *testing.T, db *sql.DB, rs []fleet.Record) {
 		rows[i] = bandRow{
 			r.ID, string(r.Kind), r.TimeUS(), r.Principal, r.Keys.Origin, r.Error, r.Keys.Trace, string(r.Keys.TraceLink.Via),
 			r.Keys.Request, string(r.Keys.Scope), r.Seen.Trace, r.Seen.Request,
-			r.Attributes[fleet.AttrEventSource], r.Attributes[fleet.AttrEventName],
-			r.Attributes[fleet.AttrSourceIP], r.Attributes[fleet.AttrUserAgent],
+			r.Attributes.Get(fleet.AttrEventSource), r.Attributes.Get(fleet.AttrEventName),
+			r.Attributes.Get(fleet.AttrSourceIP), r.Attributes.Get(fleet.AttrUserAgent),
 		}
 	}
 	doc, err := json.Marshal(rows)

@@ -51,11 +51,10 @@ func (s *sets) record(id string) fleet.Record {
 	kind := fleet.Kinds()[s.IntN(len(fleet.Kinds()))]
 	r := fleet.Record{
 		ID: id, Kind: kind,
-		Time:       epoch.Add(time.Duration(s.Int64N(int64(s.spread/s.step))) * s.step),
-		Account:    s.pick("11112222333", 2),
-		Region:     "us-east-" + s.maybe(0.2, "", 2),
-		Principal:  s.maybe(0.9, "arn:aws:iam::1:role/", 9),
-		Attributes: map[string]string{},
+		Time:      epoch.Add(time.Duration(s.Int64N(int64(s.spread/s.step))) * s.step),
+		Account:   s.pick("11112222333", 2),
+		Region:    "us-east-" + s.maybe(0.2, "", 2),
+		Principal: s.maybe(0.9, "arn:aws:iam::1:role/", 9),
 	}
 	traced := map[fleet.Kind]float64{fleet.KindSpan: 1, fleet.KindLog: 1, fleet.KindAPICall: 0.3, fleet.KindChange: 0.1, fleet.KindVerdict: 0.1}
 	r.Seen = fleet.Keys{
@@ -84,10 +83,10 @@ func (s *sets) record(id string) fleet.Record {
 		r.Error = "AccessDenied"
 	}
 	if s.Float64() < 0.1 {
-		r.Attributes[fleet.AttrReadOnly] = "true"
+		r.Attributes.Set(fleet.AttrReadOnly, "true")
 	}
 	if kind == fleet.KindAPICall {
-		r.Attributes[fleet.AttrEventCategory] = []string{"Management", "Management", "Data", ""}[s.IntN(4)]
+		r.Attributes.Set(fleet.AttrEventCategory, []string{"Management", "Management", "Data", ""}[s.IntN(4)])
 	}
 	return r
 }

@@ -68,8 +68,8 @@ func seenRows(rs []fleet.Record) []seenRow {
 		rows[i] = seenRow{
 			ID: r.ID, Kind: string(r.Kind), TimeUS: r.TimeUS(), Account: r.Account, Region: r.Region,
 			Resources: append([]string{}, r.Resources...), Error: r.Error,
-			ReadOnly:      r.Attributes[fleet.AttrReadOnly] == "true",
-			EventCategory: r.Attributes[fleet.AttrEventCategory],
+			ReadOnly:      r.Attributes.Get(fleet.AttrReadOnly) == "true",
+			EventCategory: r.Attributes.Get(fleet.AttrEventCategory),
 			SeenTraceID:   r.Seen.Trace, SeenRequestID: r.Seen.Request, SeenRequestScope: string(r.Seen.Scope),
 			MessageIDs: append([]string{}, r.Seen.Messages...), SeenCorrelationID: r.Seen.Correlation,
 			AccessKeyID: r.Seen.AccessKey, IssuedKeyID: r.Seen.IssuedKey, Principal: r.Principal,

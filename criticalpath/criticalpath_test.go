@@ -14,13 +14,13 @@ import (
 )
 
 func inProgress(r fleet.Record) fleet.Record {
-	r.Attributes = map[string]string{fleet.AttrInProgress: "true"}
+	r.Attributes = fleet.AttributesOf(fleet.AttrInProgress, "true")
 	return r
 }
 
 // httpCall makes a span the call of another service.
 func httpCall(r fleet.Record) fleet.Record {
-	r.Attributes = map[string]string{fleet.AttrSpanType: "subsegment", fleet.AttrNamespace: "remote"}
+	r.Attributes = fleet.AttributesOf(fleet.AttrSpanType, "subsegment", fleet.AttrNamespace, "remote")
 	return r
 }
 
@@ -105,7 +105,7 @@ func check(t *testing.T, records []fleet.Record) {
 		if !x.Start.Before(x.End) || x.Start.Before(r.Time) {
 			t.Fatalf("part %d of %s is %v to %v, outside of it", i, r.ID, x.Start, x.End)
 		}
-		if r.Attributes[fleet.AttrInProgress] == "" && x.End.After(r.End()) {
+		if r.Attributes.Get(fleet.AttrInProgress) == "" && x.End.After(r.End()) {
 			t.Fatalf("part %d of %s ends after it", i, r.ID)
 		}
 		waited[x.Span] += x.End.Sub(x.Start)
@@ -117,7 +117,7 @@ func check(t *testing.T, records []fleet.Record) {
 		if waited[i] != p.Waited[i] {
 			t.Fatalf("%s was waited for %v, its parts say %v", records[i].ID, p.Waited[i], waited[i])
 		}
-		if p.Self[i] < 0 || records[i].Attributes[fleet.AttrInProgress] == "" && p.Self[i] > max(records[i].Duration, 0) {
+		if p.Self[i] < 0 || records[i].Attributes.Get(fleet.AttrInProgress) == "" && p.Self[i] > max(records[i].Duration, 0) {
 			t.Fatalf("%s was busy with itself for %v of %v", records[i].ID, p.Self[i], records[i].Duration)
 		}
 	}

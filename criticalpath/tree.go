@@ -96,7 +96,7 @@ func length(r *fleet.Record) int64 { return max(int64(r.Duration/time.Microsecon
 // lasts until the last moment.
 func (t *tree) plant(records []fleet.Record, parentOf func(*fleet.Keys) *span) {
 	for _, s := range t.all {
-		if records[s.index].Attributes[fleet.AttrInProgress] == "true" {
+		if records[s.index].Attributes.Get(fleet.AttrInProgress) == "true" {
 			s.end = max(s.end, t.last)
 		}
 	}

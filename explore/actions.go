@@ -196,9 +196,9 @@ func link(s subject, dashboards string) string {
 	switch {
 	case r.Kind == fleet.KindAPICall:
 		return home + "cloudtrailv2/" + of + "#/events/" + url.PathEscape(r.ID)
-	case r.Kind == fleet.KindLog && r.Attributes[fleet.AttrLogGroup] != "":
+	case r.Kind == fleet.KindLog && r.Attributes.Get(fleet.AttrLogGroup) != "":
 		// The console's own spelling: escaped twice, with $ for %.
-		group := strings.ReplaceAll(url.QueryEscape(url.QueryEscape(r.Attributes[fleet.AttrLogGroup])), "%", "$")
+		group := strings.ReplaceAll(url.QueryEscape(url.QueryEscape(r.Attributes.Get(fleet.AttrLogGroup))), "%", "$")
 		return home + "cloudwatch/" + of + "#logsV2:log-groups/log-group/" + group
 	case (r.Kind == fleet.KindChange || r.Kind == fleet.KindVerdict) && len(r.CanonicalResources()) > 0:
 		kind, name, _ := strings.Cut(r.CanonicalResources()[0], "/")

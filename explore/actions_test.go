@@ -120,7 +120,7 @@ func TestWaiveAsksForOwnerReasonAndDay(t *testing.T) {
 
 func TestLinksLeadToWhereTheEvidenceIs(t *testing.T) {
 	span, call := checkout()[0], checkout()[4]
-	l := fleet.Record{Kind: fleet.KindLog, Region: "eu-west-1", Attributes: map[string]string{fleet.AttrLogGroup: "/muster/orders"}}
+	l := fleet.Record{Kind: fleet.KindLog, Region: "eu-west-1", Attributes: fleet.AttributesOf(fleet.AttrLogGroup, "/muster/orders")}
 	change := fleet.Record{Kind: fleet.KindChange, Region: "eu-west-1", Resources: []string{"AWS::S3::Bucket/a b"}}
 	tests := []struct {
 		name       string

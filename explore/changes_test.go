@@ -33,7 +33,7 @@ func released() *fake {
 	call := func(id, name, principal, access, issued, request string, when time.Time) fleet.Record {
 		r := fleet.Record{
 			ID: id, Kind: fleet.KindAPICall, Time: when, Service: "ecs", Name: name, Principal: principal,
-			Attributes: map[string]string{fleet.AttrSourceIP: "203.0.113.7", fleet.AttrUserAgent: "aws-cli/2"},
+			Attributes: fleet.AttributesOf(fleet.AttrSourceIP, "203.0.113.7", fleet.AttrUserAgent, "aws-cli/2"),
 		}
 		r.Keys.AccessKey, r.Keys.IssuedKey, r.Keys.Request, r.Keys.Scope = access, issued, request, fleet.ScopeAWS
 		return r
@@ -86,8 +86,8 @@ func TestDiffOfTwoItems(t *testing.T) {
 	if diff := cmp.Diff(want, diffItems(&before, &after), cmp.AllowUnexported(fieldChange{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	lean := fleet.Record{Attributes: map[string]string{"configuration.a": "2", "resource_id": "r"}}
-	if diff := cmp.Diff([]fieldChange{{"a", "1", "2"}}, diffItems(&fleet.Record{Attributes: map[string]string{"configuration.a": "1"}}, &lean), cmp.AllowUnexported(fieldChange{})); diff != "" {
+	lean := fleet.Record{Attributes: fleet.AttributesOf("configuration.a", "2", "resource_id", "r")}
+	if diff := cmp.Diff([]fieldChange{{"a", "1", "2"}}, diffItems(&fleet.Record{Attributes: fleet.AttributesOf("configuration.a", "1")}, &lean), cmp.AllowUnexported(fieldChange{})); diff != "" {
 		t.Errorf("of attributes (-want +got):\n%s", diff)
 	}
 	if got := (fieldChange{"taskDefinition", "arn:aws:ecs:x:task-definition/orders:6", "arn:aws:ecs:x:task-definition/orders:7"}).short(); got != "taskDefinition orders:6 → orders:7" {

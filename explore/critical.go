@@ -72,7 +72,7 @@ var halfGlyphs = [3][3]string{
 func spanBar(n *node, from, to time.Time, w int) line {
 	r := n.rec
 	a, b := halves(r.Time, from, to, w), halves(r.End(), from, to, w)
-	running := r.Attributes[fleet.AttrInProgress] == "true"
+	running := r.Attributes.Get(fleet.AttrInProgress) == "true"
 	if running {
 		b = 2 * w
 	}

@@ -13,9 +13,9 @@ import (
 // barOf is how a span from 0 to 100 ms is drawn of which parts were waited for.
 func barOf(w int, running bool, parts ...[2]int) string {
 	at := func(n int) time.Time { return noon.Add(time.Duration(n) * ms) }
-	n := &node{rec: &fleet.Record{Kind: fleet.KindSpan, Time: at(0), Duration: 100 * ms, Attributes: map[string]string{}}}
+	n := &node{rec: &fleet.Record{Kind: fleet.KindSpan, Time: at(0), Duration: 100 * ms}}
 	if running {
-		n.rec.Attributes[fleet.AttrInProgress] = "true"
+		n.rec.Attributes.Set(fleet.AttrInProgress, "true")
 	}
 	for _, p := range parts {
 		n.parts = append(n.parts, stretch{n, at(p[0]), at(p[1])})

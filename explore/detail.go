@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"muster/fleet"
@@ -183,10 +181,9 @@ func (s *sheet) attributes(r *fleet.Record) {
 	s.fields(r.Attributes)
 }
 
-// fields are names and values, in the order of the names.
-func (s *sheet) fields(of map[string]string) {
-	for _, k := range slices.Sorted(maps.Keys(of)) {
-		s.field(k, plain, of[k])
+func (s *sheet) fields(of fleet.Attributes) {
+	for k, v := range of.All() {
+		s.field(k, plain, v)
 	}
 }
 

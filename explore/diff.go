@@ -37,7 +37,7 @@ func configuration(r *fleet.Record) map[string]string {
 		flatten("tags", doc.Tags, out)
 		return out
 	}
-	for k, v := range r.Attributes {
+	for k, v := range r.Attributes.All() {
 		if f, is := strings.CutPrefix(k, configPrefix); is {
 			out[f] = v
 		}

@@ -250,7 +250,7 @@ func servicesIn(rs []fleet.Record) []string {
 	var out []string
 	for i := range rs {
 		r := &rs[i]
-		own := r.Kind == fleet.KindLog || r.Kind == fleet.KindSpan && r.Attributes[fleet.AttrNamespace] == ""
+		own := r.Kind == fleet.KindLog || r.Kind == fleet.KindSpan && r.Attributes.Get(fleet.AttrNamespace) == ""
 		if own && !seen[r.Service] {
 			seen[r.Service] = true
 			out = append(out, r.Service)

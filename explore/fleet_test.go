@@ -51,9 +51,9 @@ func (s *story) span(id, parent, service, name string, at, took time.Duration, f
 	r := s.add(fleet.Record{
 		Kind: fleet.KindSpan, ID: fleet.SpanID(s.trace, id), Service: service, Name: name, Duration: took, Error: fault,
 		Revision: 1,
-		Attributes: map[string]string{
-			fleet.AttrSpanType: "segment", fleet.AttrHTTPMethod: "POST", fleet.AttrHTTPStatus: "201",
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrSpanType, "segment", fleet.AttrHTTPMethod, "POST", fleet.AttrHTTPStatus, "201",
+		),
 		Raw: fmt.Appendf(nil, `{"trace_id":%q,"id":%q,"name":%q,"start_time":%d.25,"annotations":{"correlation_id":%q}}`,
 			fleet.FormatTraceID(s.trace), id, service, s.start.Unix(), s.journey),
 	}, at)
@@ -65,16 +65,16 @@ func (s *story) span(id, parent, service, name string, at, took time.Duration, f
 // to the second only.
 func (s *story) aws(id, parent, caller, service, op, resource, request string, at, took time.Duration) {
 	r := s.span(id, parent, caller, service+":"+op, at, took, "")
-	r.Attributes = map[string]string{fleet.AttrNamespace: "aws", fleet.AttrSpanType: "subsegment"}
+	r.Attributes = fleet.AttributesOf(fleet.AttrNamespace, "aws", fleet.AttrSpanType, "subsegment")
 	r.Keys.Request, r.Keys.Scope, r.Keys.RequestLink = request, fleet.ScopeAWS, seen
 	c := s.add(fleet.Record{
 		Kind: fleet.KindAPICall, Service: service, Name: service + ":" + op, Resources: []string{resource},
 		Principal: "arn:aws:sts::111122223333:assumed-role/muster-" + caller + "/task",
-		Attributes: map[string]string{
-			fleet.AttrEventSource: service + ".amazonaws.com", fleet.AttrEventName: op,
-			fleet.AttrSourceIP: "10.0.1.17", fleet.AttrUserAgent: "aws-sdk-go-v2/1.48.0 ua/2.1 os/linux lang/go#1.26",
-			fleet.AttrEventCategory: "Data",
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventSource, service+".amazonaws.com", fleet.AttrEventName, op,
+			fleet.AttrSourceIP, "10.0.1.17", fleet.AttrUserAgent, "aws-sdk-go-v2/1.48.0 ua/2.1 os/linux lang/go#1.26",
+			fleet.AttrEventCategory, "Data",
+		),
 		Raw: fmt.Appendf(nil, `{"eventVersion":"1.11","eventSource":"%s.amazonaws.com","eventName":%q,"requestID":%q}`,
 			service, op, request),
 	}, at)
@@ -89,7 +89,7 @@ func (s *story) aws(id, parent, caller, service, op, resource, request string, a
 func (s *story) log(span, service, level, message string, at time.Duration) *fleet.Record {
 	r := s.add(fleet.Record{
 		Kind: fleet.KindLog, Service: service, Name: level, Message: message,
-		Attributes: map[string]string{fleet.AttrLogGroup: "/muster/" + service},
+		Attributes: fleet.AttributesOf(fleet.AttrLogGroup, "/muster/"+service),
 		Raw:        fmt.Appendf(nil, `{"level":%q,"service":%q,"msg":%q}`, level, service, message),
 	}, at)
 	r.Keys.Span = span
@@ -141,7 +141,7 @@ func opened() []fleet.Record {
 		Kind: fleet.KindChange, Service: "ec2", Name: "updated", ID: "AWS::EC2::SecurityGroup/sg-0a1b2c3d@1732449000000",
 		Message:    "ipPermissions: 0.0.0.0/0 may reach port 22",
 		Resources:  []string{"AWS::EC2::SecurityGroup/sg-0a1b2c3d"},
-		Attributes: map[string]string{"configuration_state_id": "1732449000000"},
+		Attributes: fleet.AttributesOf("configuration_state_id", "1732449000000"),
 		Raw:        []byte(`{"resourceType":"AWS::EC2::SecurityGroup","configurationItemStatus":"OK"}`),
 	}, 95*time.Second)
 	c.Keys.Request, c.Keys.Scope = "REQ-EC2-0001", fleet.ScopeAWS
@@ -155,7 +155,7 @@ func rootLogin() fleet.Record {
 		ID: "c2a6e0f4-6e1d-4f06-9be1-00000000f001", Kind: fleet.KindAPICall, Time: noon.Add(-5 * time.Minute),
 		Account: "111122223333", Region: "us-east-1", Service: "signin", Name: "signin:ConsoleLogin",
 		Principal:  "arn:aws:iam::111122223333:root",
-		Attributes: map[string]string{fleet.AttrSourceIP: "198.51.100.7", "mfa": "No"},
+		Attributes: fleet.AttributesOf(fleet.AttrSourceIP, "198.51.100.7", "mfa", "No"),
 		Raw:        []byte(`{"eventName":"ConsoleLogin","userIdentity":{"type":"Root"},"additionalEventData":{"MFAUsed":"No"}}`),
 	}
 }

@@ -27,7 +27,7 @@ func hostile() *fake {
 		r.Resources = []string{"AWS::" + long, evil}
 		r.ID += evil
 		r.Raw = []byte(`{"a":"` + evil + `"` + evil)
-		r.Attributes = map[string]string{long: long, evil: evil}
+		r.Attributes = fleet.AttributesOf(long, long, evil, evil)
 		k := &r.Keys
 		k.Trace, k.Span, k.Request, k.AccessKey, k.Origin = k.Trace+evil, k.Span+evil, evil, evil, evil
 		k.Correlation, k.Scope, k.Messages = "evil"+evil, fleet.Scope(evil), []string{evil, evil}

@@ -56,7 +56,7 @@ func (s *sheet) inspect(n *node) {
 		s.field("event", plain, r.Name+" "+r.Error)
 		s.field("at", plain, instant(r.Time))
 		s.field("principal", plain, r.Principal)
-		s.field("from", plain, r.Attributes[fleet.AttrSourceIP])
+		s.field("from", plain, r.Attributes.Get(fleet.AttrSourceIP))
 		s.field("id", faint, r.ID)
 	}
 }
@@ -92,5 +92,5 @@ func (s *sheet) document(title string, fields map[string]any) {
 	s.section(title)
 	flat := map[string]string{}
 	flatten("", fields, flat)
-	s.fields(flat)
+	s.fields(fleet.AttributesFrom(flat))
 }

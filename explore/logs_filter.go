@@ -61,7 +61,7 @@ func (f logFilter) query(limit int) fleet.Query {
 
 // keeps judges what the store does not.
 func (f logFilter) keeps(r *fleet.Record) bool {
-	return (f.group == "" || strings.Contains(r.Attributes[fleet.AttrLogGroup], f.group)) &&
+	return (f.group == "" || strings.Contains(r.Attributes.Get(fleet.AttrLogGroup), f.group)) &&
 		(f.level == "" || strings.EqualFold(r.Name, f.level) || strings.EqualFold(r.Name, f.level+"ing")) &&
 		(f.pattern == "" || patternOf(r.Message) == f.pattern)
 }
@@ -71,7 +71,7 @@ func groupsOf(rs []fleet.Record) []string {
 	seen := map[string]bool{}
 	var out []string
 	for i := range rs {
-		if g := rs[i].Attributes[fleet.AttrLogGroup]; g != "" && !seen[g] {
+		if g := rs[i].Attributes.Get(fleet.AttrLogGroup); g != "" && !seen[g] {
 			seen[g] = true
 			out = append(out, g)
 		}

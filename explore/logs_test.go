@@ -14,7 +14,7 @@ import (
 // talking is a fleet of two groups that log for a quarter of an hour.
 func talking() *fake {
 	f := &fake{}
-	add := func(i int, service, level, message, raw string, attributes map[string]string) {
+	add := func(i int, service, level, message, raw string, attributes fleet.Attributes) {
 		r := fleet.Record{
 			ID: fmt.Sprint("log", i), Kind: fleet.KindLog, Time: noon.Add(time.Duration(i-90) * 10 * time.Second),
 			Service: service, Name: level, Message: message, Raw: []byte(raw), Attributes: attributes,
@@ -28,13 +28,13 @@ func talking() *fake {
 		f.records = append(f.records, r)
 	}
 	for i := range 90 {
-		group := map[string]string{fleet.AttrLogGroup: "/ecs/orders", "order": fmt.Sprint("order-", 4000+i), "log_stream": "x"}
+		group := fleet.AttributesOf(fleet.AttrLogGroup, "/ecs/orders", "order", fmt.Sprint("order-", 4000+i), "log_stream", "x")
 		switch i % 9 {
 		case 4:
 			add(i, "payments", "ERROR", fmt.Sprintf("card %d was refused by \"bank %d\"", 1000+i, i), `{"level":"ERROR","card":{"last":4,"brands":["a","b"]}}`,
-				map[string]string{fleet.AttrLogGroup: "/ecs/payments"})
+				fleet.AttributesOf(fleet.AttrLogGroup, "/ecs/payments"))
 		case 7:
-			add(i, "payments", "WARN", "the bank is slow", `{"level":"WARN"}`, map[string]string{fleet.AttrLogGroup: "/ecs/payments"})
+			add(i, "payments", "WARN", "the bank is slow", `{"level":"WARN"}`, fleet.AttributesOf(fleet.AttrLogGroup, "/ecs/payments"))
 		default:
 			add(i, "orders", "INFO", fmt.Sprintf("order %d placed in %dms", 4000+i, i), `plain`, group)
 		}
@@ -120,7 +120,7 @@ func shipped() *fake {
 		tr := fmt.Sprintf("6743%028x", i)
 		r := fleet.Record{
 			ID: fmt.Sprint("s", i), Kind: fleet.KindSpan, Time: noon.Add(-time.Duration(72-i) * 10 * time.Second), Service: "orders", Name: "POST /orders",
-			Duration: time.Duration(50+i%7) * time.Millisecond, Attributes: map[string]string{"annotation.version": "1.4.0", fleet.AttrUser: fmt.Sprint("customer-", i%9)},
+			Duration: time.Duration(50+i%7) * time.Millisecond, Attributes: fleet.AttributesOf("annotation.version", "1.4.0", fleet.AttrUser, fmt.Sprint("customer-", i%9)),
 		}
 		r.Keys.Trace, r.Keys.Span = tr, "1"
 		if i >= 60 {
@@ -131,7 +131,7 @@ func shipped() *fake {
 		k.Keys.Span, k.Keys.Parent = "2", "1"
 		if i%5 == 0 && i < 60 {
 			r.Error, r.Duration, k.Duration = "fault", r.Duration*10, k.Duration*15
-			r.Attributes = map[string]string{"annotation.version": "1.5.0", fleet.AttrUser: fmt.Sprint("customer-", i%9)}
+			r.Attributes = fleet.AttributesOf("annotation.version", "1.5.0", fleet.AttrUser, fmt.Sprint("customer-", i%9))
 		}
 		f.records = append(f.records, r, k)
 	}

@@ -3,8 +3,6 @@ package explore
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -101,12 +99,12 @@ func logLine(row *logRow, now time.Time, w int, on bool) line {
 // message.
 func folded(r *fleet.Record) string {
 	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(r.Attributes)) {
+	for k, v := range r.Attributes.All() {
 		switch k {
 		case fleet.AttrLogGroup, "log_stream", "line":
 			continue
 		}
-		parts = append(parts, k+"="+r.Attributes[k])
+		parts = append(parts, k+"="+v)
 	}
 	return strings.Join(parts, " ")
 }

@@ -187,7 +187,7 @@ func TestNoColourAloneIsASignal(t *testing.T) {
 		"a kind":            {record(func(*fleet.Record) {}), record(func(r *fleet.Record) { r.Kind = fleet.KindChange })},
 		"a level":           {record(level("INFO")), record(level("WARN"))},
 		"a certainty":       {record(sure(fleet.Exact)), record(sure(fleet.Inferred))},
-		"a running span":    {record(func(*fleet.Record) {}), record(func(r *fleet.Record) { r.Attributes = map[string]string{fleet.AttrInProgress: "true"} })},
+		"a running span":    {record(func(*fleet.Record) {}), record(func(r *fleet.Record) { r.Attributes = fleet.AttributesOf(fleet.AttrInProgress, "true") })},
 		"a severity":        {severity(fleet.High), severity(fleet.Medium)},
 		"the chosen line":   {chosenRow(false), chosenRow(true)},
 		"an open tab":       {tabLine(t, ""), tabLine(t, "tab")},

@@ -84,7 +84,7 @@ func (o *observed) observe() {
 			calls[op]++
 			longest[op] = max(longest[op], s.Duration)
 		}
-		for k, v := range s.Attributes {
+		for k, v := range s.Attributes.All() {
 			if name := observable(k); name != "" {
 				add(s.Service+" "+name, v)
 			}
@@ -172,7 +172,7 @@ func withText(s string) func([]fleet.Record) bool {
 					return true
 				}
 			}
-			for k, v := range r.Attributes {
+			for k, v := range r.Attributes.All() {
 				if strings.Contains(strings.ToLower(observable(k)+"="+v), want) {
 					return true
 				}

@@ -137,12 +137,12 @@ func (b *mapBuilder) one(s string) string {
 func (b *mapBuilder) add(r *fleet.Record) {
 	s := mapSpan{
 		trace: b.one(r.Keys.Trace), parent: strings.Clone(r.Keys.Parent), service: b.one(r.Service), start: r.Time, took: r.Duration,
-		segment: fleet.IsSegment(r) && r.Attributes[fleet.AttrInferred] != "true", failed: r.Error != "", messages: r.Keys.Messages,
+		segment: fleet.IsSegment(r) && r.Attributes.Get(fleet.AttrInferred) != "true", failed: r.Error != "", messages: r.Keys.Messages,
 	}
 	if fleet.IsCall(r) {
 		s.kind = NodeRemote
 		name := fleet.NodeName(r)
-		if r.Attributes[fleet.AttrNamespace] == "aws" {
+		if r.Attributes.Get(fleet.AttrNamespace) == "aws" {
 			s.kind = NodeAWS
 			// Where the call's own name is not known there is "dynamodb:PutItem".
 			name, _, _ = strings.Cut(name, ":")

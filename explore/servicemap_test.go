@@ -51,9 +51,9 @@ func mapOf(t *testing.T, records []fleet.Record) *ServiceMap {
 
 // calling makes a span a call to another service.
 func calling(r *fleet.Record, to string) {
-	r.Attributes = map[string]string{
-		fleet.AttrSpanType: "subsegment", fleet.AttrNamespace: "remote", fleet.AttrSegmentName: to,
-	}
+	r.Attributes = fleet.AttributesOf(
+		fleet.AttrSpanType, "subsegment", fleet.AttrNamespace, "remote", fleet.AttrSegmentName, to,
+	)
 }
 
 func TestTheMapCountsEachCallOnce(t *testing.T) {
@@ -62,10 +62,10 @@ func TestTheMapCountsEachCallOnce(t *testing.T) {
 	calling(s.span("b", "a", "web", "GET orders:80", 5*ms, 80*ms, ""), "orders:80")
 	s.span("c", "b", "orders", "GET /", 10*ms, 60*ms, "fault") // answers b
 	step := s.span("d", "c", "orders", "validate", 11*ms, 5*ms, "")
-	step.Attributes[fleet.AttrSpanType] = "subsegment"
+	step.Attributes.Set(fleet.AttrSpanType, "subsegment")
 	s.aws("e", "c", "orders", "dynamodb", "GetItem", "AWS::DynamoDB::Table/orders", "R1", 20*ms, 30*ms)
 	made := s.span("f", "e", "DynamoDB", "made up by X-Ray", 20*ms, 30*ms, "")
-	made.Attributes[fleet.AttrInferred] = "true"
+	made.Attributes.Set(fleet.AttrInferred, "true")
 	calling(s.span("g", "c", "orders", "GET bank", 55*ms, 10*ms, "error"), "bank")
 	s.span("h", "c", "audit", "POST /", 40*ms, 7*ms, "") // below another's segment, without a call
 	s.span("i", "gone", "orders", "GET /", 70*ms, 20*ms, "")

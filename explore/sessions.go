@@ -92,7 +92,7 @@ func (c *caller) count(r *fleet.Record) {
 	if k := r.Keys.AccessKey; k != "" {
 		c.sessions[k] = true
 	}
-	if a := r.Attributes[fleet.AttrSourceIP]; a != "" {
+	if a := r.Attributes.Get(fleet.AttrSourceIP); a != "" {
 		c.addresses[a]++
 	}
 	if r.Time.Before(c.first) {

@@ -326,8 +326,8 @@ func (s *sheet) aftermath(a *aftermath, reading bool) {
 		}
 		s.field("call", plain, r.Name)
 		s.field("at", plain, instant(r.Time))
-		s.field("from", plain, r.Attributes[fleet.AttrSourceIP])
-		s.field("with", plain, r.Attributes[fleet.AttrUserAgent])
+		s.field("from", plain, r.Attributes.Get(fleet.AttrSourceIP))
+		s.field("with", plain, r.Attributes.Get(fleet.AttrUserAgent))
 		s.field("request", plain, r.Keys.Request)
 		s.field("trace", plain, fleet.FormatTraceID(r.Keys.Trace), linkPieces(r.Keys.TraceLink)...)
 	}

@@ -167,7 +167,7 @@ func note(r *fleet.Record, w int) piece {
 	}
 	switch r.Kind {
 	case fleet.KindSpan:
-		if r.Attributes[fleet.AttrInProgress] == "true" {
+		if r.Attributes.Get(fleet.AttrInProgress) == "true" {
 			return own(caution, fitRight("running", w))
 		}
 		if how == faint {

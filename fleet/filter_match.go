@@ -53,7 +53,7 @@ func (m *spanMatcher) trace(f Filter) bool {
 		return !m.trace(f.Of)
 	case FilterService:
 		return slices.ContainsFunc(m.spans, func(s *Record) bool {
-			return m.standsForNode(s) && f.Node.names(NodeName(s), s.Attributes[AttrOrigin], s.Account) && m.span(f.Where, s)
+			return m.standsForNode(s) && f.Node.names(NodeName(s), s.Attributes.Get(AttrOrigin), s.Account) && m.span(f.Where, s)
 		})
 	case FilterEdge:
 		return slices.ContainsFunc(m.spans, func(s *Record) bool { return m.edge(&f, s) })
@@ -82,18 +82,18 @@ func (m *spanMatcher) duration() int64 {
 }
 
 // IsSegment reports whether a span is a service's own account of a request.
-func IsSegment(s *Record) bool { return s.Attributes[AttrSpanType] != "subsegment" }
+func IsSegment(s *Record) bool { return s.Attributes.Get(AttrSpanType) != "subsegment" }
 
 // IsCall reports whether a span is a call to something outside of its service.
 func IsCall(s *Record) bool {
-	n := s.Attributes[AttrNamespace]
+	n := s.Attributes.Get(AttrNamespace)
 	return !IsSegment(s) && (n == "aws" || n == "remote")
 }
 
 // NodeName is the name of the node that a segment or a call leads to.
 func NodeName(s *Record) string {
 	if IsCall(s) {
-		return cmp.Or(s.Attributes[AttrSegmentName], s.Name)
+		return cmp.Or(s.Attributes.Get(AttrSegmentName), s.Name)
 	}
 	return s.Service
 }
@@ -107,7 +107,7 @@ func (m *spanMatcher) standsForNode(s *Record) bool {
 	case !IsCall(s):
 		return false
 	}
-	return s.Attributes[AttrNamespace] == "aws" || !slices.ContainsFunc(m.spans, func(o *Record) bool {
+	return s.Attributes.Get(AttrNamespace) == "aws" || !slices.ContainsFunc(m.spans, func(o *Record) bool {
 		return IsSegment(o) && s.Seen.Span != "" && o.Seen.Parent == s.Seen.Span
 	})
 }
@@ -122,12 +122,12 @@ func (m *spanMatcher) edge(f *FilterEdge, s *Record) bool {
 	if !m.leadsFrom(f.From, s) {
 		return false
 	}
-	if IsCall(s) && f.To.names(NodeName(s), s.Attributes[AttrOrigin], s.Account) && m.span(f.Where, s) {
+	if IsCall(s) && f.To.names(NodeName(s), s.Attributes.Get(AttrOrigin), s.Account) && m.span(f.Where, s) {
 		return true
 	}
 	return slices.ContainsFunc(m.spans, func(o *Record) bool {
 		answers := IsSegment(o) && s.Seen.Span != "" && o.Seen.Parent == s.Seen.Span
-		return answers && f.To.names(o.Service, o.Attributes[AttrOrigin], o.Account) &&
+		return answers && f.To.names(o.Service, o.Attributes.Get(AttrOrigin), o.Account) &&
 			(m.span(f.Where, o) || IsCall(s) && m.span(f.Where, s))
 	})
 }
@@ -139,7 +139,7 @@ func (m *spanMatcher) leadsFrom(n FilterNode, s *Record) bool {
 		return false
 	}
 	return n.Type == "" || slices.ContainsFunc(m.spans, func(o *Record) bool {
-		return IsSegment(o) && o.Service == s.Service && o.Attributes[AttrOrigin] == n.Type
+		return IsSegment(o) && o.Service == s.Service && o.Attributes.Get(AttrOrigin) == n.Type
 	})
 }
 
@@ -170,14 +170,14 @@ func (m *spanMatcher) test(t FilterTest, s *Record) bool {
 		return ok && inRange(t, n)
 	}
 	if t.Keyword == KeyAnnotation {
-		v, ok := s.Attributes[AttrAnnotationPrefix+t.Key]
+		v, ok := s.Attributes.Lookup(AttrAnnotationPrefix + t.Key)
 		return ok && annotationMeets(t, v)
 	}
 	return slices.ContainsFunc(spanTexts(t.Keyword, s), func(v string) bool { return v != "" && textMeets(t, v) })
 }
 
 func (m *spanMatcher) flag(k Keyword, s *Record) bool {
-	status, open := HTTPStatus(s), s.Attributes[AttrInProgress] == "true"
+	status, open := HTTPStatus(s), s.Attributes.Get(AttrInProgress) == "true"
 	switch k {
 	case KeyOK:
 		return s.Error == "" && !open && (status == 0 || status >= 200 && status <= 299)
@@ -190,7 +190,7 @@ func (m *spanMatcher) flag(k Keyword, s *Record) bool {
 	case KeyPartial:
 		return open
 	case KeyInferred:
-		return s.Attributes[AttrInferred] == "true"
+		return s.Attributes.Get(AttrInferred) == "true"
 	case KeyRoot:
 		return s == m.entry
 	}
@@ -199,7 +199,7 @@ func (m *spanMatcher) flag(k Keyword, s *Record) bool {
 
 // HTTPStatus is a record's status, 0 when it has none that is a plain number.
 func HTTPStatus(r *Record) int64 {
-	text := r.Attributes[AttrHTTPStatus]
+	text := r.Attributes.Get(AttrHTTPStatus)
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || strconv.FormatInt(n, 10) != text {
 		return 0
@@ -212,7 +212,7 @@ func spanNumber(k Keyword, s *Record) (int64, bool) {
 		n := HTTPStatus(s)
 		return n, n != 0
 	}
-	return s.Duration.Microseconds(), s.Attributes[AttrInProgress] != "true"
+	return s.Duration.Microseconds(), s.Attributes.Get(AttrInProgress) != "true"
 }
 
 func inRange(t FilterTest, n int64) bool {
@@ -227,19 +227,19 @@ func inRange(t FilterTest, n int64) bool {
 func spanTexts(k Keyword, s *Record) []string {
 	switch k {
 	case KeyHTTPURL:
-		return []string{s.Attributes[AttrHTTPURL]}
+		return []string{s.Attributes.Get(AttrHTTPURL)}
 	case KeyHTTPMethod:
-		return []string{s.Attributes[AttrHTTPMethod]}
+		return []string{s.Attributes.Get(AttrHTTPMethod)}
 	case KeyHTTPAgent:
-		return []string{s.Attributes[AttrUserAgent]}
+		return []string{s.Attributes.Get(AttrUserAgent)}
 	case KeyHTTPClient:
-		return []string{s.Attributes[AttrSourceIP]}
+		return []string{s.Attributes.Get(AttrSourceIP)}
 	case KeyUser:
-		return []string{s.Attributes[AttrUser]}
+		return []string{s.Attributes.Get(AttrUser)}
 	case KeyName:
 		return []string{NodeName(s)}
 	case KeyType:
-		return []string{s.Attributes[AttrOrigin]}
+		return []string{s.Attributes.Get(AttrOrigin)}
 	case KeyMessage:
 		return []string{s.Message}
 	case KeyAccount:

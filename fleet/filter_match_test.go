@@ -9,7 +9,7 @@ import (
 )
 
 // filterSpan is a span of a trace that began at a fixed time.
-func filterSpan(id, parent string, start, end int, service, name string, attributes map[string]string) fleet.Record {
+func filterSpan(id, parent string, start, end int, service, name string, attributes fleet.Attributes) fleet.Record {
 	return fleet.Record{
 		ID: id, Kind: fleet.KindSpan, Time: time.UnixMilli(int64(start)).UTC(),
 		Duration: time.Duration(end-start) * time.Millisecond, Service: service, Name: name, Account: "111122223333",
@@ -20,26 +20,26 @@ func filterSpan(id, parent string, start, end int, service, name string, attribu
 // checkout is a trace: orders answers 200 although a call of payments to the
 // bank failed, writes to DynamoDB, and takes 2 seconds; a worker goes on.
 func checkout() []fleet.Record {
-	call := func(namespace, name string) map[string]string {
-		return map[string]string{"span_type": "subsegment", "namespace": namespace, "segment_name": name}
+	call := func(namespace, name string) fleet.Attributes {
+		return fleet.AttributesOf("span_type", "subsegment", "namespace", namespace, "segment_name", name)
 	}
-	root := filterSpan("root", "", 1000, 3000, "orders", "POST /orders", map[string]string{
-		"span_type": "segment", "http_status": "200", "http_method": "POST", "http_url": "http://shop.example/orders?x=1",
-		"user_agent": "curl/8", "source_ip": "198.51.100.7", "user": "alice", "origin": "AWS::ECS::Container",
-	})
-	step := filterSpan("step", "root", 1100, 1200, "orders", "check", map[string]string{
-		"span_type": "subsegment", "annotation.tier": "gold", "annotation.items": "12", "annotation.paid": "true", "annotation.gift": "false",
-	})
+	root := filterSpan("root", "", 1000, 3000, "orders", "POST /orders", fleet.AttributesOf(
+		"span_type", "segment", "http_status", "200", "http_method", "POST", "http_url", "http://shop.example/orders?x=1",
+		"user_agent", "curl/8", "source_ip", "198.51.100.7", "user", "alice", "origin", "AWS::ECS::Container",
+	))
+	step := filterSpan("step", "root", 1100, 1200, "orders", "check", fleet.AttributesOf(
+		"span_type", "subsegment", "annotation.tier", "gold", "annotation.items", "12", "annotation.paid", "true", "annotation.gift", "false",
+	))
 	put := filterSpan("put", "step", 1110, 1120, "orders", "dynamodb:PutItem", call("aws", "DynamoDB"))
 	put.Error, put.Message = "throttle", "slow down"
 	put.Resources = []string{"AWS::DynamoDB::Table/orders", "arn:aws:dynamodb:us-east-1:111122223333:table/orders"}
 	ask := filterSpan("ask", "root", 1300, 2800, "orders", "POST payments:8080", call("remote", "payments:8080"))
-	pay := filterSpan("pay", "ask", 1310, 2700, "payments", "POST /pay", map[string]string{
-		"span_type": "segment", "http_status": "404", "origin": "AWS::Lambda::Function",
-	})
+	pay := filterSpan("pay", "ask", 1310, 2700, "payments", "POST /pay", fleet.AttributesOf(
+		"span_type", "segment", "http_status", "404", "origin", "AWS::Lambda::Function",
+	))
 	bank := filterSpan("bank", "pay", 1400, 2600, "payments", "GET bank.example", call("remote", "bank.example"))
 	bank.Error = "fault"
-	worker := filterSpan("worker", "put", 3500, 3500, "worker", "handle", map[string]string{"span_type": "segment", "in_progress": "true"})
+	worker := filterSpan("worker", "put", 3500, 3500, "worker", "handle", fleet.AttributesOf("span_type", "segment", "in_progress", "true"))
 	line := fleet.Record{ID: "line", Kind: fleet.KindLog, Service: "audit", Error: "fault", Message: "kaboom", Time: time.UnixMilli(9000)}
 	return []fleet.Record{root, step, put, ask, pay, bank, worker, line}
 }

@@ -92,7 +92,7 @@ func TestRecordJSONHasColumnNames(t *testing.T) {
 	r := Record{
 		ID: "e1", Kind: KindAPICall, Time: time.Date(2026, 11, 24, 1, 2, 3, 4000, time.UTC),
 		Seen: Keys{Request: "r1"}, Keys: Keys{Request: "r1", Trace: "t1", TraceLink: Link{RungRequest, Exact}},
-		Attributes: map[string]string{AttrReadOnly: "true", AttrHTTPStatus: "402", "extra": "x"},
+		Attributes: AttributesOf(AttrReadOnly, "true", AttrHTTPStatus, "402", "extra", "x"),
 		Raw:        []byte("\xff"),
 	}
 	text, err := json.Marshal(r)
@@ -117,7 +117,7 @@ func TestRecordJSONHasColumnNames(t *testing.T) {
 }
 
 func TestWriteIsAManagementCallThatWentWell(t *testing.T) {
-	call := func(kind Kind, err string, attr map[string]string) *Record {
+	call := func(kind Kind, err string, attr Attributes) *Record {
 		return &Record{Kind: kind, Error: err, Attributes: attr}
 	}
 	for _, tc := range []struct {
@@ -125,9 +125,9 @@ func TestWriteIsAManagementCallThatWentWell(t *testing.T) {
 		r    *Record
 		want bool
 	}{
-		{"management", call(KindAPICall, "", map[string]string{AttrEventCategory: "Management"}), true},
-		{"read", call(KindAPICall, "", map[string]string{AttrReadOnly: "true"}), false},
-		{"data", call(KindAPICall, "", map[string]string{AttrEventCategory: "Data"}), false},
+		{"management", call(KindAPICall, "", AttributesOf(AttrEventCategory, "Management")), true},
+		{"read", call(KindAPICall, "", AttributesOf(AttrReadOnly, "true")), false},
+		{"data", call(KindAPICall, "", AttributesOf(AttrEventCategory, "Data")), false},
 		{"refused", call(KindAPICall, "AccessDenied", nil), false},
 		{"span", call(KindSpan, "", nil), false},
 	} {

@@ -3,7 +3,7 @@ package fleet
 import (
 	"encoding/base64"
 	"encoding/json"
-	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -23,54 +23,54 @@ func FormatTime(t time.Time) string {
 
 // recordJSON has the column names of the view "records"; scripts rely on them.
 type recordJSON struct {
-	ID              string            `json:"id"`
-	Revision        int               `json:"revision"`
-	Kind            Kind              `json:"kind"`
-	Time            string            `json:"time"`
-	TimeUS          int64             `json:"time_us"`
-	DurationUS      int64             `json:"duration_us"`
-	Account         string            `json:"account"`
-	Region          string            `json:"region"`
-	Service         string            `json:"service"`
-	Name            string            `json:"name"`
-	Resources       []string          `json:"resources"`
-	Principal       string            `json:"principal"`
-	Error           string            `json:"error"`
-	Message         string            `json:"message"`
-	Trace           string            `json:"trace_id"`
-	Span            string            `json:"span_id"`
-	Parent          string            `json:"parent_id"`
-	Request         string            `json:"request_id"`
-	RequestScope    Scope             `json:"request_scope"`
-	Messages        []string          `json:"message_ids"`
-	Correlation     string            `json:"correlation_id"`
-	Origin          string            `json:"origin"`
-	AccessKey       string            `json:"access_key_id"`
-	IssuedKey       string            `json:"issued_key_id"`
-	TraceVia        Rung              `json:"trace_via"`
-	TraceSure       Certainty         `json:"trace_sure"`
-	RequestVia      Rung              `json:"request_via"`
-	RequestSure     Certainty         `json:"request_sure"`
-	CorrelationVia  Rung              `json:"correlation_via"`
-	CorrelationSure Certainty         `json:"correlation_sure"`
-	SeenTrace       string            `json:"seen_trace_id"`
-	SeenRequest     string            `json:"seen_request_id"`
-	SeenCorrelation string            `json:"seen_correlation_id"`
-	EventSource     string            `json:"event_source"`
-	EventName       string            `json:"event_name"`
-	SourceIP        string            `json:"source_ip"`
-	UserAgent       string            `json:"user_agent"`
-	ReadOnly        bool              `json:"read_only"`
-	HTTPMethod      string            `json:"http_method"`
-	HTTPStatus      int               `json:"http_status"`
-	LogGroup        string            `json:"log_group"`
-	Attributes      map[string]string `json:"attributes"`
-	Raw             string            `json:"raw"`
+	ID              string     `json:"id"`
+	Revision        int        `json:"revision"`
+	Kind            Kind       `json:"kind"`
+	Time            string     `json:"time"`
+	TimeUS          int64      `json:"time_us"`
+	DurationUS      int64      `json:"duration_us"`
+	Account         string     `json:"account"`
+	Region          string     `json:"region"`
+	Service         string     `json:"service"`
+	Name            string     `json:"name"`
+	Resources       []string   `json:"resources"`
+	Principal       string     `json:"principal"`
+	Error           string     `json:"error"`
+	Message         string     `json:"message"`
+	Trace           string     `json:"trace_id"`
+	Span            string     `json:"span_id"`
+	Parent          string     `json:"parent_id"`
+	Request         string     `json:"request_id"`
+	RequestScope    Scope      `json:"request_scope"`
+	Messages        []string   `json:"message_ids"`
+	Correlation     string     `json:"correlation_id"`
+	Origin          string     `json:"origin"`
+	AccessKey       string     `json:"access_key_id"`
+	IssuedKey       string     `json:"issued_key_id"`
+	TraceVia        Rung       `json:"trace_via"`
+	TraceSure       Certainty  `json:"trace_sure"`
+	RequestVia      Rung       `json:"request_via"`
+	RequestSure     Certainty  `json:"request_sure"`
+	CorrelationVia  Rung       `json:"correlation_via"`
+	CorrelationSure Certainty  `json:"correlation_sure"`
+	SeenTrace       string     `json:"seen_trace_id"`
+	SeenRequest     string     `json:"seen_request_id"`
+	SeenCorrelation string     `json:"seen_correlation_id"`
+	EventSource     string     `json:"event_source"`
+	EventName       string     `json:"event_name"`
+	SourceIP        string     `json:"source_ip"`
+	UserAgent       string     `json:"user_agent"`
+	ReadOnly        bool       `json:"read_only"`
+	HTTPMethod      string     `json:"http_method"`
+	HTTPStatus      int        `json:"http_status"`
+	LogGroup        string     `json:"log_group"`
+	Attributes      Attributes `json:"attributes"`
+	Raw             string     `json:"raw"`
 }
 
 // MarshalJSON spells a record with the column names of the view "records".
 func (r Record) MarshalJSON() ([]byte, error) {
-	status, _ := strconv.Atoi(r.Attributes[AttrHTTPStatus])
+	status, _ := strconv.Atoi(r.Attributes.Get(AttrHTTPStatus))
 	raw, rest := EncodeRaw(r.Raw), RestAttributes(r.Attributes)
 	return json.Marshal(recordJSON{
 		ID: r.ID, Revision: r.Revision, Kind: r.Kind,
@@ -85,21 +85,22 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		RequestVia: r.Keys.RequestLink.Via, RequestSure: r.Keys.RequestLink.Sure,
 		CorrelationVia: r.Keys.CorrelationLink.Via, CorrelationSure: r.Keys.CorrelationLink.Sure,
 		SeenTrace: r.Seen.Trace, SeenRequest: r.Seen.Request, SeenCorrelation: r.Seen.Correlation,
-		EventSource: r.Attributes[AttrEventSource], EventName: r.Attributes[AttrEventName],
-		SourceIP: r.Attributes[AttrSourceIP], UserAgent: r.Attributes[AttrUserAgent],
-		ReadOnly:   r.Attributes[AttrReadOnly] == "true",
-		HTTPMethod: r.Attributes[AttrHTTPMethod], HTTPStatus: status,
-		LogGroup: r.Attributes[AttrLogGroup], Attributes: rest, Raw: raw,
+		EventSource: r.Attributes.Get(AttrEventSource), EventName: r.Attributes.Get(AttrEventName),
+		SourceIP: r.Attributes.Get(AttrSourceIP), UserAgent: r.Attributes.Get(AttrUserAgent),
+		ReadOnly:   r.Attributes.Get(AttrReadOnly) == "true",
+		HTTPMethod: r.Attributes.Get(AttrHTTPMethod), HTTPStatus: status,
+		LogGroup: r.Attributes.Get(AttrLogGroup), Attributes: rest, Raw: raw,
 	})
 }
 
 // RestAttributes are the attributes without a column of their own. It never
-// returns nil, and never the map it was given.
-func RestAttributes(all map[string]string) map[string]string {
-	rest := make(map[string]string, len(all))
-	maps.Copy(rest, all)
-	for _, k := range LiftedAttributes() {
-		delete(rest, k)
+// returns nil, and never the list it was given.
+func RestAttributes(all Attributes) Attributes {
+	rest, lifted := make(Attributes, 0, len(all)), LiftedAttributes()
+	for _, a := range all {
+		if !slices.Contains(lifted, a.Name) {
+			rest = append(rest, a)
+		}
 	}
 	return rest
 }

@@ -65,14 +65,14 @@ type Record struct {
 
 	// Attributes holds everything else worth asking for. The Attr constants are
 	// the ones that stores lift to columns of their own.
-	Attributes map[string]string
+	Attributes Attributes
 	// Raw is the evidence: AWS's own document where the API hands one, else its
 	// canonical JSON, with secrets masked.
 	Raw []byte
 }
 
 // Attributes that have a column of their own in every store. All but these live
-// in the map column "attributes".
+// in the column "attributes", a map.
 const (
 	AttrEventSource = "event_source" // "dynamodb.amazonaws.com"
 	AttrEventName   = "event_name"   // "PutItem"
@@ -112,7 +112,7 @@ func (r *Record) End() time.Time { return r.Time.Add(r.Duration) }
 // that went well.
 func (r *Record) Write() bool {
 	return r.Kind == KindAPICall && r.Error == "" &&
-		r.Attributes[AttrReadOnly] != "true" && r.Attributes[AttrEventCategory] != "Data"
+		r.Attributes.Get(AttrReadOnly) != "true" && r.Attributes.Get(AttrEventCategory) != "Data"
 }
 
 // CanonicalResources are the entries of Resources that name a type and a name.

@@ -36,9 +36,9 @@ func sample() *Report {
 		ID: "event-1", Kind: fleet.KindAPICall, Time: noon, Account: "111122223333", Region: "eu-central-1", Name: "ec2:AuthorizeSecurityGroupIngress",
 		Principal: "arn:aws:iam::111122223333:user/" + evil, Message: evil,
 		Resources: []string{"AWS::EC2::SecurityGroup/sg-1", "arn:aws:ec2:eu-central-1:111122223333:security-group/sg-1"},
-		Attributes: map[string]string{
-			fleet.AttrEventName: "AuthorizeSecurityGroupIngress", fleet.AttrEventSource: "ec2.amazonaws.com", fleet.AttrSourceIP: "203.0.113.10",
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventName, "AuthorizeSecurityGroupIngress", fleet.AttrEventSource, "ec2.amazonaws.com", fleet.AttrSourceIP, "203.0.113.10",
+		),
 		Keys: fleet.Keys{Request: "req-1", Trace: trace, TraceLink: fleet.Link{Via: fleet.RungRequest, Sure: fleet.Inferred}},
 	}
 	spans := []fleet.Record{

@@ -267,8 +267,8 @@ func ocsfEvidences(s *scene.Scene) ([]ocsfEvidence, error) {
 		}
 		e := ocsfEvidence{UID: rec.ID, Name: rec.Name, Data: data}
 		if rec.Kind == fleet.KindAPICall {
-			e.API = &ocsfAPI{Operation: rec.Attributes[fleet.AttrEventName]}
-			if source := rec.Attributes[fleet.AttrEventSource]; source != "" {
+			e.API = &ocsfAPI{Operation: rec.Attributes.Get(fleet.AttrEventName)}
+			if source := rec.Attributes.Get(fleet.AttrEventSource); source != "" {
 				e.API.Service = &ocsfProgram{source}
 			}
 			if k.Request != "" {
@@ -278,7 +278,7 @@ func ocsfEvidences(s *scene.Scene) ([]ocsfEvidence, error) {
 		if rec.Principal != "" {
 			e.Actor = &ocsfActor{ocsfName{rec.Principal}}
 		}
-		if ip := rec.Attributes[fleet.AttrSourceIP]; isIP(ip) {
+		if ip := rec.Attributes.Get(fleet.AttrSourceIP); isIP(ip) {
 			e.Source = &ocsfEndpoint{ip}
 		}
 		out = append(out, e)

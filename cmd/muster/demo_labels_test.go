@@ -42,7 +42,7 @@ func readEvidence(t *testing.T, store string) evidenceOf {
 		case fleet.KindLog:
 			e.lines[r.Service] = true
 		case fleet.KindAPICall:
-			if r.Attributes[fleet.AttrEventName] == "ConsoleLogin" {
+			if r.Attributes.Get(fleet.AttrEventName) == "ConsoleLogin" {
 				e.consoleLogins = append(e.consoleLogins, r.Principal)
 			}
 		case fleet.KindChange, fleet.KindVerdict:

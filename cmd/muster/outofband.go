@@ -131,8 +131,8 @@ func (a *app) printBands(calls []bandCall, asJSON bool) error {
 	for _, c := range calls {
 		r := &c.record
 		t.add([]string{
-			shortTime(r.Time), r.Name, r.Principal, r.Attributes[fleet.AttrSourceIP],
-			programOf(r.Attributes[fleet.AttrUserAgent]), r.Error, string(c.why.Reason), string(c.why.Sure),
+			shortTime(r.Time), r.Name, r.Principal, r.Attributes.Get(fleet.AttrSourceIP),
+			programOf(r.Attributes.Get(fleet.AttrUserAgent)), r.Error, string(c.why.Reason), string(c.why.Sure),
 		})
 	}
 	return t.print(a.stdout, a.width())

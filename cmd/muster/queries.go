@@ -100,7 +100,7 @@ func (a *app) callsCommand() *cobra.Command {
 		[]string{"TIME", "CALL", "PRINCIPAL", "FROM", "ERROR", "TRACE", "VIA"},
 		func(r *fleet.Record) []string {
 			return []string{
-				shortTime(r.Time), r.Name, r.Principal, r.Attributes[fleet.AttrSourceIP], r.Error,
+				shortTime(r.Time), r.Name, r.Principal, r.Attributes.Get(fleet.AttrSourceIP), r.Error,
 				fleet.FormatTraceID(r.Keys.Trace), link(r.Keys.TraceLink),
 			}
 		})

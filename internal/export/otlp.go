@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -214,9 +212,9 @@ func spanOf(r *fleet.Record) *otlpSpan {
 
 func spanKind(r *fleet.Record) int {
 	switch {
-	case r.Attributes[fleet.AttrNamespace] != "":
+	case r.Attributes.Get(fleet.AttrNamespace) != "":
 		return kindClient
-	case r.Attributes[fleet.AttrSpanType] == "segment":
+	case r.Attributes.Get(fleet.AttrSpanType) == "segment":
 		return kindServer
 	}
 	return kindInternal
@@ -261,8 +259,8 @@ func eventOf(r *fleet.Record) otlpEvent {
 // that muster adds.
 func attributesOf(r *fleet.Record) []otlpAttribute {
 	var out []otlpAttribute
-	for _, k := range slices.Sorted(maps.Keys(r.Attributes)) {
-		out = append(out, attribute(k, r.Attributes[k]))
+	for k, v := range r.Attributes.All() {
+		out = append(out, attribute(k, v))
 	}
 	for _, a := range []otlpAttribute{
 		attribute(attrID, r.ID), attribute(attrJourney, r.Keys.Correlation), attribute(attrRequest, r.Keys.Request),

@@ -29,11 +29,11 @@ func order() fleet.Trace {
 	}
 	ms := time.Millisecond
 	root := record(fleet.KindSpan, "1", "00000000000000a1", "", "gateway", "POST /checkout", "fault", 0, 812*ms)
-	root.Attributes = map[string]string{fleet.AttrSpanType: "segment", fleet.AttrHTTPMethod: "POST", fleet.AttrHTTPStatus: "500"}
+	root.Attributes = fleet.AttributesOf(fleet.AttrSpanType, "segment", fleet.AttrHTTPMethod, "POST", fleet.AttrHTTPStatus, "500")
 	child := record(fleet.KindSpan, "2", "00000000000000a2", "00000000000000a1", "注文", "POST /注文 <&>", "", 9*ms, 700*ms)
-	child.Attributes = map[string]string{fleet.AttrSpanType: "segment"}
+	child.Attributes = fleet.AttributesOf(fleet.AttrSpanType, "segment")
 	call := record(fleet.KindSpan, "3", "00000000000000a3", "00000000000000a2", "注文", "dynamodb:PutItem", "throttle", 12*ms, 0)
-	call.Attributes = map[string]string{fleet.AttrNamespace: "aws"}
+	call.Attributes = fleet.AttributesOf(fleet.AttrNamespace, "aws")
 	call.Message, call.Keys.Request, call.Keys.Scope = "slow \x1b[2J down", "REQ-1", fleet.ScopeAWS
 	running := call
 	running.Revision, running.Duration, running.ID = -1, time.Hour, "3-in-progress"

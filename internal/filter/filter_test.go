@@ -195,7 +195,7 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	span := fleet.Record{Kind: fleet.KindSpan, Service: "a", Attributes: map[string]string{"annotation.a": "12"}}
+	span := fleet.Record{Kind: fleet.KindSpan, Service: "a", Attributes: fleet.AttributesOf("annotation.a", "12")}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := Parse(text)
 		if (got == nil) == (err == nil) {

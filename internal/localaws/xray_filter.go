@@ -74,19 +74,19 @@ func (d *segmentDocument) addSpans(out []fleet.Record, account, service, parent 
 		Kind: fleet.KindSpan, ID: d.ID, Time: d.start(), Duration: d.took(), Account: account,
 		Service: service, Name: d.Name, Message: d.exception(), Error: d.outcome(),
 		Seen: fleet.Keys{Span: d.ID, Parent: parent},
-		Attributes: map[string]string{
-			fleet.AttrNamespace: d.Namespace, fleet.AttrOrigin: d.Origin, fleet.AttrUser: d.User,
-			fleet.AttrSegmentName: d.Name, fleet.AttrSpanType: "subsegment",
-			fleet.AttrHTTPURL: d.HTTP.Request.URL, fleet.AttrHTTPMethod: d.HTTP.Request.Method,
-			fleet.AttrUserAgent: d.HTTP.Request.UserAgent, fleet.AttrSourceIP: d.HTTP.Request.ClientIP,
-			fleet.AttrInProgress: strconv.FormatBool(d.InProgress),
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrNamespace, d.Namespace, fleet.AttrOrigin, d.Origin, fleet.AttrUser, d.User,
+			fleet.AttrSegmentName, d.Name, fleet.AttrSpanType, "subsegment",
+			fleet.AttrHTTPURL, d.HTTP.Request.URL, fleet.AttrHTTPMethod, d.HTTP.Request.Method,
+			fleet.AttrUserAgent, d.HTTP.Request.UserAgent, fleet.AttrSourceIP, d.HTTP.Request.ClientIP,
+			fleet.AttrInProgress, strconv.FormatBool(d.InProgress),
+		),
 	}
 	if whole {
-		r.Attributes[fleet.AttrSpanType] = "segment"
+		r.Attributes.Set(fleet.AttrSpanType, "segment")
 	}
 	if status := d.HTTP.Response.Status; status != 0 {
-		r.Attributes[fleet.AttrHTTPStatus] = strconv.Itoa(status)
+		r.Attributes.Set(fleet.AttrHTTPStatus, strconv.Itoa(status))
 	}
 	if d.AWS.ResourceARN != "" {
 		r.Resources = []string{d.AWS.ResourceARN}
@@ -94,11 +94,11 @@ func (d *segmentDocument) addSpans(out []fleet.Record, account, service, parent 
 	for key, v := range d.Annotations {
 		switch v := v.(type) {
 		case string:
-			r.Attributes[fleet.AttrAnnotationPrefix+key] = v
+			r.Attributes.Set(fleet.AttrAnnotationPrefix+key, v)
 		case bool:
-			r.Attributes[fleet.AttrAnnotationPrefix+key] = strconv.FormatBool(v)
+			r.Attributes.Set(fleet.AttrAnnotationPrefix+key, strconv.FormatBool(v))
 		case float64:
-			r.Attributes[fleet.AttrAnnotationPrefix+key] = strconv.FormatFloat(v, 'f', -1, 64)
+			r.Attributes.Set(fleet.AttrAnnotationPrefix+key, strconv.FormatFloat(v, 'f', -1, 64))
 		}
 	}
 	out = append(out, r)

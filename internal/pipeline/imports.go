@@ -261,7 +261,7 @@ func unreadable(b *fleet.Batch) int {
 	n := 0
 	if len(b.Ledger) > 0 {
 		for i := range b.Records {
-			if b.Records[i].Attributes[fleet.AttrUnreadable] != "" {
+			if b.Records[i].Attributes.Get(fleet.AttrUnreadable) != "" {
 				n++
 			}
 		}

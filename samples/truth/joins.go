@@ -156,5 +156,5 @@ func lineID(r *fleet.Record) string {
 			return l.Line
 		}
 	}
-	return cmp.Or(r.Attributes["line"], TextLine(string(r.Raw)))
+	return cmp.Or(r.Attributes.Get("line"), TextLine(string(r.Raw)))
 }

@@ -132,7 +132,8 @@ func (g *groupEncoder) fill(rows []*row) error {
 }
 
 // sortAttributes gathers the attributes of rows that have no column, sorted by
-// their names, so that records of one sort look alike to the compressor.
+// their names, so that records of one sort look alike to the compressor. Those of
+// records are sorted, those of rows from another file are not.
 func (g *groupEncoder) sortAttributes(rows []*row) {
 	g.pairs, g.ends = g.pairs[:0], g.ends[:0]
 	for _, r := range rows {
@@ -140,11 +141,17 @@ func (g *groupEncoder) sortAttributes(rows []*row) {
 		for k, v := range r.Attributes {
 			g.pairs = append(g.pairs, attribute{k, v})
 		}
-		r.lift(r.Unlifted, func(name, value string) { g.pairs = append(g.pairs, attribute{name, value}) })
-		own := g.pairs[start:]
-		slices.SortFunc(own, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-		own = slices.CompactFunc(own, func(a, b attribute) bool { return a.name == b.name }) // names that were not valid text
-		g.pairs = g.pairs[:start+len(own)]
+		sorted := len(r.Attributes) <= 1
+		r.lift(r.Unlifted, func(name, value string) {
+			sorted = sorted && (len(g.pairs) == start || g.pairs[len(g.pairs)-1].name < name) // unless one was not valid text
+			g.pairs = append(g.pairs, attribute{name, value})
+		})
+		if !sorted {
+			own := g.pairs[start:]
+			slices.SortFunc(own, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
+			own = slices.CompactFunc(own, func(a, b attribute) bool { return a.name == b.name })
+			g.pairs = g.pairs[:start+len(own)]
+		}
 		g.ends = append(g.ends, len(g.pairs))
 	}
 }

@@ -39,9 +39,9 @@ func variedRecords(n int) []fleet.Record {
 	}
 	rs := make([]fleet.Record, n)
 	for i := range rs {
-		attributes := map[string]string{}
+		var attributes fleet.Attributes
 		for range random.IntN(8) {
-			attributes[names[random.IntN(len(names))]] = []string{"", "true", "false", "200", "0200", "GET", word(99)}[random.IntN(7)]
+			attributes.Set(names[random.IntN(len(names))], []string{"", "true", "false", "200", "0200", "GET", word(99)}[random.IntN(7)])
 		}
 		keys := fleet.Keys{
 			Trace: fmt.Sprintf("%032x", random.IntN(n)), Span: word(n), Parent: word(n), Request: word(n), Scope: fleet.ScopeAWS, Messages: words(),
@@ -159,9 +159,9 @@ func TestEvidenceEncoderWritesWhatTheGenericWriterDoes(t *testing.T) {
 }
 
 func TestEvidenceEncoderSortsAttributes(t *testing.T) {
-	r := row{Attributes: map[string]string{"b": "2"}, Unlifted: map[string]string{
-		"c\xff": "3", "c\ufffd": "4", "a": "1", fleet.AttrHTTPMethod: "GET", fleet.AttrHTTPStatus: "200", fleet.AttrReadOnly: "true",
-	}}
+	r := row{Attributes: map[string]string{"b": "2"}, Unlifted: fleet.AttributesOf(
+		"c\xff", "3", "c\ufffd", "4", "a", "1", fleet.AttrHTTPMethod, "GET", fleet.AttrHTTPStatus, "200", fleet.AttrReadOnly, "true",
+	)}
 	var g groupEncoder
 	g.sortAttributes([]*row{&r, {}})
 	got := map[string]string{}

@@ -66,13 +66,13 @@ func withPerson(t *testing.T, l *Lake) (all []fleet.Record, named []int) {
 	t.Helper()
 	all = logLines(0, 60)
 	all[3].Principal = "arn:aws:sts::111122223333:assumed-role/Admin/" + person
-	all[11].Attributes = map[string]string{"user": "Alice@example.com"}
+	all[11].Attributes = fleet.AttributesOf("user", "Alice@example.com")
 	all[17].Raw = []byte(`{"request":{"email":"alice@example.com"}}`)
 	all[23].Message = "order of alice@example.com, refused"
 	all[29].Resources = []string{"AWS::IAM::User/" + person}
 	all[35].Keys.Origin = "arn:aws:iam::111122223333:user/" + person
 	all[35].Keys.OriginLink = fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact}
-	all[41].Attributes = map[string]string{fleet.AttrSourceIP: "203.0.113.7", "note": "malice@example.com"}
+	all[41].Attributes = fleet.AttributesOf(fleet.AttrSourceIP, "203.0.113.7", "note", "malice@example.com")
 	all[47].Raw = []byte("not UTF-8 \xff alice@example.com")
 	add(t, l, all[:20], nil)
 	add(t, l, all[20:40], nil)

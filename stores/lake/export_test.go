@@ -38,7 +38,7 @@ func TestExportReadsBackInDuckDB(t *testing.T) {
 	l := later(t, t.TempDir())
 	all := calendar(t, l, 4)
 	amend(t, l, all[5:25], "order 1")
-	all[30].Revision, all[30].Attributes = 3, map[string]string{"a": "1", fleet.AttrHTTPStatus: "404"}
+	all[30].Revision, all[30].Attributes = 3, fleet.AttributesOf("a", "1", fleet.AttrHTTPStatus, "404")
 	all[30].Resources = []string{"AWS::DynamoDB::Table/orders", "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"}
 	add(t, l, all[30:31], nil)
 	for name, tt := range map[string]struct {

@@ -72,10 +72,10 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 				r.Error = "fault"
 			}
 			if r.Kind == fleet.KindSpan {
-				r.Attributes = map[string]string{
-					fleet.AttrAnnotationPrefix + "tier":  []string{"gold", "golden", "tin"}[random.IntN(3)],
-					fleet.AttrAnnotationPrefix + "order": fmt.Sprintf("%d-%d", hour, n/2), // of two traces
-				}
+				r.Attributes = fleet.AttributesOf(
+					fleet.AttrAnnotationPrefix+"tier", []string{"gold", "golden", "tin"}[random.IntN(3)],
+					fleet.AttrAnnotationPrefix+"order", fmt.Sprintf("%d-%d", hour, n/2), // of two traces
+				)
 				if random.IntN(2) == 0 {
 					r.Seen.Span = fmt.Sprint(n, i)
 				}

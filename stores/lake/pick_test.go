@@ -81,7 +81,7 @@ func randomCommit(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 			Time:    noon.Add(time.Duration(random.IntN(3*24*60)) * time.Minute).Add(-day), // around midnights, many at once
 			Service: fmt.Sprint("service-", random.IntN(3)), Name: "n", Message: fmt.Sprint("by customer-", random.IntN(20)),
 			Resources: []string{"AWS::S3::Bucket/b"}, Keys: randomKeys(random), Raw: fmt.Appendf(nil, `{"n":%d}`, n),
-			Attributes: map[string]string{"k": fmt.Sprint(n), fleet.AttrHTTPStatus: "200"},
+			Attributes: fleet.AttributesOf("k", fmt.Sprint(n), fleet.AttrHTTPStatus, "200"),
 		}
 		if random.IntN(4) == 0 {
 			r.Error = "fault"

@@ -45,7 +45,7 @@ func TestPyarrowReadsEqualValues(t *testing.T) {
 	root := t.TempDir()
 	l := later(t, root)
 	rs := history(t, l, 3)
-	rs[4].Attributes = map[string]string{"ключ": "значение", fleet.AttrHTTPStatus: "503"}
+	rs[4].Attributes = fleet.AttributesOf("ключ", "значение", fleet.AttrHTTPStatus, "503")
 	rs[4].Resources = []string{"AWS::SQS::Queue/orders", "second"}
 	rs[4].Seen.Messages, rs[4].Keys.Messages = []string{"m1"}, []string{"m1"}
 	rs[4].Revision, rs[4].Raw = 50, []byte(`{"text":"日本語"}`)

@@ -34,7 +34,7 @@ func s3PyIceberg(t *testing.T, at s3Place) {
 	}
 	rs = append(rs, fleet.Record{
 		ID: "odd", Kind: fleet.KindAPICall, Time: time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC), Duration: 1234567 * time.Microsecond,
-		Message: "ünï\x00 \"quoted\" \U0001F600", Resources: []string{"arn:a", ""}, Attributes: map[string]string{"": "x", "read_only": "true", "π": ""},
+		Message: "ünï\x00 \"quoted\" \U0001F600", Resources: []string{"arn:a", ""}, Attributes: fleet.AttributesOf("", "x", "read_only", "true", "π", ""),
 		Raw: []byte{0xff, 0xfe}, Seen: fleet.Keys{Messages: []string{"m1", "m2"}},
 	})
 	add(t, l, rs, map[string]time.Time{"s": noon})

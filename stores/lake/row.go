@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -67,9 +66,9 @@ type row struct {
 	Amendment int64 `parquet:"amendment,id(49)"`
 
 	// Unlifted are the attributes of a record on its way into a file, all of
-	// them: lifting them into columns and sorting the rest is left to whoever
+	// them: lifting them into columns is left to whoever
 	// encodes the row, and Attributes is empty. nil on all other rows.
-	Unlifted map[string]string `parquet:"-"`
+	Unlifted fleet.Attributes `parquet:"-"`
 }
 
 // newRow translates a resolved record. Text that is not valid UTF-8, which no
@@ -119,8 +118,8 @@ func (w *row) setKeys(k *fleet.Keys) {
 
 // lift sets the columns of the attributes that have one, and gives the others to
 // rest. A value that its column could not give back is among these.
-func (w *row) lift(all map[string]string, rest func(name, value string)) {
-	for k, v := range all {
+func (w *row) lift(all fleet.Attributes, rest func(name, value string)) {
+	for k, v := range all.All() {
 		column := w.lifted(k)
 		switch {
 		case column != nil && v != "" && utf8.ValidString(v):
@@ -136,10 +135,10 @@ func (w *row) lift(all map[string]string, rest func(name, value string)) {
 	}
 }
 
-// liftedText names the attributes that have a text column.
+// liftedText names the attributes that have a text column, in order.
 var liftedText = []string{
-	fleet.AttrEventSource, fleet.AttrEventName, fleet.AttrSourceIP, fleet.AttrUserAgent,
-	fleet.AttrHTTPMethod, fleet.AttrLogGroup,
+	fleet.AttrEventName, fleet.AttrEventSource, fleet.AttrHTTPMethod,
+	fleet.AttrLogGroup, fleet.AttrSourceIP, fleet.AttrUserAgent,
 }
 
 // lifted is the text column that an attribute is lifted to, nil for none.
@@ -199,23 +198,19 @@ func (w *row) record() fleet.Record {
 	return r
 }
 
-// attributes puts the lifted attributes back into the map; nil when there are none.
-func (w *row) attributes() map[string]string {
-	all := make(map[string]string, len(w.Attributes)+2)
-	maps.Copy(all, w.Attributes)
+// attributes puts the lifted attributes back among the others; nil when there are none.
+func (w *row) attributes() fleet.Attributes {
+	all := fleet.AttributesFrom(w.Attributes)
 	for _, k := range liftedText {
 		if v := *w.lifted(k); v != "" {
-			all[k] = v
+			all.Set(k, v)
 		}
 	}
 	if w.ReadOnly {
-		all[fleet.AttrReadOnly] = "true"
+		all.Set(fleet.AttrReadOnly, "true")
 	}
 	if w.HTTPStatus != 0 {
-		all[fleet.AttrHTTPStatus] = strconv.Itoa(int(w.HTTPStatus))
-	}
-	if len(all) == 0 {
-		return nil
+		all.Set(fleet.AttrHTTPStatus, strconv.Itoa(int(w.HTTPStatus)))
 	}
 	return all
 }

@@ -21,7 +21,7 @@ func FuzzRowKeepsRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, message, key, value string, raw []byte, us int64) {
 		want := fleet.Record{
 			ID: id, Kind: fleet.KindLog, Time: time.UnixMicro(us).UTC(), Message: message,
-			Attributes: map[string]string{key: value}, Raw: raw,
+			Attributes: fleet.AttributesOf(key, value), Raw: raw,
 		}
 		w := newRow(&want)
 		for _, s := range []string{w.ID, w.Message, w.Raw} {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"strings"
 	"unsafe"
@@ -119,11 +118,13 @@ func (s *rowScan) yield(n int) error {
 		w.Raw = raw
 		r.Raw = sharedRaw(raw)
 		if pairs := s.pairs[i]; len(pairs) > 0 {
-			all := make(map[string]string, len(pairs)+len(r.Attributes))
+			all := make(fleet.Attributes, 0, len(pairs)+len(r.Attributes))
 			for _, a := range pairs {
-				all[a.name] = a.value
+				all.Set(a.name, a.value)
 			}
-			maps.Copy(all, r.Attributes) // those with a column outrank
+			for name, value := range r.Attributes.All() { // those with a column outrank
+				all.Set(name, value)
+			}
 			r.Attributes = all
 		}
 		if err := s.fn(s.number, &r, w); err != nil {

@@ -48,12 +48,14 @@ func TestScanReadsWhatTheUsualReaderDoes(t *testing.T) {
 		for n := range random.IntN(3) {
 			r.Seen.Messages = append(r.Seen.Messages, fmt.Sprint("m", i, n))
 		}
-		r.Attributes = map[string]string{}
+		r.Attributes = nil
 		for n := range random.IntN(12) {
-			r.Attributes[fmt.Sprint("k", n)] = strings.Repeat("v", random.IntN(50))
+			r.Attributes.Set(fmt.Sprint("k", n), strings.Repeat("v", random.IntN(50)))
 		}
 		if i%3 == 0 {
-			r.Attributes[fleet.AttrHTTPStatus], r.Attributes[fleet.AttrReadOnly], r.Attributes[fleet.AttrSourceIP] = "404", "true", "10.0.0.1"
+			r.Attributes.Set(fleet.AttrHTTPStatus, "404")
+			r.Attributes.Set(fleet.AttrReadOnly, "true")
+			r.Attributes.Set(fleet.AttrSourceIP, "10.0.0.1")
 		}
 		switch i % 5 {
 		case 0:

@@ -42,7 +42,7 @@ func fill(t *testing.T, l *Lake) {
 		r := logLines(i, 1)[0]
 		r.Kind = k
 		r.Resources = []string{"AWS::S3::Bucket/b"}
-		r.Attributes = map[string]string{"tier": "gold"}
+		r.Attributes = fleet.AttributesOf("tier", "gold")
 		if k == fleet.KindSpan {
 			r.Duration = 3 * time.Millisecond
 		}

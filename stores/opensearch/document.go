@@ -137,16 +137,16 @@ func newEventDocument(r *fleet.Record) eventDocument {
 		outcome = "failure"
 	}
 	return eventDocument{
-		Muster: newRow(r), Timestamp: dateNanos(r.Time), Action: r.Name, Provider: r.Attributes[fleet.AttrEventSource],
+		Muster: newRow(r), Timestamp: dateNanos(r.Time), Action: r.Name, Provider: r.Attributes.Get(fleet.AttrEventSource),
 		Outcome: outcome, Account: r.Account, Region: r.Region, Service: r.Service, User: r.Principal,
-		Source: r.Attributes[fleet.AttrSourceIP], Agent: r.Attributes[fleet.AttrUserAgent], Error: r.Error,
+		Source: r.Attributes.Get(fleet.AttrSourceIP), Agent: r.Attributes.Get(fleet.AttrUserAgent), Error: r.Error,
 		Trace: r.Keys.Trace, Message: r.Message, Resources: r.Resources,
 	}
 }
 
 func newAttributes(r *fleet.Record) attributes {
-	status, _ := strconv.Atoi(r.Attributes[fleet.AttrHTTPStatus]) // what is no number is in "muster" as it is
-	return attributes{r.Attributes[fleet.AttrHTTPMethod], status, r.Attributes[fleet.AttrLogGroup]}
+	status, _ := strconv.Atoi(r.Attributes.Get(fleet.AttrHTTPStatus)) // what is no number is in "muster" as it is
+	return attributes{r.Attributes.Get(fleet.AttrHTTPMethod), status, r.Attributes.Get(fleet.AttrLogGroup)}
 }
 
 func newResource(r *fleet.Record) (out resource) {
@@ -163,9 +163,9 @@ func spanCode(err string) int {
 
 func spanKind(r *fleet.Record) string {
 	switch {
-	case r.Attributes[fleet.AttrSpanType] == "segment":
+	case r.Attributes.Get(fleet.AttrSpanType) == "segment":
 		return "SPAN_KIND_SERVER"
-	case r.Attributes[fleet.AttrNamespace] != "":
+	case r.Attributes.Get(fleet.AttrNamespace) != "":
 		return "SPAN_KIND_CLIENT"
 	default:
 		return "SPAN_KIND_INTERNAL"

@@ -181,7 +181,7 @@ func (w *row) append(b []byte) []byte {
 	o.texts("annotations", w.Annotations)
 	if len(w.Attributes) > 0 {
 		a := o.inner("attributes")
-		for k, v := range w.Attributes {
+		for k, v := range w.Attributes.All() {
 			a.key("")
 			a.b = a.b[:len(a.b)-len(`"":`)] // a key from outside is quoted as a text
 			a.b = append(appendText(a.b, k), ':')

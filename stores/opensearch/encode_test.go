@@ -31,9 +31,11 @@ func fill(random *rand.Rand, v reflect.Value) {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Slice:
+		if v.Type() == reflect.TypeFor[fleet.Attributes]() {
+			v.Set(reflect.ValueOf(fleet.AttributesOf(randomText(random), randomText(random), "k", "v")))
+			return
+		}
 		v.Set(reflect.ValueOf([]string{randomText(random), randomText(random)}))
-	case reflect.Map:
-		v.Set(reflect.ValueOf(map[string]string{randomText(random): randomText(random), "k": "v"}))
 	default:
 		panic("a kind that no document has yet: " + v.Kind().String())
 	}
@@ -96,7 +98,7 @@ func BenchmarkDocument(b *testing.B) {
 		Time: time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC), Duration: 10 * time.Millisecond,
 		Keys: fleet.Keys{Trace: "65f2d1c0000000000000000000000001", TraceLink: fleet.Link{Via: fleet.RungSeen, Sure: fleet.Exact}},
 	}
-	r.Attributes = map[string]string{"span_type": "segment", "http_status": "200", "http_method": "POST", "namespace": "remote"}
+	r.Attributes = fleet.AttributesOf("span_type", "segment", "http_status", "200", "http_method", "POST", "namespace", "remote")
 	r.Resources, r.Principal = []string{"AWS::DynamoDB::Table/orders"}, "arn:aws:sts::111122223333:assumed-role/orders/task"
 	r.Raw = bytes.Repeat([]byte(`{"id":"x","name":"orders"} `), 20)
 	d := newSpanDocument(&r, group{Name: "POST /orders"})

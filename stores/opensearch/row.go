@@ -57,8 +57,8 @@ type row struct {
 	// as key=value.
 	Annotations []string `json:"annotations,omitempty"`
 
-	Attributes map[string]string `json:"attributes,omitempty"` // as they are, not indexed
-	Raw        string            `json:"raw,omitempty"`        // the evidence, not indexed
+	Attributes fleet.Attributes `json:"attributes,omitempty"` // as they are, not indexed
+	Raw        string           `json:"raw,omitempty"`        // the evidence, not indexed
 }
 
 func newRow(r *fleet.Record) row {
@@ -80,9 +80,9 @@ func newRow(r *fleet.Record) row {
 }
 
 // annotations are the terms by which annotations are found.
-func annotations(attributes map[string]string) []string {
+func annotations(attributes fleet.Attributes) []string {
 	var terms []string
-	for name, value := range attributes {
+	for name, value := range attributes.All() {
 		if key, ok := strings.CutPrefix(name, fleet.AttrAnnotationPrefix); ok {
 			terms = append(terms, key, annotationTerm(key, value))
 		}

@@ -16,13 +16,13 @@ import (
 func call(span, parent, service, name, kind string, at int64) fleet.Change {
 	r := fleet.Record{
 		ID: "t/" + span, Kind: fleet.KindSpan, Time: time.UnixMicro(at), Duration: time.Millisecond, Service: service, Name: name,
-		Seen: fleet.Keys{Trace: "t", Span: span, Parent: parent}, Keys: fleet.Keys{Trace: "t"}, Attributes: map[string]string{},
+		Seen: fleet.Keys{Trace: "t", Span: span, Parent: parent}, Keys: fleet.Keys{Trace: "t"},
 	}
 	switch kind {
 	case "server":
-		r.Attributes[fleet.AttrSpanType] = "segment"
+		r.Attributes.Set(fleet.AttrSpanType, "segment")
 	case "client":
-		r.Attributes[fleet.AttrNamespace] = "remote"
+		r.Attributes.Set(fleet.AttrNamespace, "remote")
 	}
 	return fleet.Change{Record: r}
 }

@@ -24,7 +24,7 @@ func filtersJudgeTraces(t *testing.T, s Store) {
 			r.Keys.Parent = r.Seen.Parent
 		}
 		if tier != "" {
-			r.Attributes = map[string]string{fleet.AttrAnnotationPrefix + "tier": tier}
+			r.Attributes = fleet.AttributesOf(fleet.AttrAnnotationPrefix+"tier", tier)
 		}
 		return r
 	}

@@ -45,7 +45,7 @@ func logLine(id string, at time.Time, seen fleet.Keys) fleet.Record {
 	return resolved(fleet.Record{
 		ID: id, Kind: fleet.KindLog, Time: at, Account: "111122223333", Region: "us-east-1",
 		Service: "payments", Name: "INFO", Message: "line " + id, Seen: seen,
-		Attributes: map[string]string{fleet.AttrLogGroup: "/muster/payments"}, Raw: []byte("line " + id),
+		Attributes: fleet.AttributesOf(fleet.AttrLogGroup, "/muster/payments"), Raw: []byte("line " + id),
 	})
 }
 
@@ -54,7 +54,7 @@ func apiCall(id string, at time.Time, seen fleet.Keys) fleet.Record {
 		ID: id, Kind: fleet.KindAPICall, Time: at, Account: "111122223333", Region: "us-east-1",
 		Service: "dynamodb", Name: "dynamodb:PutItem", Principal: "arn:aws:sts::111122223333:assumed-role/muster-orders/task",
 		Resources: []string{"AWS::DynamoDB::Table/orders", "arn:aws:dynamodb:us-east-1:111122223333:table/orders"},
-		Seen:      seen, Attributes: map[string]string{fleet.AttrEventSource: "dynamodb.amazonaws.com", fleet.AttrEventName: "PutItem"},
+		Seen:      seen, Attributes: fleet.AttributesOf(fleet.AttrEventSource, "dynamodb.amazonaws.com", fleet.AttrEventName, "PutItem"),
 		Raw: []byte(`{"eventID":"` + id + `"}`),
 	})
 }

@@ -176,16 +176,15 @@ func (s *jaegerSpan) record(around ...jaegerAttributed) fleet.Record {
 	r := fleet.Record{
 		ID: fleet.SpanID(s.TraceID, s.SpanID), Revision: 1, Kind: fleet.KindSpan, Name: s.Name,
 		Time: time.Unix(0, s.StartTimeUnixNano).UTC(), Duration: time.Duration(s.EndTimeUnixNano - s.StartTimeUnixNano),
-		Seen:       fleet.Keys{Trace: s.TraceID, Span: s.SpanID, Parent: s.ParentSpanID},
-		Attributes: map[string]string{},
+		Seen: fleet.Keys{Trace: s.TraceID, Span: s.SpanID, Parent: s.ParentSpanID},
 	}
 	for _, from := range slices.Concat(around, s.Events, s.Links, []jaegerAttributed{s.jaegerAttributed}) {
 		for _, a := range from.Attributes {
 			for _, v := range a.Value {
-				r.Attributes[fleet.AttrAnnotationPrefix+a.Key] = fmt.Sprint(v)
+				r.Attributes.Set(fleet.AttrAnnotationPrefix+a.Key, fmt.Sprint(v))
 			}
 			if a.Key == "service.name" {
-				r.Service = r.Attributes[fleet.AttrAnnotationPrefix+a.Key]
+				r.Service = r.Attributes.Get(fleet.AttrAnnotationPrefix + a.Key)
 			}
 		}
 	}

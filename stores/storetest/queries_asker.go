@@ -180,7 +180,7 @@ func part(r *rand.Rand, s string) string {
 func (a *asker) text() string {
 	s := pick(a.r, a.w.records)
 	field := pick(a.r, []struct{ keyword, value string }{
-		{"http.url", s.Attributes[fleet.AttrHTTPURL]},
+		{"http.url", s.Attributes.Get(fleet.AttrHTTPURL)},
 		{"http.method", "POST"},
 		{"http.useragent", "agent/1"},
 		{"http.clientip", "198.51.100.2"},

@@ -101,17 +101,17 @@ func (w *fleetOfTests) addSegment(trace, parent, service string, at time.Time, d
 	}
 	path := pick(w.r, fleetPaths)
 	s.Name = "POST " + path
-	s.Attributes = map[string]string{
-		fleet.AttrSpanType: "segment", fleet.AttrHTTPMethod: "POST", fleet.AttrHTTPURL: "http://" + s.Service + ".example" + path,
-		fleet.AttrUserAgent: "agent/" + strconv.Itoa(w.r.IntN(3)), fleet.AttrSourceIP: "198.51.100." + strconv.Itoa(w.r.IntN(4)),
-	}
+	s.Attributes = fleet.AttributesOf(
+		fleet.AttrSpanType, "segment", fleet.AttrHTTPMethod, "POST", fleet.AttrHTTPURL, "http://"+s.Service+".example"+path,
+		fleet.AttrUserAgent, "agent/"+strconv.Itoa(w.r.IntN(3)), fleet.AttrSourceIP, "198.51.100."+strconv.Itoa(w.r.IntN(4)),
+	)
 	w.set(&s, fleet.AttrOrigin, pick(w.r, fleetOrigins))
 	w.outcome(&s)
 	if w.chance(30) {
 		w.set(&s, fleet.AttrUser, pick(w.r, fleetUsers))
 	}
 	if w.chance(6) {
-		s.Attributes[fleet.AttrInferred] = "true"
+		s.Attributes.Set(fleet.AttrInferred, "true")
 	}
 	w.add(resolved(s))
 	for n := range w.r.IntN(4) {
@@ -121,7 +121,7 @@ func (w *fleetOfTests) addSegment(trace, parent, service string, at time.Time, d
 
 func (w *fleetOfTests) set(s *fleet.Record, name, value string) {
 	if value != "" {
-		s.Attributes[name] = value
+		s.Attributes.Set(name, value)
 	}
 }
 
@@ -139,7 +139,8 @@ func (w *fleetOfTests) span(trace, parent string, at time.Time) fleet.Record {
 // outcome gives a segment a status and what follows from it, or no end.
 func (w *fleetOfTests) outcome(s *fleet.Record) {
 	if w.chance(8) {
-		s.Revision, s.Duration, s.Attributes[fleet.AttrInProgress] = 0, 0, "true"
+		s.Revision, s.Duration = 0, 0
+		s.Attributes.Set(fleet.AttrInProgress, "true")
 		return
 	}
 	status := pick(w.r, fleetStatus)
@@ -159,18 +160,19 @@ func (w *fleetOfTests) outcome(s *fleet.Record) {
 func (w *fleetOfTests) addCall(s *fleet.Record, at time.Time, depth int) {
 	c := w.span(s.Seen.Trace, s.Seen.Span, at)
 	c.Service, c.Account = s.Service, s.Account
-	c.Attributes = map[string]string{fleet.AttrSpanType: "subsegment"}
+	c.Attributes = fleet.AttributesOf(fleet.AttrSpanType, "subsegment")
 	switch w.r.IntN(3) {
 	case 0:
 		c.Name = "check"
-		c.Attributes["annotation.tier"] = pick(w.r, fleetTiers)
-		c.Attributes["annotation.the items"] = strconv.Itoa(w.r.IntN(20))
+		c.Attributes.Set("annotation.tier", pick(w.r, fleetTiers))
+		c.Attributes.Set("annotation.the items", strconv.Itoa(w.r.IntN(20)))
 	case 1:
 		w.addAWSCall(&c)
 	default:
 		to := pick(w.r, fleetServices)
-		c.Name, c.Attributes[fleet.AttrNamespace] = "POST "+to+":8080", "remote"
-		c.Attributes[fleet.AttrSegmentName] = to
+		c.Name = "POST " + to + ":8080"
+		c.Attributes.Set(fleet.AttrNamespace, "remote")
+		c.Attributes.Set(fleet.AttrSegmentName, to)
 		if w.chance(20) {
 			c.Error, c.Message = "fault", "connection reset"
 		}
@@ -184,11 +186,14 @@ func (w *fleetOfTests) addCall(s *fleet.Record, at time.Time, depth int) {
 // addAWSCall makes a call one to AWS, with the API call that CloudTrail saw.
 func (w *fleetOfTests) addAWSCall(c *fleet.Record) {
 	to := pick(w.r, fleetAWS)
-	c.Name, c.Attributes[fleet.AttrNamespace], c.Attributes[fleet.AttrSegmentName] = to+":Put", "aws", to
+	c.Name = to + ":Put"
+	c.Attributes.Set(fleet.AttrNamespace, "aws")
+	c.Attributes.Set(fleet.AttrSegmentName, to)
 	c.Resources = []string{"AWS::" + to + "::Thing/orders", "arn:aws:" + to + ":us-east-1:111122223333:thing/" + pick(w.r, fleetServices)}
 	c.Seen.Request, c.Seen.Scope = fmt.Sprintf("REQ-%d", w.ids), fleet.ScopeAWS
 	if w.chance(25) {
-		c.Error, c.Attributes[fleet.AttrHTTPStatus] = "throttle", "400"
+		c.Error = "throttle"
+		c.Attributes.Set(fleet.AttrHTTPStatus, "400")
 	}
 	call := apiCall(fmt.Sprintf("event-%d", w.ids), c.Time.Truncate(time.Second).Add(time.Second), fleet.Keys{Request: c.Seen.Request, Scope: fleet.ScopeAWS})
 	call.Keys.Trace, call.Keys.TraceLink = c.Seen.Trace, fleet.Link{Via: fleet.RungRequest, Sure: fleet.Exact}
@@ -212,7 +217,7 @@ func (w *fleetOfTests) commit(t *testing.T, s Store) {
 		case r.Kind == fleet.KindSpan && r.Revision == 1 && i%5 == 0:
 			open := r
 			open.Revision, open.Duration, open.Error = 0, 0, ""
-			open.Attributes = map[string]string{fleet.AttrInProgress: "true", fleet.AttrSpanType: r.Attributes[fleet.AttrSpanType]}
+			open.Attributes = fleet.AttributesOf(fleet.AttrInProgress, "true", fleet.AttrSpanType, r.Attributes.Get(fleet.AttrSpanType))
 			first, second = append(first, open), append(second, r)
 		case i%3 == 0:
 			second = append(second, r)

@@ -19,11 +19,11 @@ func recordsComeBackAsTheyWere(t *testing.T, s Store) {
 		ID: "full", Revision: 2, Kind: fleet.KindSpan, Time: noon.Add(123456 * time.Microsecond), Duration: 1500 * time.Microsecond,
 		Account: "111122223333", Region: "eu-central-1", Service: "svc", Name: "GET /", Resources: []string{"AWS::S3::Bucket/b", "arn:aws:s3:::b"},
 		Principal: "arn:aws:iam::111122223333:root", Error: "AccessDenied", Message: "one\nline", Seen: keys,
-		Attributes: map[string]string{
-			fleet.AttrEventSource: "s3.amazonaws.com", fleet.AttrEventName: "GetObject", fleet.AttrSourceIP: "198.51.100.7",
-			fleet.AttrUserAgent: "agent/1", fleet.AttrReadOnly: "true", fleet.AttrHTTPMethod: "GET", fleet.AttrHTTPStatus: "403",
-			fleet.AttrLogGroup: "/g", "own": "value", "": "empty key", "empty value": "",
-		},
+		Attributes: fleet.AttributesOf(
+			fleet.AttrEventSource, "s3.amazonaws.com", fleet.AttrEventName, "GetObject", fleet.AttrSourceIP, "198.51.100.7",
+			fleet.AttrUserAgent, "agent/1", fleet.AttrReadOnly, "true", fleet.AttrHTTPMethod, "GET", fleet.AttrHTTPStatus, "403",
+			fleet.AttrLogGroup, "/g", "own", "value", "", "empty key", "empty value", "",
+		),
 		Raw: []byte(`{"a":1}`),
 	})
 	inferred := full
@@ -62,11 +62,11 @@ func hardRecords() []fleet.Record {
 		raw("large", []byte(strings.Repeat("0123456789abcdef", 1<<16))),
 		raw("nul", []byte("a\x00b")),
 		{ID: "ünï-号-🐙'\"\\;--%_", Kind: fleet.KindLog, Message: "naïve\t\r\n\u2028 'quoted' \"double\" \\ $1 ? {}", Name: "号", Service: "🐙"},
-		{ID: "attributes", Kind: fleet.KindLog, Attributes: map[string]string{
-			fleet.AttrReadOnly: "false", fleet.AttrHTTPStatus: "2xx", fleet.AttrUserAgent: "", "k'\"": "v\\",
-		}},
-		{ID: "status", Kind: fleet.KindLog, Attributes: map[string]string{fleet.AttrHTTPStatus: "0200"}},
-		{ID: "status of zero", Kind: fleet.KindLog, Attributes: map[string]string{fleet.AttrHTTPStatus: "0"}},
+		{ID: "attributes", Kind: fleet.KindLog, Attributes: fleet.AttributesOf(
+			fleet.AttrReadOnly, "false", fleet.AttrHTTPStatus, "2xx", fleet.AttrUserAgent, "", "k'\"", "v\\",
+		)},
+		{ID: "status", Kind: fleet.KindLog, Attributes: fleet.AttributesOf(fleet.AttrHTTPStatus, "0200")},
+		{ID: "status of zero", Kind: fleet.KindLog, Attributes: fleet.AttributesOf(fleet.AttrHTTPStatus, "0")},
 		{ID: strings.Repeat("long id ", 200), Kind: fleet.KindLog},
 		{ID: "kind of tomorrow", Kind: "other/kind with spaces"},
 	}

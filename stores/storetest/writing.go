@@ -71,7 +71,7 @@ func freshKeepsHighestRevisionOfABatch(t *testing.T, s Store) {
 func revisionReplacesRecord(t *testing.T, s Store) {
 	open := span(traceAt(noon, 1), 1, noon)
 	open.Revision, open.Duration = 0, 0
-	open.Attributes = map[string]string{fleet.AttrInProgress: "true"}
+	open.Attributes = fleet.AttributesOf(fleet.AttrInProgress, "true")
 	commit(t, s, []fleet.Record{open}, fleet.Commit{})
 	done := span(traceAt(noon, 1), 1, noon)
 	fresh, err := s.Fresh(t.Context(), []fleet.Record{done})
