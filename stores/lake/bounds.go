@@ -3,9 +3,12 @@ package lake
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"muster/stores/lake/columnfile"
 )
 
 // boundBytes is the longest text kept whole as a bound; record ids and all
@@ -21,7 +24,7 @@ func boundedValues(r *row) [len(boundedColumns)]string {
 }
 
 // extent is what the rows of a file reach from and to. It is taken from the
-// rows themselves, so that it cannot be wrong.
+// values in the file, so that it cannot be wrong.
 type extent struct {
 	rows      int64
 	low, high [len(boundedColumns)]string
@@ -40,6 +43,20 @@ func (e *extent) add(r *row) {
 	for i, v := range values {
 		e.low[i], e.high[i] = min(e.low[i], v), max(e.high[i], v)
 	}
+}
+
+// newExtent is that of a file with rows.
+func newExtent(file *columnfile.Writer, layout *columnfile.Layout, rows []*row) extent {
+	e := extent{rows: int64(len(rows)), amends: rows[0].Amends}
+	for i, path := range layout.Columns() {
+		if path[0] == "time_us" {
+			e.firstUS, e.lastUS = file.NumberBounds(i)
+		}
+		if at := slices.Index(boundedColumns[:], path[0]); at >= 0 {
+			e.low[at], e.high[at] = file.TextBounds(i)
+		}
+	}
+	return e
 }
 
 // bounds describes the rows of a file to Iceberg, which prunes by it.

@@ -3,7 +3,6 @@
 package lake
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"os"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"github.com/parquet-go/parquet-go"
 
 	"muster/fleet"
 )
@@ -78,7 +79,7 @@ func register(t *testing.T, l *Lake, rs []fleet.Record, change func(*partition, 
 	}
 	key := partition{newDayKey(rs[0].Kind, rs[0].TimeUS()), false}
 	name := evidenceName(l.base, key.dayKey, "registered")
-	size, err := writeEvidence(l.files(t.Context()), name, all)
+	size, _, err := writeEvidence(l.files(t.Context()), name, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,31 +111,31 @@ func addFile(t *testing.T, l *Lake, key partition, name string, size int64, e *e
 func registerNameless(t *testing.T, l *Lake) {
 	t.Helper()
 	many, few := logLines(1000, 2*mostRowsPerGroup), logLines(50, 5)
-	rowsOf := func(rs []fleet.Record) []*row {
-		out := make([]*row, len(rs))
+	rowsOf := func(rs []fleet.Record) []row {
+		out := make([]row, len(rs))
 		for i := range rs {
-			r := newRow(&rs[i])
-			out[i] = &r
+			out[i] = newRow(&rs[i])
 		}
 		return out
 	}
-	enc := newEncoder(&countingWriter{w: bufio.NewWriter(io.Discard)}, "")
-	if err := errors.Join(enc.write(rowsOf(many)), enc.file.Close()); err != nil {
+	w := parquet.NewGenericWriter[row](io.Discard, fileOptions(evidenceOptions(""))...)
+	if _, err := w.Write(rowsOf(many)); err != nil || w.Close() != nil {
 		t.Fatal(err)
 	}
 	key := partition{newDayKey(few[0].Kind, few[0].TimeUS()), false}
 	name := evidenceName(l.base, key.dayKey, "nameless")
 	rows := rowsOf(few)
 	size, err := writeNew(l.files(t.Context()), name, func(out *countingWriter) error {
-		enc.file.Reset(out)
-		return errors.Join(enc.write(rows), enc.file.Close())
+		w.Reset(out)
+		_, err := w.Write(rows)
+		return errors.Join(err, w.Close())
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var e extent
-	for _, r := range rows {
-		e.add(r)
+	for i := range rows {
+		e.add(&rows[i])
 	}
 	addFile(t, l, key, name, size, &e)
 }

@@ -9,8 +9,10 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
+
+	"muster/fleet"
+	"muster/stores/lake/columnfile"
 )
 
 const (
@@ -25,67 +27,112 @@ const (
 	columnRows = 64
 )
 
-// evidenceEncoder writes files of evidence from rows, column by column and
-// several row groups at once. It does what parquet.GenericWriter does with rows,
-// without reflection and copies: that was a quarter of an import's CPU time.
-type evidenceEncoder struct {
-	file   *parquet.GenericWriter[row]
-	groups []*groupEncoder // of the row groups written at once
-}
-
 // encoding bounds the row groups that are encoded at once in this process, and
 // with them the pages in memory that are compressed but not in a file yet.
 var encoding = make(chan struct{}, runtime.GOMAXPROCS(0))
 
-// newEncoder makes an encoder for one file. It is not used again for another: a
-// writer that parquet-go resets loses the names of its columns, so that Trino
-// finds none in its next file.
-func newEncoder(out *countingWriter, kind string) *evidenceEncoder {
-	return &evidenceEncoder{file: parquet.NewGenericWriter[row](out, fileOptions(evidenceOptions(kind))...)}
+// evidenceShape is how files of evidence are laid out, and the row groups that
+// were used for such: their buffers are some megabytes each.
+type evidenceShape struct {
+	layout func() (*columnfile.Layout, error)
+	groups sync.Pool
+}
+
+// Files of spans have filters that the others do not have.
+var spanShape, otherShape = newEvidenceShape(string(fleet.KindSpan)), newEvidenceShape("")
+
+func newEvidenceShape(kind string) *evidenceShape {
+	return &evidenceShape{layout: sync.OnceValues(func() (*columnfile.Layout, error) {
+		filters := map[string]uint{}
+		for _, path := range filteredColumns(kind) {
+			filters[strings.Join(path, ".")] = bloomBits
+		}
+		return columnfile.NewLayout[row](columnfile.Options{
+			Writer: fileOptions(evidenceOptions(kind)), PageBytes: pageBytes, FilterBits: filters, Unbounded: []string{columnRaw},
+		})
+	})}
+}
+
+func evidenceShapeOf(kind string) *evidenceShape {
+	if kind == string(fleet.KindSpan) {
+		return spanShape
+	}
+	return otherShape
+}
+
+// take is a row group without rows.
+func (s *evidenceShape) take() (*groupEncoder, error) {
+	if g, ok := s.groups.Get().(*groupEncoder); ok {
+		return g, nil
+	}
+	layout, err := s.layout()
+	if err != nil {
+		return nil, err
+	}
+	group, err := columnfile.NewGroup(layout)
+	if err != nil {
+		return nil, err
+	}
+	g := &groupEncoder{group: group}
+	for i, path := range layout.Columns() {
+		g.columns = append(g.columns, columnEncoder{group.Column(i), appendColumn(path)})
+	}
+	return g, nil
 }
 
 // writeEvidence writes rows of one kind to a new file of evidence in their order,
-// as writeParquet does.
-func writeEvidence(f files, name string, rows []*row) (size int64, err error) {
-	return writeNew(f, name, func(out *countingWriter) error {
+// as writeParquet does, in row groups of one size, as many at once as there are
+// cores. It returns the file's size in bytes and what the rows reach from and to.
+func writeEvidence(f files, name string, rows []*row) (size int64, reach extent, err error) {
+	size, err = writeNew(f, name, func(out *countingWriter) error {
 		kind := ""
 		if len(rows) > 0 {
 			kind = rows[0].Kind
 		}
-		e := newEncoder(out, kind)
-		if err := e.write(rows); err != nil {
+		shape := evidenceShapeOf(kind)
+		layout, err := shape.layout()
+		if err != nil {
 			return err
 		}
-		return e.file.Close()
+		file := columnfile.NewWriter(out, layout)
+		if err := shape.write(file, rows); err != nil {
+			return err
+		}
+		if len(rows) > 0 {
+			reach = newExtent(file, layout, rows)
+		}
+		return file.Close()
 	})
+	return size, reach, err
 }
 
-// write writes rows in row groups of one size, as many at once as there are cores.
-func (e *evidenceEncoder) write(rows []*row) error {
+func (s *evidenceShape) write(file *columnfile.Writer, rows []*row) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(len(rows)/leastRowsPerGroup, cap(encoding)))
 	parts := slices.Collect(slices.Chunk(rows, (len(rows)+groups-1)/groups))
 	for at := range slices.Chunk(parts, cap(encoding)) {
-		for len(e.groups) < len(at) {
-			e.groups = append(e.groups, newGroupEncoder(e.file.BeginRowGroup()))
-		}
+		filled := make([]*groupEncoder, len(at))
 		var running errgroup.Group
 		for i, part := range at {
-			running.Go(func() error {
+			running.Go(func() (err error) {
 				encoding <- struct{}{}
 				defer func() { <-encoding }()
-				return e.groups[i].fill(part)
+				if filled[i], err = s.take(); err != nil {
+					return err
+				}
+				return filled[i].fill(part)
 			})
 		}
 		if err := running.Wait(); err != nil {
 			return err
 		}
-		for i := range at {
-			if _, err := e.groups[i].group.Commit(); err != nil {
+		for _, g := range filled {
+			if err := file.WriteGroup(g.group); err != nil {
 				return err
 			}
+			s.groups.Put(g)
 		}
 	}
 	return nil
@@ -93,42 +140,34 @@ func (e *evidenceEncoder) write(rows []*row) error {
 
 // groupEncoder fills one row group. Not concurrent.
 type groupEncoder struct {
-	group   *parquet.ConcurrentRowGroupWriter
+	group   *columnfile.Group
 	columns []columnEncoder
-	values  []parquet.Value
-	pairs   []attribute // of the rows at hand, those of each row sorted
-	ends    []int       // of each row's pairs
+	pairs   []fleet.Attribute // of the rows at hand, those of each row sorted
+	ends    []int             // of each row's pairs
+	texts   [columnRows]string
 }
 
-// columnEncoder appends the values of some rows to those of one column.
+// columnEncoder appends the values of some rows to one column.
 type columnEncoder struct {
-	out    *parquet.ColumnWriter
-	append func(g *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value
+	out    *columnfile.Column
+	append func(g *groupEncoder, out *columnfile.Column, rows []*row)
 }
 
-func newGroupEncoder(group *parquet.ConcurrentRowGroupWriter) *groupEncoder {
-	g := &groupEncoder{group: group}
-	outs := group.ColumnWriters()
-	for i, path := range group.Schema().Columns() {
-		g.columns = append(g.columns, columnEncoder{outs[i], appendColumn(path)})
-	}
-	return g
-}
-
-// fill encodes and compresses rows; they get into the file by a commit.
+// fill encodes and compresses rows.
 func (g *groupEncoder) fill(rows []*row) error {
 	for some := range slices.Chunk(rows, columnRows) {
 		g.sortAttributes(some)
 		for _, c := range g.columns {
-			g.values = c.append(g, g.values[:0], some)
-			if _, err := c.out.WriteRowValues(g.values); err != nil {
-				return err
-			}
+			c.append(g, c.out, some)
+		}
+		if err := g.group.EndRows(len(some)); err != nil {
+			return err
 		}
 	}
-	clear(g.values[:cap(g.values)]) // they refer to evidence
-	clear(g.pairs[:cap(g.pairs)])
-	return g.group.Flush()
+	err := g.group.Finish()
+	clear(g.pairs[:cap(g.pairs)]) // they refer to evidence
+	clear(g.texts[:])
+	return err
 }
 
 // sortAttributes gathers the attributes of rows that have no column, sorted by
@@ -139,17 +178,17 @@ func (g *groupEncoder) sortAttributes(rows []*row) {
 	for _, r := range rows {
 		start := len(g.pairs)
 		for k, v := range r.Attributes {
-			g.pairs = append(g.pairs, attribute{k, v})
+			g.pairs = append(g.pairs, fleet.Attribute{Name: k, Value: v})
 		}
 		sorted := len(r.Attributes) <= 1
 		r.lift(r.Unlifted, func(name, value string) {
-			sorted = sorted && (len(g.pairs) == start || g.pairs[len(g.pairs)-1].name < name) // unless one was not valid text
-			g.pairs = append(g.pairs, attribute{name, value})
+			sorted = sorted && (len(g.pairs) == start || g.pairs[len(g.pairs)-1].Name < name) // unless one was not valid text
+			g.pairs = append(g.pairs, fleet.Attribute{Name: name, Value: value})
 		})
 		if !sorted {
 			own := g.pairs[start:]
-			slices.SortFunc(own, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-			own = slices.CompactFunc(own, func(a, b attribute) bool { return a.name == b.name })
+			slices.SortFunc(own, func(a, b fleet.Attribute) int { return strings.Compare(a.Name, b.Name) })
+			own = slices.CompactFunc(own, func(a, b fleet.Attribute) bool { return a.Name == b.Name })
 			g.pairs = g.pairs[:start+len(own)]
 		}
 		g.ends = append(g.ends, len(g.pairs))
@@ -158,53 +197,49 @@ func (g *groupEncoder) sortAttributes(rows []*row) {
 
 // appendColumn is how the column of a path in the schema gets its values: from
 // the field of row that has the column's name.
-func appendColumn(path []string) func(g *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
+func appendColumn(path []string) func(g *groupEncoder, out *columnfile.Column, rows []*row) {
 	field := rowFields()[path[0]]
 	at := field.Offset
 	switch field.Type {
 	case reflect.TypeFor[string]():
-		return func(_ *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
-			for _, r := range rows {
-				values = append(values, textValue(*(*string)(unsafe.Add(unsafe.Pointer(r), at))))
+		return func(g *groupEncoder, out *columnfile.Column, rows []*row) {
+			for i, r := range rows {
+				g.texts[i] = *(*string)(unsafe.Add(unsafe.Pointer(r), at))
 			}
-			return values
+			out.Texts(g.texts[:len(rows)])
 		}
 	case reflect.TypeFor[int64]():
-		return func(_ *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
+		return func(_ *groupEncoder, out *columnfile.Column, rows []*row) {
 			for _, r := range rows {
-				values = append(values, parquet.Int64Value(*(*int64)(unsafe.Add(unsafe.Pointer(r), at))))
+				out.Number(*(*int64)(unsafe.Add(unsafe.Pointer(r), at)))
 			}
-			return values
 		}
 	case reflect.TypeFor[int32]():
-		return func(_ *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
+		return func(_ *groupEncoder, out *columnfile.Column, rows []*row) {
 			for _, r := range rows {
-				values = append(values, parquet.Int32Value(*(*int32)(unsafe.Add(unsafe.Pointer(r), at))))
+				out.Number(int64(*(*int32)(unsafe.Add(unsafe.Pointer(r), at))))
 			}
-			return values
 		}
 	case reflect.TypeFor[bool]():
-		return func(_ *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
+		return func(_ *groupEncoder, out *columnfile.Column, rows []*row) {
 			for _, r := range rows {
-				values = append(values, parquet.BooleanValue(*(*bool)(unsafe.Add(unsafe.Pointer(r), at))))
+				out.Flag(*(*bool)(unsafe.Add(unsafe.Pointer(r), at)))
 			}
-			return values
 		}
 	case reflect.TypeFor[[]string]():
-		return func(_ *groupEncoder, values []parquet.Value, rows []*row) []parquet.Value {
+		return func(_ *groupEncoder, out *columnfile.Column, rows []*row) {
 			for _, r := range rows {
-				values = appendList(values, *(*[]string)(unsafe.Add(unsafe.Pointer(r), at)))
+				appendList(out, *(*[]string)(unsafe.Add(unsafe.Pointer(r), at)))
 			}
-			return values
 		}
 	case reflect.TypeFor[map[string]string]():
 		if path[len(path)-1] == "key" {
-			return func(g *groupEncoder, values []parquet.Value, _ []*row) []parquet.Value {
-				return g.appendMaps(values, func(a *attribute) string { return a.name })
+			return func(g *groupEncoder, out *columnfile.Column, _ []*row) {
+				g.appendMaps(out, func(a *fleet.Attribute) string { return a.Name })
 			}
 		}
-		return func(g *groupEncoder, values []parquet.Value, _ []*row) []parquet.Value {
-			return g.appendMaps(values, func(a *attribute) string { return a.value })
+		return func(g *groupEncoder, out *columnfile.Column, _ []*row) {
+			g.appendMaps(out, func(a *fleet.Attribute) string { return a.Value })
 		}
 	}
 	panic(fmt.Sprintf("column %s: no way to write %s", strings.Join(path, "."), field.Type))
@@ -220,47 +255,26 @@ var rowFields = sync.OnceValue(func() map[string]reflect.StructField {
 	return fields
 })
 
-// textValue shares the bytes of s, which the writer copies and does not change.
-func textValue(s string) parquet.Value {
-	return parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
-}
-
-// The levels of values in a list or map, which is itself never absent: what a
-// value repeats, and whether there is one.
-const (
-	levelFirst, levelNext    = 0, 1
-	levelEmpty, levelDefined = 0, 1
-)
-
 // appendList appends the elements of a list, or that it has none.
-func appendList(values []parquet.Value, list []string) []parquet.Value {
+func appendList(out *columnfile.Column, list []string) {
 	if len(list) == 0 {
-		return append(values, parquet.NullValue().Level(levelFirst, levelEmpty, 0))
+		out.Empty()
 	}
-	repeats := levelFirst
-	for _, s := range list {
-		values = append(values, textValue(s).Level(repeats, levelDefined, 0))
-		repeats = levelNext
+	for i, s := range list {
+		out.Element(s, i == 0)
 	}
-	return values
 }
 
 // appendMaps appends the keys, or values, of each row's pairs.
-func (g *groupEncoder) appendMaps(values []parquet.Value, of func(*attribute) string) []parquet.Value {
+func (g *groupEncoder) appendMaps(out *columnfile.Column, of func(*fleet.Attribute) string) {
 	start := 0
 	for _, end := range g.ends {
 		if start == end {
-			values = append(values, parquet.NullValue().Level(levelFirst, levelEmpty, 0))
+			out.Empty()
 		}
-		repeats := levelFirst
 		for i := start; i < end; i++ {
-			values = append(values, textValue(of(&g.pairs[i])).Level(repeats, levelDefined, 0))
-			repeats = levelNext
+			out.Element(of(&g.pairs[i]), i == start)
 		}
 		start = end
 	}
-	return values
 }
-
-// attribute is one entry of the map column.
-type attribute struct{ name, value string }

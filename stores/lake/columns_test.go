@@ -105,6 +105,9 @@ func readEvidenceFile(t *testing.T, l *Lake, name string) evidenceFile {
 				Low: string(c.MetaData.Statistics.MinValue), High: string(c.MetaData.Statistics.MaxValue),
 				Filtered: file.RowGroups()[i].ColumnChunks()[j].BloomFilter() != nil, Pages: len(file.ColumnIndexes()[j].MinValues) > 0,
 			}
+			if path == columnRaw {
+				facts.Pages = false // parquet-go's own writer says that all of them are empty text
+			}
 			if before, ok := out.Columns[path]; ok {
 				facts.Values += before.Values
 				facts.Low, facts.High = min(facts.Low, before.Low), max(facts.High, before.High)
@@ -148,7 +151,7 @@ func TestEvidenceEncoderWritesWhatTheGenericWriterDoes(t *testing.T) {
 		if _, err := writeParquet(l.files(t.Context()), name("generic"), whole[:n], evidenceOptions(whole[0].Kind)...); err != nil {
 			t.Fatal(err)
 		}
-		size, err := writeEvidence(l.files(t.Context()), name("columns"), rows[:n])
+		size, _, err := writeEvidence(l.files(t.Context()), name("columns"), rows[:n])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,13 +169,13 @@ func TestEvidenceEncoderSortsAttributes(t *testing.T) {
 	g.sortAttributes([]*row{&r, {}})
 	got := map[string]string{}
 	for _, p := range g.pairs {
-		got[p.name] = p.value
+		got[p.Name] = p.Value
 	}
 	if v := got["c\ufffd"]; v != "3" && v != "4" {
 		t.Errorf("got %q for a name of two spellings", v)
 	}
 	delete(got, "c\ufffd")
-	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2"}, got); diff != "" || len(g.pairs) != 4-1 || !slices.IsSortedFunc(g.pairs, func(a, b attribute) int { return strings.Compare(a.name, b.name) }) {
+	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2"}, got); diff != "" || len(g.pairs) != 4-1 || !slices.IsSortedFunc(g.pairs, func(a, b fleet.Attribute) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Errorf("got %v (-want +got):\n%s", g.pairs, diff)
 	}
 	if !slices.Equal(g.ends, []int{3, 3}) || r.HTTPMethod != "GET" || r.HTTPStatus != 200 || !r.ReadOnly {

@@ -28,20 +28,17 @@ type partition struct {
 
 // writtenFile is a data file that is durable but that no snapshot names yet.
 type writtenFile struct {
-	key  partition
-	name string // lake://
-	size int64
-	rows []*row // as they lie in the file
-	// reach and ids are what survey finds out about the rows.
+	key   partition
+	name  string // lake://
+	size  int64
+	rows  []*row // as they lie in the file
 	reach extent
-	ids   []idHash
+	ids   []idHash // of the rows, once hashIDs is over
 }
 
-// survey looks once through the rows for all that is asked about them later.
-func (w *writtenFile) survey() {
+func (w *writtenFile) hashIDs() {
 	w.ids = make([]idHash, len(w.rows))
 	for i, r := range w.rows {
-		w.reach.add(r)
 		w.ids[i] = hashID(r.ID)
 	}
 }
@@ -227,16 +224,16 @@ func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]written
 	f := l.files(ctx)
 	var running errgroup.Group
 	running.SetLimit(filesAtOnce)
-	var surveys sync.WaitGroup // beside the encoding, since what follows uses one core
+	var hashing sync.WaitGroup // beside the encoding, since what follows uses one core
 	for i := range written {
 		running.Go(func() (err error) {
-			surveys.Go(written[i].survey)
-			written[i].size, err = writeEvidence(f, written[i].name, written[i].rows)
+			hashing.Go(written[i].hashIDs)
+			written[i].size, written[i].reach, err = writeEvidence(f, written[i].name, written[i].rows)
 			return err
 		})
 	}
 	err := running.Wait()
-	surveys.Wait()
+	hashing.Wait()
 	if err != nil {
 		return nil, errors.Join(err, l.remove(ctx, written)) // some may not be there
 	}

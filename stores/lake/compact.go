@@ -153,8 +153,8 @@ func (l *Lake) merge(ctx context.Context, key partition, old []iceberg.DataFile)
 	sortRows(rows)
 	name := evidenceName(l.base, key.dayKey, rand.Text())
 	w := writtenFile{key: key, name: name, rows: rows}
-	w.survey()
+	w.hashIDs()
 	var err error
-	w.size, err = writeEvidence(l.files(ctx), name, rows)
+	w.size, w.reach, err = writeEvidence(l.files(ctx), name, rows)
 	return w, err
 }

@@ -180,7 +180,7 @@ func (x *exporter) write(ctx context.Context, key dayKey, rows *mergedRows) (Exp
 	done := ExportedPart{Kind: key.kind, Day: key.date()}
 	w := rewriter{keep: func(r *row) bool { return x.e.Window.Contains(time.UnixMicro(r.TimeUS)) }}
 	options := []parquet.WriterOption{
-		parquet.MaxRowsPerRowGroup(rowsPerGroup), parquet.SkipPageBounds("raw"),
+		parquet.MaxRowsPerRowGroup(rowsPerGroup), parquet.SkipPageBounds(columnRaw),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
 	}
 	for {

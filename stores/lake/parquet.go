@@ -3,7 +3,6 @@ package lake
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -39,22 +38,29 @@ const (
 // attributeColumn has the values of attributes.
 var attributeColumn = []string{"attributes", "key_value", "value"}
 
+// filteredColumns are those of a kind whose values are looked for: correlation ids
+// for the other traces of a journey, and annotations of spans.
+func filteredColumns(kind string) [][]string {
+	columns := [][]string{{"trace_id"}, {"id"}, {"correlation_id"}}
+	if kind == string(fleet.KindSpan) {
+		columns = append(columns, attributeColumn)
+	}
+	return columns
+}
+
 // evidenceOptions are how a file of evidence of a kind is written, sorted by
 // trace id.
 func evidenceOptions(kind string) []parquet.WriterOption {
-	filters := []parquet.BloomFilterColumn{
-		parquet.SplitBlockFilter(bloomBits, "trace_id"), parquet.SplitBlockFilter(bloomBits, "id"),
-		parquet.SplitBlockFilter(bloomBits, "correlation_id"), // for the other traces of a journey
-	}
-	if kind == string(fleet.KindSpan) { // whose annotations are looked for
-		filters = append(filters, parquet.SplitBlockFilter(bloomBits, attributeColumn...))
+	var filters []parquet.BloomFilterColumn
+	for _, path := range filteredColumns(kind) {
+		filters = append(filters, parquet.SplitBlockFilter(bloomBits, path...))
 	}
 	return []parquet.WriterOption{
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
 		parquet.PageBufferSize(pageBytes),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("trace_id"))),
 		parquet.BloomFilters(filters...),
-		parquet.SkipPageBounds("raw"), // the bounds of a document find nothing and are as long as it is
+		parquet.SkipPageBounds(columnRaw), // the bounds of a document find nothing and are as long as it is
 	}
 }
 
@@ -194,29 +200,56 @@ func sortRows(rows []*row) {
 	}
 	slices.SortFunc(keys, func(a, b sortKey) int {
 		switch {
+		case !a.whole || !b.whole:
+			return compareRows(a.row, b.row)
 		case a.high != b.high:
 			return cmp.Compare(a.high, b.high)
 		case a.low != b.low:
 			return cmp.Compare(a.low, b.low)
+		case a.timeUS != b.timeUS:
+			return cmp.Compare(a.timeUS, b.timeUS)
 		}
-		return compareRows(a.row, b.row)
+		return strings.Compare(a.row.ID, b.row.ID)
 	})
 	for i := range keys {
 		rows[i] = keys[i].row
 	}
 }
 
-// sortKey has the first 16 bytes of a row's trace id at hand, which tell most
-// traces apart.
+// sortKey has what orders most rows at hand: the time, and the trace id as a
+// number, which is in the order of its digits.
 type sortKey struct {
 	high, low uint64
+	whole     bool // the trace id is 32 lower hexadecimal digits, or none
+	timeUS    int64
 	row       *row
 }
 
 func newSortKey(r *row) sortKey {
-	var first [16]byte // what is missing sorts first, as it does in text
-	copy(first[:], r.Trace)
-	return sortKey{binary.BigEndian.Uint64(first[:8]), binary.BigEndian.Uint64(first[8:]), r}
+	k := sortKey{timeUS: r.TimeUS, row: r, whole: r.Trace == ""}
+	const digits = 16 // of a number
+	if len(r.Trace) == 2*digits {
+		high, ok := hexNumber(r.Trace[:digits])
+		low, also := hexNumber(r.Trace[digits:])
+		k.high, k.low = high, low
+		k.whole = ok && also && high|low != 0 // which is what no id looks like
+	}
+	return k
+}
+
+// hexNumber is the number of lower hexadecimal digits, of 16 at most.
+func hexNumber(s string) (n uint64, ok bool) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
 }
 
 // cut splits rows into the files that they are written to.

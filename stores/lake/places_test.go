@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,7 +40,10 @@ func TestPlacesAreAMap(t *testing.T) {
 
 func TestSortRowsIsCompareRows(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	traces := []string{"", "a", "a\x00", "0123456789abcdef", "0123456789abcdef0", "0123456789abcdef1", "0123456789abcdee9"}
+	traces := []string{
+		"", "a", "a\x00", "0123456789abcdef", "0123456789abcdef0", "0123456789abcdef1", "0123456789abcdee9",
+		strings.Repeat("0", 32), strings.Repeat("9", 32), strings.Repeat("a", 32), "a" + strings.Repeat("9", 31), strings.Repeat("a", 31) + "A", strings.Repeat("F", 32), strings.Repeat("é", 16),
+	}
 	rows := make([]*row, 2000)
 	for i := range rows {
 		rows[i] = &row{Trace: traces[random.IntN(len(traces))], TimeUS: random.Int64N(5), ID: fmt.Sprint(random.IntN(9))}

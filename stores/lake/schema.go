@@ -47,6 +47,9 @@ const (
 	partitionAmends = 1002
 )
 
+// columnRaw holds the evidence itself.
+const columnRaw = "raw"
+
 // layout is a table as it is created.
 type layout struct {
 	name   string
