@@ -16,7 +16,6 @@ import (
 	"muster/internal/heap"
 	"muster/internal/metrics"
 	"muster/internal/pipeline"
-	"muster/stores/lake"
 )
 
 // leastEvery is the shortest time between passes: a shorter one would only use
@@ -206,7 +205,7 @@ func sweepFlag(fs *pflag.FlagSet, to *time.Duration) {
 }
 
 // line puts the pipeline together over a store.
-func (a *app) line(store *lake.Lake, reg prometheus.Registerer) *pipeline.Line {
+func (a *app) line(store pipeline.Lake, reg prometheus.Registerer) *pipeline.Line {
 	if more := int64(a.joinMegabytes)<<20 - pipeline.DefaultMaxBytes; more > 0 {
 		heap.Raise(more)
 	}

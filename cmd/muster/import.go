@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"muster/collectors"
 	"muster/fleet"
 	"muster/internal/pipeline"
+	"muster/stores/lake"
 )
 
 func (a *app) importCommand() *cobra.Command {
@@ -40,11 +43,8 @@ position; the others go on. Importing again changes nothing.`,
 				}
 			}
 			ctx := cmd.Context()
-			store, err := a.openLake(ctx, false)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
+			store := a.openSoon(ctx)
+			defer store.close()
 			read := func(ctx context.Context, path string) iter.Seq2[fleet.Batch, error] {
 				return collectors.ReadFile(ctx, path, o)
 			}
@@ -52,6 +52,9 @@ position; the others go on. Importing again changes nothing.`,
 			defer shown.end()
 			p, err := a.line(store, prometheus.NewRegistry()).Import(ctx, args, read, shown.importing)
 			shown.end()
+			if _, failed := store.opened(); failed != nil {
+				return failed // of which the line only knows that it could not ask
+			}
 			if p.TotalFiles > 0 {
 				fmt.Fprintf(a.stdout, "import: %d of %d files; %s\n", p.Files-p.FilesFailed, p.TotalFiles, p.Totals)
 			}
@@ -69,6 +72,60 @@ position; the others go on. Importing again changes nothing.`,
 	cmd.Flags().StringVar(&o.LogGroup, "log-group", "", "`name` of the log group that exported files are from, which they do not say")
 	cmd.Flags().StringVar(&o.Region, "region", "", "region of what does not say its own")
 	return cmd
+}
+
+// soonLake is a lake that is being opened while files are read: an empty one takes
+// as long to make as 8,000 records to read.
+type soonLake struct {
+	opened func() (*lake.Lake, error)
+}
+
+func (a *app) openSoon(ctx context.Context) *soonLake {
+	s := &soonLake{sync.OnceValues(func() (*lake.Lake, error) { return a.openLake(ctx, false) })}
+	go func() { _, _ = s.opened() }()
+	return s
+}
+
+func (s *soonLake) close() {
+	if l, err := s.opened(); err == nil {
+		l.Close()
+	}
+}
+
+// Checkpoints implements pipeline.Lake.
+func (s *soonLake) Checkpoints(ctx context.Context) (map[string]time.Time, error) {
+	l, err := s.opened()
+	if err != nil {
+		return nil, err
+	}
+	return l.Checkpoints(ctx)
+}
+
+// Fresh implements pipeline.Lake.
+func (s *soonLake) Fresh(ctx context.Context, rs []fleet.Record) (fleet.Fresh, error) {
+	l, err := s.opened()
+	if err != nil {
+		return fleet.Fresh{}, err
+	}
+	return l.Fresh(ctx, rs)
+}
+
+// Commit implements pipeline.Lake.
+func (s *soonLake) Commit(ctx context.Context, c fleet.Commit) (fleet.Snapshot, error) {
+	l, err := s.opened()
+	if err != nil {
+		return 0, err
+	}
+	return l.Commit(ctx, c)
+}
+
+// Records implements pipeline.Lake.
+func (s *soonLake) Records(ctx context.Context, q fleet.Query) iter.Seq2[fleet.Record, error] {
+	l, err := s.opened()
+	if err != nil {
+		return func(yield func(fleet.Record, error) bool) { yield(fleet.Record{}, err) }
+	}
+	return l.Records(ctx, q)
 }
 
 // importing tells how many of the files are read, and of how many bytes.
