@@ -60,6 +60,11 @@ func atLeast(field string, low int64) any {
 	return map[string]any{"range": map[string]any{field: map[string]any{"gte": low}}}
 }
 
+// below is that a number is less than another.
+func below(field string, high int64) any {
+	return map[string]any{"range": map[string]any{field: map[string]any{"lt": high}}}
+}
+
 // contains adds that the field has a part, by the case of its letters.
 func (f filter) contains(field, part string) filter {
 	escaped := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(part)

@@ -179,7 +179,7 @@ func (s *Store) indexesAnnotations(ctx context.Context, f fleet.Filter) (bool, e
 	var answer struct {
 		Fields map[string]map[string]json.RawMessage `json:"fields"`
 	}
-	path := "/" + strings.Join(patterns([]fleet.Kind{fleet.KindSpan}), ",") + "/_field_caps?include_unmapped=true&fields=" + annotationsField
+	path := "/" + strings.Join(spanPatterns(), ",") + "/_field_caps?include_unmapped=true&fields=" + annotationsField
 	err := s.do(ctx, http.MethodGet, path, nil, &answer)
 	types := answer.Fields[annotationsField]
 	_, some := types["unmapped"]

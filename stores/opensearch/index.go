@@ -61,6 +61,8 @@ func patterns(kinds []fleet.Kind) []string {
 	return slices.Compact(out)
 }
 
+func spanPatterns() []string { return patterns([]fleet.Kind{fleet.KindSpan}) }
+
 // maxID is the length of OpenSearch's own ids, in bytes.
 const maxID = 512
 

@@ -147,6 +147,15 @@ func (s *Store) ask(ctx context.Context, indices []string, body map[string]any) 
 	return &a, a.check()
 }
 
+// count is how many documents meet a filter, up to a most.
+func (s *Store) count(ctx context.Context, indices []string, f filter, most int) (int, error) {
+	a, err := s.ask(ctx, indices, map[string]any{"size": 0, "query": f.json(), "track_total_hits": most})
+	if err != nil {
+		return 0, err
+	}
+	return min(a.Hits.Total.Value, most), nil
+}
+
 func (q *search) body(size int) map[string]any {
 	body := map[string]any{"size": size, "query": q.query.json(), "sort": q.order}
 	body["_source"] = false

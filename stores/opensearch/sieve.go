@@ -85,10 +85,8 @@ func (v *sieve) isMany(ctx context.Context) (bool, error) {
 	if v.spans == nil {
 		return false, nil
 	}
-	a, err := v.store.ask(ctx, patterns([]fleet.Kind{fleet.KindSpan}), map[string]any{
-		"size": 0, "query": v.spans.json(), "track_total_hits": manySpans,
-	})
-	return err == nil && a.Hits.Total.Value >= manySpans, err
+	n, err := v.store.count(ctx, spanPatterns(), v.spans, manySpans)
+	return n >= manySpans, err
 }
 
 // narrow looks for the candidates, if that was not done.
@@ -96,7 +94,7 @@ func (v *sieve) narrow(ctx context.Context) error {
 	if v.spans == nil || v.narrowed {
 		return nil
 	}
-	candidates, err := v.store.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), v.spans, maxCandidates+1)
+	candidates, err := v.store.distinctTraces(ctx, spanPatterns(), v.spans, maxCandidates+1)
 	if err != nil {
 		return err
 	}
@@ -143,15 +141,7 @@ func (v *sieve) possible(ctx context.Context, traces []string) ([]string, error)
 	if v.spans == nil || v.only != nil || v.telling != nil && len(traces) <= judgedTraces {
 		return traces, nil
 	}
-	var out []string
-	for chunk := range slices.Chunk(traces, maxCandidates) {
-		some, err := v.store.distinctTraces(ctx, patterns([]fleet.Kind{fleet.KindSpan}), slices.Clone(v.spans).oneOf("muster.trace_id", chunk), 0)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, some...)
-	}
-	return out, nil
+	return v.store.tracesAmong(ctx, traces, spanPatterns(), v.spans)
 }
 
 // ask judges traces: by the spans that tell, where a trace has one without a
@@ -175,7 +165,7 @@ func (v *sieve) ask(ctx context.Context, traces []string) error {
 func (v *sieve) judge(ctx context.Context, traces []string, telling filter) error {
 	spans := map[string][]fleet.Record{}
 	all := search{
-		indices: patterns([]fleet.Kind{fleet.KindSpan}), order: byTime(), source: "muster", lean: true,
+		indices: spanPatterns(), order: byTime(), source: "muster", lean: true,
 		query: append(filter{}.within("muster.time_us", v.window).oneOf("muster.trace_id", traces), telling...),
 		many:  telling == nil && len(traces) > leanPages*pageHits/usualRecords,
 	}

@@ -56,38 +56,10 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 	if err != nil {
 		return nil, err
 	}
-	indices, records := patterns(q.Kinds), conditions(q)
-	alone := v.spans != nil && len(records) == 0 // nothing is asked but by the filter
-	if alone {
-		indices, records = patterns([]fleet.Kind{fleet.KindSpan}), v.spans
-	}
-	wide := alone
-	if !alone && q.Limit > 0 {
-		if wide, err = v.isMany(ctx); err != nil {
-			return nil, err
-		}
-	}
-	for n := q.Limit + spareTraces; q.Limit > 0 && q.Text == "" && n <= maxNewest; n *= traceGrowth {
-		if !wide || !alone && n > wideTraces {
-			if err := v.narrow(ctx); err != nil || v.none {
-				return nil, err
-			}
-		}
-		ids, oldest, err := s.newestTraces(ctx, indices, append(slices.Clone(records), v.only...), n)
-		if err != nil {
-			return nil, err
-		}
-		kept, err := v.keep(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		sums, err := s.summaries(ctx, q, kept)
-		if err != nil {
-			return nil, err
-		}
-		// A trace that was not named has its records before the oldest of these.
-		if len(ids) < n || len(sums) >= q.Limit && sums[q.Limit-1].Start.UnixMicro() >= oldest {
-			return sums[:min(len(sums), q.Limit)], nil
+	if q.Limit > 0 && q.Text == "" {
+		sums, found, err := s.newestSummaries(ctx, q, v)
+		if found || err != nil {
+			return sums, err
 		}
 	}
 	if err := v.narrow(ctx); err != nil || v.none {
@@ -218,6 +190,19 @@ func (s *Store) distinctTraces(ctx context.Context, indices []string, f filter, 
 		}
 		composite["after"] = page.Traces.After
 	}
+}
+
+// tracesAmong are those of some traces that have a document that meets a filter.
+func (s *Store) tracesAmong(ctx context.Context, traces, indices []string, f filter) ([]string, error) {
+	var out []string
+	for chunk := range slices.Chunk(traces, maxCandidates) {
+		some, err := s.distinctTraces(ctx, indices, slices.Clone(f).oneOf("muster.trace_id", chunk), 0)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, some...)
+	}
+	return out, nil
 }
 
 // summaryFields are what a record adds to its trace's summary.

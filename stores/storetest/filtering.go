@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"cmp"
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,5 +63,49 @@ func filtersJudgeTraces(t *testing.T, s Store) {
 			}
 			same(t, tt.name, tt.want, got) // newest first
 		}
+	}
+}
+
+// filtersLookBeyondTheWindow asks for the newest traces of a window by a span that
+// may lie before or after it: a trace is of the window by any of its records.
+func filtersLookBeyondTheWindow(t *testing.T, s Store) {
+	const standard, gold = "standard", "gold"
+	w := fleet.Window{Start: noon, End: noon.Add(time.Hour)}
+	var rs []fleet.Record
+	spanAt := func(trace string, at time.Time, tier string) {
+		r := span(trace, len(rs)+1, at)
+		r.Attributes = fleet.AttributesOf(fleet.AttrAnnotationPrefix+"tier", tier)
+		rs = append(rs, r)
+	}
+	// Of each pair of spans one is in the window at most.
+	spanning := func(n int, first time.Time, tier string, second time.Time, other string) string {
+		trace := traceAt(noon, n)
+		spanAt(trace, first, tier)
+		spanAt(trace, second, other)
+		return trace
+	}
+	after := spanning(1, w.End.Add(-time.Minute), standard, w.End.Add(time.Minute), gold)
+	longAfter := spanning(2, w.Start.Add(time.Minute), standard, w.End.Add(20*time.Hour), gold)
+	before := spanning(3, w.Start.Add(-time.Minute), gold, w.Start.Add(time.Minute), standard)
+	around := spanning(4, w.Start.Add(-time.Hour), gold, w.End.Add(time.Hour), gold)
+	rs = append(rs, logLine("around", w.Start.Add(time.Minute), fleet.Keys{Trace: around}))
+	spanning(5, w.Start.Add(-time.Hour), gold, w.End, gold) // has nothing in the window
+	spanning(6, w.Start, standard, w.End.Add(-time.Microsecond), standard)
+	want := []string{after}
+	const inside = 120 // more than a store may look at first
+	for n := range inside {
+		trace := traceAt(noon, 100+n)
+		spanAt(trace, w.Start.Add(30*time.Minute-time.Duration(n)*time.Second), gold)
+		want = append(want, trace)
+	}
+	want = append(want, longAfter, before, around) // newest first
+	commit(t, s, rs, fleet.Commit{})
+	filter := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: gold}
+	for _, limit := range []int{1, 2, inside, inside + 1, inside + 2, inside + 3, inside + 4, 0} {
+		var got []string
+		for _, sum := range all(t, s.Traces(t.Context(), fleet.Query{Filter: filter, Window: w, Limit: limit})) {
+			got = append(got, sum.Trace)
+		}
+		same(t, fmt.Sprintf("the newest %d", limit), want[:min(len(want), cmp.Or(limit, len(want)))], got)
 	}
 }

@@ -63,6 +63,7 @@ func RunReading(t *testing.T, open func(t *testing.T) Store) {
 		{"RecordsAreInOrder", recordsAreInOrder},
 		{"TracesAreSummedUp", tracesAreSummedUp},
 		{"FiltersJudgeTraces", filtersJudgeTraces},
+		{"FiltersLookBeyondTheWindow", filtersLookBeyondTheWindow},
 		{"AnyIDOpensTheDossier", anyIDOpensTheDossier},
 		{"RecordWithoutTraceOpensAlone", recordWithoutTraceOpensAlone},
 		{"CorrelationOpensTheJourney", correlationOpensTheJourney},
