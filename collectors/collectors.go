@@ -85,6 +85,8 @@ type Options struct {
 	ConfigTypes []string
 	// Overlap is re-read before each window; 0 means each source's own default.
 	Overlap time.Duration
+	// Graph has Examine compare X-Ray's service graph with a store; nil means no.
+	Graph *GraphCheck
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger is told what was worth a wait; nil means silence.

@@ -34,13 +34,15 @@ type Check struct {
 	// Account and Region are where, when there is more than one place.
 	Account string `json:"account,omitempty"`
 	Region  string `json:"region,omitempty"`
-	Subject string `json:"subject"` // permission, trail, xray, config, logs, clock
+	Subject string `json:"subject"` // permission, trail, xray, graph, config, logs, clock
 	State   State  `json:"state"`
 	Found   string `json:"found"`
 	// For is the join or policy that needs it, and Remedy what to do; both are
 	// empty where nothing is missing.
 	For    string `json:"for,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+	// Compared has the numbers of a check on a service of X-Ray's service graph.
+	Compared *Compared `json:"compared,omitempty"`
 }
 
 // leastRetention is how long a log group should keep lines, in days: a request is
@@ -153,8 +155,9 @@ const forTraces = "every join to a trace, and all policies on traces"
 func (d *doctor) xray(ctx context.Context) {
 	client := xray.NewFromConfig(d.AWS)
 	to, err := call(ctx, &d.source, "xray:GetTraceSegmentDestination", client.GetTraceSegmentDestination, &xray.GetTraceSegmentDestinationInput{})
+	searched := false
 	if d.asked("xray:GetTraceSegmentDestination", forTraces, err) {
-		if to.Destination == xraytypes.TraceSegmentDestinationCloudWatchLogs {
+		if searched = to.Destination == xraytypes.TraceSegmentDestinationCloudWatchLogs; searched {
 			d.spans(ctx)
 		} else {
 			d.ok("xray", "segments are kept by X-Ray itself, for 30 days")
@@ -174,6 +177,7 @@ func (d *doctor) xray(ctx context.Context) {
 	if d.asked("xray:GetSamplingStatisticSummaries", forSampling, err) && requests > 0 {
 		d.ok("xray", "of late X-Ray's SDKs kept %d of %d requests (%.3g %%)", kept, requests, 100*float64(kept)/float64(requests))
 	}
+	d.graph(ctx, client, searched)
 	rules, err := samplingRules(ctx, &d.source, client)
 	if !d.asked("xray:GetSamplingRules", forSampling, err) {
 		return

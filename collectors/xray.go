@@ -133,20 +133,21 @@ func (t *traces) classic(ctx context.Context, read fleet.Window, out *output, ma
 	return complete, nil
 }
 
-// isRefused reports whether X-Ray might answer a shorter window: whether it is
-// GetTraceSummaries that it answered with an error of its own.
+// isRefused reports whether X-Ray might answer a shorter window: whether it is a
+// call with a window that it answered with an error of its own.
 func isRefused(err error) bool {
-	_, failed := errors.AsType[*summaryError](err)
+	_, failed := errors.AsType[*windowError](err)
 	_, denied := errors.AsType[*deniedError](err)
 	_, answered := errors.AsType[smithy.APIError](err)
 	return failed && answered && !denied
 }
 
-// summaryError is an error of GetTraceSummaries, the call that has a window.
-type summaryError struct{ err error }
+// windowError is an error of GetTraceSummaries or GetServiceGraph, the calls that
+// have a window.
+type windowError struct{ err error }
 
-func (e *summaryError) Error() string { return e.err.Error() }
-func (e *summaryError) Unwrap() error { return e.err }
+func (e *windowError) Error() string { return e.err.Error() }
+func (e *windowError) Unwrap() error { return e.err }
 
 // slice reads one slice and reports whether every trace of it was handed out.
 func (t *traces) slice(ctx context.Context, w fleet.Window, out *output) (whole bool, err error) {
@@ -161,7 +162,7 @@ func (t *traces) slice(ctx context.Context, w fleet.Window, out *output) (whole 
 	for {
 		page, err := call(ctx, &t.source, "xray:GetTraceSummaries", t.client.GetTraceSummaries, in)
 		if err != nil {
-			return false, &summaryError{err}
+			return false, &windowError{err}
 		}
 		ids := make([]string, 0, len(page.TraceSummaries))
 		for _, s := range page.TraceSummaries {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -23,26 +25,48 @@ X-Ray's storage mode and sampling, AWS Config's recorder, how long log groups ke
 their lines, and the clock. Each line says what is missing, and what for. It reads
 only, in some thirty calls.
 
+Where --store has evidence, X-Ray's own count of each service's requests (its service
+graph) is compared with the segments that the store has of the same traces: those that
+began in the newest whole hour that was read at its full age, or in --since and --until.
+
 Exit code 0: nothing is missing; 1: something is; 2: it could not be checked at all.`,
 		Example: `  muster doctor --trail-bucket my-trail
-  muster doctor --json | jq 'select(.state != "ok")'`,
+  muster doctor --json | jq 'select(.state != "ok")'
+  muster doctor --source xray --since 24h --json | jq 'select(.compared) | .state, .compared'`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), &f, asJSON) },
+	}
+	w := newWindowFlags(time.Now)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		window, err := w.window()
+		if err != nil {
+			return err
+		}
+		return a.doctor(cmd.Context(), &f, window, asJSON)
 	}
 	f.register(cmd.Flags())
+	cmd.Flags().Var(&w.since, "since", "compare X-Ray's service graph with the store for traces that began from then on: 6h, 7d or a moment; default the newest whole hour that was read at its full age")
+	cmd.Flags().Var(&w.until, "until", "and before then; default what the store has, without the last 5 minutes")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one object a line")
 	return cmd
 }
 
-func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
+func (a *app) doctor(ctx context.Context, f *awsFlags, w fleet.Window, asJSON bool) error {
 	cfg, err := f.config(ctx)
 	if err != nil {
 		return err
 	}
-	checks, err := a.examine(ctx, a.collectOptions(cfg, f, prometheus.NewRegistry()))
-	if err != nil {
+	o := a.collectOptions(cfg, f, prometheus.NewRegistry())
+	unknown, done := a.compared(ctx, &o, w)
+	checks, err := a.examine(ctx, o)
+	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
+	return a.printChecks(append(checks, unknown...), asJSON)
+}
+
+// printChecks prints what was found, and says by the exit code whether something
+// is missing.
+func (a *app) printChecks(checks []collectors.Check, asJSON bool) error {
 	missing, unknown, place := 0, 0, ""
 	e := json.NewEncoder(a.stdout)
 	for i := range checks {
@@ -65,7 +89,7 @@ func (a *app) doctor(ctx context.Context, f *awsFlags, asJSON bool) error {
 		}
 		fmt.Fprintf(a.stdout, "%-8s %-11s %s\n", c.State, c.Subject, fleet.Printable(c.Found))
 		if c.For != "" {
-			fmt.Fprintf(a.stdout, "%-8s %-11s for: %s\n%-8s %-11s do:  %s\n", "", "", c.For, "", "", c.Remedy)
+			fmt.Fprintf(a.stdout, "%-8s %-11s for: %s\n%-8s %-11s do:  %s\n", "", "", c.For, "", "", fleet.Printable(c.Remedy))
 		}
 	}
 	if missing > 0 {

@@ -47,6 +47,19 @@ func streamOf(checkpoint string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(checkpoint, startMark), sweepMark)
 }
 
+// Covered is what was read of a stream, and what of that was read at its full age,
+// so that nothing of it should still come. Both are zero for a stream that was
+// never read.
+func Covered(checkpoints map[string]time.Time, stream string) (read, settled fleet.Window) {
+	mark, ok := checkpoints[stream]
+	if !ok {
+		return read, settled
+	}
+	start := checkpoints[startMark+stream]
+	return fleet.Window{Start: start, End: mark},
+		fleet.Window{Start: start, End: earlier(mark, sweptTo(stream, checkpoints, mark, DefaultSweepAfter))}
+}
+
 // stretch is one window of a stream that is still to be read.
 type stretch struct {
 	window fleet.Window

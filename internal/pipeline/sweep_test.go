@@ -213,3 +213,26 @@ func TestAGlanceStoresAndMovesNoMark(t *testing.T) {
 		t.Errorf("%d records, marks %v, ledger %v", len(m.live), m.marks, m.ledger)
 	}
 }
+
+func TestCoveredIsWhatWasReadAndWhatIsSettled(t *testing.T) {
+	const stream = "xray/1/r"
+	hour := func(h int) time.Time { return at(h * 3600) }
+	window := func(from, to int) fleet.Window { return fleet.Window{Start: hour(from), End: hour(to)} }
+	for name, c := range map[string]struct {
+		marks         map[string]time.Time
+		read, settled fleet.Window
+	}{
+		"never read":             {map[string]time.Time{"xray/1/s": hour(9)}, fleet.Window{}, fleet.Window{}},
+		"swept":                  {map[string]time.Time{stream: hour(9), startMark + stream: hour(1), sweepMark + stream: hour(6)}, window(1, 9), window(1, 6)},
+		"not swept, long ago":    {map[string]time.Time{stream: hour(9), startMark + stream: hour(1)}, window(1, 9), window(1, 7)},
+		"not swept, just begun":  {map[string]time.Time{stream: hour(9), startMark + stream: hour(8)}, window(8, 9), window(8, 8)},
+		"swept by another's age": {map[string]time.Time{stream: hour(9), startMark + stream: hour(1), sweepMark + stream: hour(10)}, window(1, 9), window(1, 9)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read, settled := Covered(c.marks, stream)
+			if diff := cmp.Diff([]fleet.Window{c.read, c.settled}, []fleet.Window{read, settled}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

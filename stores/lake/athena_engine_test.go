@@ -110,6 +110,7 @@ func TestAthena(t *testing.T) {
 	t.Run("HostileTextIsText", p.hostileTextIsText)
 	t.Run("ViewsAndSavedQueries", p.viewsAndSavedQueries)
 	t.Run("Recompute", p.recomputes)
+	t.Run("Segments", func(t *testing.T) { countsSegments(t, p.open(t, "")) })
 }
 
 // told hears what Athena is asked.
