@@ -174,8 +174,11 @@ func (a Attributes) MarshalJSON() ([]byte, error) {
 	var out bytes.Buffer
 	text := json.NewEncoder(&out)
 	text.SetEscapeHTML(false) // which is for whoever calls: encoding/json escapes what it is given
+	out.WriteByte('{')
 	for i, x := range a {
-		out.WriteByte("{,"[min(i, 1)])
+		if i > 0 {
+			out.WriteByte(',')
+		}
 		if err := text.Encode(x.Name); err != nil {
 			return nil, err
 		}
@@ -183,9 +186,6 @@ func (a Attributes) MarshalJSON() ([]byte, error) {
 		if err := text.Encode(x.Value); err != nil {
 			return nil, err
 		}
-	}
-	if len(a) == 0 {
-		out.WriteByte('{')
 	}
 	out.WriteByte('}')
 	return out.Bytes(), nil

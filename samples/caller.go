@@ -166,28 +166,42 @@ func (c caller) send(ctx context.Context, service string, r request) (response, 
 	return response{request: id, body: body}, nil
 }
 
-// assume takes a role, and returns a caller with the session's keys. The truth
-// learns who is behind them.
+// assume takes a role, and returns a caller with the session's keys, which takes
+// it again before they end. The truth learns who is behind them.
 func (c caller) assume(ctx context.Context, role, session, origin string) (caller, error) {
+	taken := c
+	taken.keys = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		return c.session(ctx, role, session, origin)
+	}), func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = sessionSpare })
+	_, err := taken.keys.Retrieve(ctx) // so that a role that may not be taken is known at once
+	return taken, err
+}
+
+// sessionSpare is how long before their end the keys of a session are renewed.
+const sessionSpare = 5 * time.Minute
+
+// session takes a role once.
+func (c caller) session(ctx context.Context, role, session, origin string) (aws.Credentials, error) {
 	var taken struct {
 		Credentials struct {
-			Key    string `xml:"AccessKeyId"`
-			Secret string `xml:"SecretAccessKey"`
-			Token  string `xml:"SessionToken"`
+			Key        string    `xml:"AccessKeyId"`
+			Secret     string    `xml:"SecretAccessKey"`
+			Token      string    `xml:"SessionToken"`
+			Expiration time.Time `xml:"Expiration"`
 		} `xml:"AssumeRoleResult>Credentials"`
 	}
 	arn := "arn:aws:iam::" + c.account.id + ":role/" + role
 	_, err := c.query(ctx, "sts", "AssumeRole", map[string]string{"RoleArn": arn, "RoleSessionName": session}, &taken)
 	if err != nil {
-		return caller{}, err
+		return aws.Credentials{}, err
 	}
-	c.truth.Session(taken.Credentials.Key, origin)
-	c.keys = fixed(taken.Credentials.Key, taken.Credentials.Secret, taken.Credentials.Token)
-	return c, nil
+	k := &taken.Credentials
+	c.truth.Session(k.Key, origin)
+	return aws.Credentials{AccessKeyID: k.Key, SecretAccessKey: k.Secret, SessionToken: k.Token, CanExpire: !k.Expiration.IsZero(), Expires: k.Expiration}, nil
 }
 
 // fixed are keys that are what they are.
-func fixed(key, secret, token string) aws.CredentialsProvider {
-	keys := aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}
+func fixed(key, secret string) aws.CredentialsProvider {
+	keys := aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
 }

@@ -123,7 +123,7 @@ func (f *Fleet) person(ctx context.Context, name, address, agent string) (caller
 	if _, err := c.query(ctx, "iam", "CreateAccessKey", map[string]string{"UserName": name}, &made); err != nil {
 		return caller{}, err
 	}
-	c.address, c.agent, c.keys = address, agent, fixed(made.Key, made.Secret, "")
+	c.address, c.agent, c.keys = address, agent, fixed(made.Key, made.Secret)
 	return c, nil
 }
 

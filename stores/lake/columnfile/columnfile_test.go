@@ -376,6 +376,23 @@ func TestWriterSaysWhatItCannotWrite(t *testing.T) {
 	}
 }
 
+func TestPageThatIsTooLargeIsNamed(t *testing.T) {
+	defer func(n int) { mostPageBytes = n }(mostPageBytes)
+	mostPageBytes = 10_000
+	l, err := NewLayout[sample](sampleOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := NewGroup(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Column(2).Text(strings.Repeat("x", mostPageBytes))
+	if err := g.EndRows(1); err == nil || !strings.Contains(err.Error(), "column hidden has 100") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzBounds(f *testing.F) {
 	for _, s := range []string{"", "short", "sixteen letters!", "seventeen letters", "0123456789abcdeé", "~~~~~~~~~~~~~~~~~~~", strings.Repeat("é", 20), "\xff\xff", strings.Repeat("\U0010FFFF", 5)} {
 		f.Add(s)

@@ -2,13 +2,19 @@ package columnfile
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+	"math"
+	"strings"
 
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
+
+// mostPageBytes is the largest page whose size its header can say. Tests lower it.
+var mostPageBytes = math.MaxInt32
 
 // levels encodes the levels of one list or map.
 var levels = rle.Encoding{BitWidth: 1}
@@ -90,6 +96,9 @@ func (c *Column) endDictionary() error {
 
 // appendPage appends a page: its header, its levels, and its values compressed.
 func (c *Column) appendPage(to []byte, page *format.PageHeader, body, repeats, defined []byte) ([]byte, error) {
+	if n := len(repeats) + len(defined) + len(body); n > mostPageBytes {
+		return to, fmt.Errorf("a page of column %s has %d bytes, of which Parquet can say %d", strings.Join(c.path, "."), n, mostPageBytes)
+	}
 	c.compressed = c.compressor.EncodeAll(body, c.compressed[:0])
 	page.UncompressedPageSize = int32(len(repeats) + len(defined) + len(body))
 	page.CompressedPageSize = int32(len(repeats) + len(defined) + len(c.compressed))
