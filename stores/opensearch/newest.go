@@ -47,16 +47,23 @@ func (s *Store) newestSummaries(ctx context.Context, q *fleet.Query, v *sieve) (
 }
 
 // naming is how so many traces are named: by the spans that the filter asks for,
-// unless more is asked, or these are so few that their traces are named at once.
+// unless more is asked, or these are of so few traces that a search is narrowed to
+// them.
 func (s *Store) naming(ctx context.Context, q *fleet.Query, v *sieve) (func(n int) (newest, error), error) {
 	bySpans := func(n int) (newest, error) { return v.newest(ctx, q.Window, n) }
 	alone := v.spans != nil && onlyWindow(q)
 	if alone && q.Window == (fleet.Window{}) {
 		return bySpans, nil
 	}
-	wide, err := v.isMany(ctx)
-	if err != nil || alone && wide {
+	many, err := v.atMost(ctx, manySpans)
+	wide := many >= manySpans
+	if err != nil || alone && (wide || many >= maxCandidates*fewRecords) {
 		return bySpans, err
+	}
+	if alone {
+		if err := v.narrow(ctx); err != nil || v.tooMany() {
+			return bySpans, err
+		}
 	}
 	return func(n int) (newest, error) { return s.byRecords(ctx, q, v, wide, n) }, nil
 }

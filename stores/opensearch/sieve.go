@@ -14,11 +14,12 @@ const (
 	judgedTraces = 500
 	// siftedRecords bounds how many records wait for their traces to be judged.
 	siftedRecords = 500
-	// maxCandidates is the most traces that a search is narrowed to by name.
-	// When more have a span that the filter asks for, the search goes without,
-	// and more traces are judged: slower, and as exact.
-	maxCandidates = 10_000
 )
+
+// maxCandidates is the most traces that a search is narrowed to by name. When
+// more have a span that the filter asks for, the search goes without, and more
+// traces are judged: slower, and as exact. Tests lower it.
+var maxCandidates = 10_000
 
 // manySpans is how many spans that a filter asks for are so many that a list of
 // the newest traces is tried without the candidates first: to name these, all of
@@ -79,14 +80,13 @@ func (s *Store) wideSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
 	return v, nil
 }
 
-// isMany reports whether many spans are those that the filter asks for, if that
-// is not known otherwise.
-func (v *sieve) isMany(ctx context.Context) (bool, error) {
+// atMost is how many spans the filter asks for, counted up to most; 0 when the
+// index does not tell.
+func (v *sieve) atMost(ctx context.Context, most int) (int, error) {
 	if v.spans == nil {
-		return false, nil
+		return 0, nil
 	}
-	n, err := v.store.count(ctx, spanPatterns(), v.spans, manySpans)
-	return n >= manySpans, err
+	return v.store.count(ctx, spanPatterns(), v.spans, most)
 }
 
 // narrow looks for the candidates, if that was not done.
@@ -104,6 +104,9 @@ func (v *sieve) narrow(ctx context.Context) error {
 	}
 	return nil
 }
+
+// tooMany reports whether narrow found more candidates than a search is narrowed to.
+func (v *sieve) tooMany() bool { return v.narrowed && !v.none && v.only == nil }
 
 // keep are the traces that meet the filter, in their order.
 func (v *sieve) keep(ctx context.Context, traces []string) ([]string, error) {

@@ -77,7 +77,9 @@ func newestOf(records []fleet.Record, q *fleet.Query) []string {
 // TestNewestTracesOfAWindow asks for the newest traces of windows by filters whose
 // spans lie in them, before them and after them, named either way.
 func TestNewestTracesOfAWindow(t *testing.T) {
-	defer func(strays, spans int) { manyStrays, manySpans = strays, spans }(manyStrays, manySpans)
+	defer func(strays, spans, candidates int) {
+		manyStrays, manySpans, maxCandidates = strays, spans, candidates
+	}(manyStrays, manySpans, maxCandidates)
 	gold := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
 	slow := fleet.FilterTest{Keyword: fleet.KeyResponseTime, Op: fleet.OpMore, Value: 2.0}
 	fault := fleet.FilterTest{Keyword: fleet.KeyFault, Op: fleet.OpSet}
@@ -103,6 +105,7 @@ func TestNewestTracesOfAWindow(t *testing.T) {
 				q.Window.End = cmp.Or(q.Window.Start, midday).Add(time.Duration(1+random.IntN(400)) * time.Minute)
 			}
 			manyStrays, manySpans = []int{1, 30, 20_000}[random.IntN(3)], []int{1, 1, 200_000}[random.IntN(3)]
+			maxCandidates = []int{5, 40, 10_000}[random.IntN(3)]
 			want := newestOf(records, &q)
 			if len(want) == q.Limit {
 				cut++
