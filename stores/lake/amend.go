@@ -11,24 +11,24 @@ import (
 	"muster/fleet"
 )
 
-// amendInBatch amends the rows of the batch itself and returns the amendments
+// amendInBatch amends what is in the batch itself and returns the amendments
 // of others, each record once: of two amendments of one record the last counts.
-func amendInBatch(all []row, amendments []fleet.Amendment) []fleet.Amendment {
+func amendInBatch(all []draft, amendments []fleet.Amendment) []fleet.Amendment {
 	if len(amendments) == 0 {
 		return nil
 	}
-	inBatch := make(map[batchKey]*row, len(all))
+	inBatch := make(map[batchKey]*draft, len(all))
 	for i := range all {
-		inBatch[batchKey{newDayKey(fleet.Kind(all[i].Kind), all[i].TimeUS), hashID(all[i].ID)}] = &all[i]
+		inBatch[batchKey{all[i].partition().dayKey, hashID(all[i].id())}] = &all[i]
 	}
 	var later []fleet.Amendment
 	at := map[batchKey]int{} // in later
 	for _, a := range amendments {
 		k := refKey(a.Ref)
 		i, again := at[k]
-		switch r := inBatch[k]; {
-		case r != nil:
-			r.setKeys(&a.Keys)
+		switch d := inBatch[k]; {
+		case d != nil:
+			d.settle().setKeys(&a.Keys)
 		case again:
 			later[i] = a
 		default:

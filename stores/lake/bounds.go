@@ -46,8 +46,8 @@ func (e *extent) add(r *row) {
 }
 
 // newExtent is that of a file with rows.
-func newExtent(file *columnfile.Writer, layout *columnfile.Layout, rows []*row) extent {
-	e := extent{rows: int64(len(rows)), amends: rows[0].Amends}
+func newExtent(file *columnfile.Writer, layout *columnfile.Layout, rows []draft) extent {
+	e := extent{rows: int64(len(rows)), amends: rows[0].partition().amends}
 	for i, path := range layout.Columns() {
 		if path[0] == "time_us" {
 			e.firstUS, e.lastUS = file.NumberBounds(i)

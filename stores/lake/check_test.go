@@ -79,7 +79,7 @@ func register(t *testing.T, l *Lake, rs []fleet.Record, change func(*partition, 
 	}
 	key := partition{newDayKey(rs[0].Kind, rs[0].TimeUS()), false}
 	name := evidenceName(l.base, key.dayKey, "registered")
-	size, _, err := writeEvidence(l.files(t.Context()), name, all)
+	size, _, err := writeEvidence(l.files(t.Context()), name, draftsOf(all))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,11 +83,11 @@ func (s *evidenceShape) take() (*groupEncoder, error) {
 // writeEvidence writes rows of one kind to a new file of evidence in their order,
 // as writeParquet does, in row groups of one size, as many at once as there are
 // cores. It returns the file's size in bytes and what the rows reach from and to.
-func writeEvidence(f files, name string, rows []*row) (size int64, reach extent, err error) {
+func writeEvidence(f files, name string, rows []draft) (size int64, reach extent, err error) {
 	size, err = writeNew(f, name, func(out *countingWriter) error {
 		kind := ""
 		if len(rows) > 0 {
-			kind = rows[0].Kind
+			kind = rows[0].partition().kind
 		}
 		shape := evidenceShapeOf(kind)
 		layout, err := shape.layout()
@@ -106,7 +106,7 @@ func writeEvidence(f files, name string, rows []*row) (size int64, reach extent,
 	return size, reach, err
 }
 
-func (s *evidenceShape) write(file *columnfile.Writer, rows []*row) error {
+func (s *evidenceShape) write(file *columnfile.Writer, rows []draft) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -145,6 +145,8 @@ type groupEncoder struct {
 	pairs   []fleet.Attribute // of the rows at hand, those of each row sorted
 	ends    []int             // of each row's pairs
 	texts   [columnRows]string
+	rows    [columnRows]*row // at hand
+	room    [columnRows]row  // for those that are made of records
 }
 
 // columnEncoder appends the values of some rows to one column.
@@ -154,8 +156,9 @@ type columnEncoder struct {
 }
 
 // fill encodes and compresses rows.
-func (g *groupEncoder) fill(rows []*row) error {
-	for some := range slices.Chunk(rows, columnRows) {
+func (g *groupEncoder) fill(drafts []draft) error {
+	for handful := range slices.Chunk(drafts, columnRows) {
+		some := g.translate(handful)
 		g.sortAttributes(some)
 		for _, c := range g.columns {
 			c.append(g, c.out, some)
@@ -167,7 +170,21 @@ func (g *groupEncoder) fill(rows []*row) error {
 	err := g.group.Finish()
 	clear(g.pairs[:cap(g.pairs)]) // they refer to evidence
 	clear(g.texts[:])
+	clear(g.rows[:])
+	clear(g.room[:])
 	return err
+}
+
+// translate are the rows of a handful of drafts, as long as they are the last.
+func (g *groupEncoder) translate(drafts []draft) []*row {
+	for i, d := range drafts {
+		if d.record != nil {
+			g.room[i] = unliftedRow(d.record)
+			d.row = &g.room[i]
+		}
+		g.rows[i] = d.row
+	}
+	return g.rows[:len(drafts)]
 }
 
 // sortAttributes gathers the attributes of rows that have no column, sorted by

@@ -135,16 +135,19 @@ func TestEvidenceEncoderWritesWhatTheGenericWriterDoes(t *testing.T) {
 	l := openLake(t, t.TempDir())
 	rs := variedRecords(2*mostRowsPerGroup + 500)
 	whole := make([]row, len(rs))
-	unlifted := make([]row, len(rs))
-	rows := make([]*row, len(rs))
+	rows := make([]draft, len(rs))
 	for i := range rs {
-		whole[i], unlifted[i] = newRow(&rs[i]), unliftedRow(&rs[i])
-		if i%5 == 0 {
-			unlifted[i] = whole[i] // as it comes from another file
+		whole[i] = newRow(&rs[i])
+		rows[i] = draft{record: &rs[i]}
+		switch i % 5 {
+		case 0: // as it comes from another file
+			own := whole[i]
+			rows[i] = draft{row: &own}
+		case 1:
+			rows[i].settle()
 		}
-		rows[i] = &unlifted[i]
 	}
-	sortRows(rows)
+	sortDrafts(rows)
 	slices.SortFunc(whole, func(a, b row) int { return compareRows(&a, &b) })
 	for i, n := range []int{7, len(rows), 7, len(rows) / 2, 7} {
 		name := func(s string) string { return dataName(l.base, tableEvidence, fmt.Sprint(s, i, ".parquet")) }

@@ -31,7 +31,7 @@ type writtenFile struct {
 	key   partition
 	name  string // lake://
 	size  int64
-	rows  []*row // as they lie in the file
+	rows  []draft // as they lie in the file
 	reach extent
 	ids   []idHash // of the rows, once hashIDs is over
 }
@@ -39,7 +39,7 @@ type writtenFile struct {
 func (w *writtenFile) hashIDs() {
 	w.ids = make([]idHash, len(w.rows))
 	for i, r := range w.rows {
-		w.ids[i] = hashID(r.ID)
+		w.ids[i] = hashID(r.id())
 	}
 }
 
@@ -98,9 +98,7 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 	if snapshotID(tbl) != int64(c.Base) {
 		return 0, fleet.ErrConflict
 	}
-	room := takeRows(len(c.Records) + len(c.Revised))
-	defer giveRows(room)
-	parts, err := l.rows(ctx, tbl, c, *room)
+	parts, err := l.drafts(ctx, tbl, c)
 	if err != nil {
 		return 0, err
 	}
@@ -124,32 +122,32 @@ func (l *Lake) commitEvidence(ctx context.Context, c *fleet.Commit) (fleet.Snaps
 	return fleet.Snapshot(snapshotID(l.maintain(ctx, next, written))), nil
 }
 
-// rows are the rows of a commit by the part of the table that they belong to.
-// They lie in one slice, of a kilobyte each, and are sorted and cut as pointers:
-// moving the rows themselves took longer than compressing them. all is room for
-// those of the batch.
-func (l *Lake) rows(ctx context.Context, tbl *table.Table, c *fleet.Commit, all []row) (map[partition][]*row, error) {
+// drafts are the rows of a commit by the part of the table that they belong to.
+// Almost all are records that nobody touches until they are encoded.
+func (l *Lake) drafts(ctx context.Context, tbl *table.Table, c *fleet.Commit) (map[partition][]draft, error) {
 	seq := tbl.Metadata().LastSequenceNumber() + 1
-	inShares(len(all), func(from, to int) {
-		for i := from; i < to; i++ {
-			if i < len(c.Records) {
-				all[i] = unliftedRow(&c.Records[i])
-			} else {
-				all[i] = unliftedRow(&c.Revised[i-len(c.Records)])
-				all[i].Amends, all[i].Amendment = true, seq
-			}
-		}
-	})
+	all := make([]draft, len(c.Records), len(c.Records)+len(c.Revised)+len(c.Amendments))
+	for i := range c.Records {
+		all[i].record = &c.Records[i]
+	}
+	for i := range c.Revised {
+		d := draft{record: &c.Revised[i]}
+		r := d.settle()
+		r.Amends, r.Amendment = true, seq
+		all = append(all, d)
+	}
 	later := amendInBatch(all, c.Amendments)
 	amended, err := l.liveRows(ctx, tbl, later)
 	if err != nil {
 		return nil, err
 	}
 	for i := range amended {
-		amended[i].setKeys(&later[i].Keys)
-		amended[i].Amends, amended[i].Amendment = true, seq
+		r := &amended[i]
+		r.setKeys(&later[i].Keys)
+		r.Amends, r.Amendment = true, seq
+		all = append(all, draft{row: r})
 	}
-	return partitioned(all, amended), nil
+	return partitioned(all), nil
 }
 
 // inShares does something to 0 … n-1 in as many shares at once as there are cores.
@@ -162,60 +160,16 @@ func inShares(n int, do func(from, to int)) {
 	running.Wait()
 }
 
-// partitioned sorts rows out by the part of the table that they belong to.
-func partitioned(groups ...[]row) map[partition][]*row {
-	parts := map[partition][]*row{}
-	var last partition // most rows belong where the one before does
-	var rows []*row
-	for _, group := range groups {
-		for i := range group {
-			r := &group[i]
-			if p := (partition{newDayKey(fleet.Kind(r.Kind), r.TimeUS), r.Amends}); p != last {
-				if len(rows) > 0 {
-					parts[last] = rows
-				}
-				last, rows = p, parts[p]
-			}
-			rows = append(rows, r)
-		}
-	}
-	if len(rows) > 0 {
-		parts[last] = rows
-	}
-	return parts
-}
-
-// rowRooms keeps the room for the rows of a commit from one to the next, tens of
-// megabytes in an import, until the garbage collector asks for it.
-var rowRooms sync.Pool
-
-// takeRows is room for n rows.
-func takeRows(n int) *[]row {
-	room, _ := rowRooms.Get().(*[]row)
-	if room == nil || cap(*room) < n {
-		rows := make([]row, n)
-		return &rows
-	}
-	*room = (*room)[:n]
-	return room
-}
-
-// giveRows gives room back that nothing refers to any more.
-func giveRows(room *[]row) {
-	clear(*room)
-	rowRooms.Put(room)
-}
-
 // filesAtOnce is how many files of a commit are written at once: more than are
 // encoded, so that the cores work while the disk does.
 var filesAtOnce = 2 * cap(encoding)
 
 // write writes the files of a commit, several at once, the longest first, so
 // that the cores end together. After an error none of them is left.
-func (l *Lake) write(ctx context.Context, parts map[partition][]*row) ([]writtenFile, error) {
+func (l *Lake) write(ctx context.Context, parts map[partition][]draft) ([]writtenFile, error) {
 	var written []writtenFile
 	for key, rows := range parts {
-		sortRows(rows)
+		sortDrafts(rows)
 		for _, chunk := range cut(rows) {
 			written = append(written, writtenFile{key: key, name: evidenceName(l.base, key.dayKey, rand.Text()), rows: chunk})
 		}

@@ -139,18 +139,18 @@ func mergeable(ctx context.Context, tbl *table.Table, written []writtenFile) (ma
 
 // merge writes the rows of files of one part of the table to one new file.
 func (l *Lake) merge(ctx context.Context, key partition, old []iceberg.DataFile) (writtenFile, error) {
-	var rows []*row
+	var rows []draft
 	for _, f := range old {
 		err := readParquet(l.files(ctx), f.FilePath(), func(_ int64, r *row) error {
 			own := *r
-			rows = append(rows, &own)
+			rows = append(rows, draft{row: &own})
 			return nil
 		})
 		if err != nil {
 			return writtenFile{}, err
 		}
 	}
-	sortRows(rows)
+	sortDrafts(rows)
 	name := evidenceName(l.base, key.dayKey, rand.Text())
 	w := writtenFile{key: key, name: name, rows: rows}
 	w.hashIDs()

@@ -215,7 +215,7 @@ func TestParquetOnS3(t *testing.T) {
 		rows[i] = &r
 	}
 	name := dataName(testRoot, tableEvidence, "x.parquet")
-	size, _, err := writeEvidence(o, name, rows)
+	size, _, err := writeEvidence(o, name, draftsOf(rows))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,9 @@ package lake
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
@@ -185,84 +182,4 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 		next = n + 1
 	}
 	return out, nil
-}
-
-// compareRows is the order of rows in a file.
-func compareRows(a, b *row) int {
-	return cmp.Or(strings.Compare(a.Trace, b.Trace), cmp.Compare(a.TimeUS, b.TimeUS), strings.Compare(a.ID, b.ID))
-}
-
-// sortRows orders rows as they lie in a file.
-func sortRows(rows []*row) {
-	keys := make([]sortKey, len(rows))
-	for i, r := range rows {
-		keys[i] = newSortKey(r)
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		switch {
-		case !a.whole || !b.whole:
-			return compareRows(a.row, b.row)
-		case a.high != b.high:
-			return cmp.Compare(a.high, b.high)
-		case a.low != b.low:
-			return cmp.Compare(a.low, b.low)
-		case a.timeUS != b.timeUS:
-			return cmp.Compare(a.timeUS, b.timeUS)
-		}
-		return strings.Compare(a.row.ID, b.row.ID)
-	})
-	for i := range keys {
-		rows[i] = keys[i].row
-	}
-}
-
-// sortKey has what orders most rows at hand: the time, and the trace id as a
-// number, which is in the order of its digits.
-type sortKey struct {
-	high, low uint64
-	whole     bool // the trace id is 32 lower hexadecimal digits, or none
-	timeUS    int64
-	row       *row
-}
-
-func newSortKey(r *row) sortKey {
-	k := sortKey{timeUS: r.TimeUS, row: r, whole: r.Trace == ""}
-	const digits = 16 // of a number
-	if len(r.Trace) == 2*digits {
-		high, ok := hexNumber(r.Trace[:digits])
-		low, also := hexNumber(r.Trace[digits:])
-		k.high, k.low = high, low
-		k.whole = ok && also && high|low != 0 // which is what no id looks like
-	}
-	return k
-}
-
-// hexNumber is the number of lower hexadecimal digits, of 16 at most.
-func hexNumber(s string) (n uint64, ok bool) {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			n = n<<4 | uint64(c-'0')
-		case c >= 'a' && c <= 'f':
-			n = n<<4 | uint64(c-'a'+10)
-		default:
-			return 0, false
-		}
-	}
-	return n, true
-}
-
-// cut splits rows into the files that they are written to.
-func cut(rows []*row) [][]*row {
-	var out [][]*row
-	start, size := 0, 0
-	for i := range rows {
-		n := len(rows[i].Raw) + len(rows[i].Message)
-		if i > start && (i-start >= maxFileRows || size+n > maxFileBytes) {
-			out = append(out, rows[start:i])
-			start, size = i, 0
-		}
-		size += n
-	}
-	return append(out, rows[start:])
 }

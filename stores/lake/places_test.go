@@ -38,7 +38,7 @@ func TestPlacesAreAMap(t *testing.T) {
 	}
 }
 
-func TestSortRowsIsCompareRows(t *testing.T) {
+func TestSortDraftsIsCompareDrafts(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	traces := []string{
 		"", "a", "a\x00", "0123456789abcdef", "0123456789abcdef0", "0123456789abcdef1", "0123456789abcdee9",
@@ -48,8 +48,9 @@ func TestSortRowsIsCompareRows(t *testing.T) {
 	for i := range rows {
 		rows[i] = &row{Trace: traces[random.IntN(len(traces))], TimeUS: random.Int64N(5), ID: fmt.Sprint(random.IntN(9))}
 	}
-	sortRows(rows)
-	if !slices.IsSortedFunc(rows, compareRows) {
+	drafts := draftsOf(rows)
+	sortDrafts(drafts)
+	if !slices.IsSortedFunc(drafts, compareDrafts) {
 		t.Error("the rows are not in order")
 	}
 }

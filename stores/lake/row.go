@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -230,13 +231,22 @@ func validText(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// texts never returns nil: the columns are required.
+// texts is text of each, the list itself when all of it is valid. It is never nil:
+// the columns are required.
 func texts(in []string) []string {
-	out := make([]string, len(in))
-	for i, s := range in {
-		out[i] = text(s)
+	if len(in) == 0 {
+		return []string{}
 	}
-	return out
+	for i, s := range in {
+		if valid := text(s); valid != s {
+			out := slices.Clone(in)
+			for j := range out[i:] {
+				out[i+j] = text(out[i+j])
+			}
+			return out
+		}
+	}
+	return in
 }
 
 func orNil(s []string) []string {

@@ -69,7 +69,7 @@ func TestScanReadsWhatTheUsualReaderDoes(t *testing.T) {
 		rows[i] = &w
 	}
 	name := dataName(l.base, tableEvidence, "scan.parquet")
-	if _, _, err := writeEvidence(l.files(t.Context()), name, rows); err != nil {
+	if _, _, err := writeEvidence(l.files(t.Context()), name, draftsOf(rows)); err != nil {
 		t.Fatal(err)
 	}
 	got, want := scanned(t, l, name)

@@ -136,7 +136,7 @@ func (r *runs) add(ctx context.Context, name string, dead bitmap) error {
 
 // sort cuts rows that lie in no order into own runs that do.
 func (r *runs) sort(ctx context.Context, rows *parquetRows) error {
-	var held []*row
+	var held []draft
 	size := 0
 	for {
 		next, err := rows.next()
@@ -145,11 +145,11 @@ func (r *runs) sort(ctx context.Context, rows *parquetRows) error {
 		}
 		if next != nil {
 			own := *next
-			held = append(held, &own)
+			held = append(held, draft{row: &own})
 			size += len(own.Raw) + len(own.Message)
 		}
 		if size >= r.limits.sortBytes || len(held) >= maxFileRows || next == nil {
-			sortRows(held)
+			sortDrafts(held)
 			if err := r.spill(ctx, &heldRows{held}); err != nil {
 				return err
 			}
@@ -162,13 +162,13 @@ func (r *runs) sort(ctx context.Context, rows *parquetRows) error {
 }
 
 // heldRows are rows in memory.
-type heldRows struct{ rows []*row }
+type heldRows struct{ rows []draft }
 
 func (h *heldRows) next() (*row, error) {
 	if len(h.rows) == 0 {
 		return nil, nil
 	}
-	r := h.rows[0]
+	r := h.rows[0].row
 	h.rows = h.rows[1:]
 	return r, nil
 }
