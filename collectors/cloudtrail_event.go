@@ -210,6 +210,9 @@ func (e *trailEvent) consoleLogin() string {
 
 // issuedKey is the temporary access key that AssumeRole and its like hand out.
 func (e *trailEvent) issuedKey() string {
+	if len(e.Response) < len(`{"credentials":{}}`) {
+		return "" // as most answers are null
+	}
 	var answer struct {
 		Credentials struct {
 			AccessKeyID string `json:"accessKeyId"`
