@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"muster/fleet"
 )
@@ -31,6 +32,9 @@ const (
 	// only ran ahead of the commits, held more records, and left a core without
 	// work later.
 	filesAhead = 3
+	// pageBytes is the least that the system maps of memory at a time, or more: then
+	// some pages are written to twice.
+	pageBytes = 4 << 10
 	// growAfter is the share of a commit after which room for all of it is made
 	// at once: growing by and by copies the records, of a kilobyte each, five
 	// times, while a small import should not pay for a large one.
@@ -255,7 +259,7 @@ func roomFor(records []fleet.Record, n int) []fleet.Record {
 		return records
 	}
 	records = slices.Grow(records, n-len(records))
-	const pageRecords = 4 // at least, of 848 bytes each
+	const pageRecords = max(1, pageBytes/int(unsafe.Sizeof(fleet.Record{})))
 	for rest := records[len(records):cap(records)]; len(rest) > 0; rest = rest[min(pageRecords, len(rest)):] {
 		rest[0].Revision = 0
 	}

@@ -9,21 +9,12 @@ import (
 )
 
 // draft is a row on its way into a file: a record, which becomes a row when it is
-// encoded, or a row that is there already. A row takes a kilobyte, and those of a
-// commit would take more of the processor's time than what is in them: the memory
-// is new each time.
+// encoded, or a row that is there already. A row takes a kilobyte, so that those of
+// a whole commit would cost more in memory that is new to the process than in
+// what they hold.
 type draft struct {
 	record *fleet.Record // nil for a row
 	row    *row
-}
-
-// draftsOf are drafts of rows.
-func draftsOf(rows []*row) []draft {
-	out := make([]draft, len(rows))
-	for i, r := range rows {
-		out[i].row = r
-	}
-	return out
 }
 
 func (d draft) id() string {

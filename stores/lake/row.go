@@ -237,16 +237,14 @@ func texts(in []string) []string {
 	if len(in) == 0 {
 		return []string{}
 	}
-	for i, s := range in {
-		if valid := text(s); valid != s {
-			out := slices.Clone(in)
-			for j := range out[i:] {
-				out[i+j] = text(out[i+j])
-			}
-			return out
-		}
+	if !slices.ContainsFunc(in, func(s string) bool { return !utf8.ValidString(s) }) {
+		return in
 	}
-	return in
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = text(s)
+	}
+	return out
 }
 
 func orNil(s []string) []string {

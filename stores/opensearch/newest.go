@@ -48,14 +48,14 @@ func (s *Store) newestSummaries(ctx context.Context, q *fleet.Query, v *sieve) (
 
 // naming is how so many traces are named: by the spans that the filter asks for,
 // unless more is asked, or these are of so few traces that a search is narrowed to
-// them.
+// them. Where the spans are so many that this is unlikely, it is not tried.
 func (s *Store) naming(ctx context.Context, q *fleet.Query, v *sieve) (func(n int) (newest, error), error) {
 	bySpans := func(n int) (newest, error) { return v.newest(ctx, q.Window, n) }
 	alone := v.spans != nil && onlyWindow(q)
 	if alone && q.Window == (fleet.Window{}) {
 		return bySpans, nil
 	}
-	many, err := v.atMost(ctx, manySpans)
+	many, err := v.countSpans(ctx, manySpans)
 	wide := many >= manySpans
 	if err != nil || alone && (wide || many >= maxCandidates*fewRecords) {
 		return bySpans, err

@@ -80,9 +80,9 @@ func (s *Store) wideSieve(ctx context.Context, q *fleet.Query) (*sieve, error) {
 	return v, nil
 }
 
-// atMost is how many spans the filter asks for, counted up to most; 0 when the
+// countSpans is how many spans the filter asks for, counted up to most; 0 when the
 // index does not tell.
-func (v *sieve) atMost(ctx context.Context, most int) (int, error) {
+func (v *sieve) countSpans(ctx context.Context, most int) (int, error) {
 	if v.spans == nil {
 		return 0, nil
 	}
