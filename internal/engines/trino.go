@@ -82,16 +82,23 @@ func StartTrino(ctx context.Context, moto *Moto) (*Trino, error) {
 	return t, nil
 }
 
-// warm makes the database and asks each catalog: after Trino says that it has
-// started, queries can still find no node. Before that they only cost time.
+// warm makes the database, and writes to a table of each catalog that it drops
+// again: after Trino says that it has started, queries that are given to nodes,
+// as those of information_schema are not, can find none for seconds. Before that
+// they only cost time.
 func (t *Trino) warm(ctx context.Context) error {
 	if err := t.started(ctx); err != nil {
 		return err
 	}
 	for _, sql := range []string{
 		"CREATE SCHEMA IF NOT EXISTS lake." + Database + " WITH (location = 's3://" + warehouse + "/')",
-		"SELECT count(*) FROM lake.information_schema.tables",
-		"SELECT count(*) FROM memory.information_schema.tables",
+		"CREATE TABLE IF NOT EXISTS lake." + Database + ".warm (n bigint) WITH (partitioning = ARRAY['n'])",
+		"INSERT INTO lake." + Database + ".warm VALUES 1, 2",
+		"SELECT count(*) FROM lake." + Database + ".warm GROUP BY n",
+		"DROP TABLE lake." + Database + ".warm",
+		"CREATE TABLE IF NOT EXISTS memory.default.warm (n bigint)",
+		"INSERT INTO memory.default.warm VALUES 1",
+		"DROP TABLE memory.default.warm",
 	} {
 		if _, err := t.Query(ctx, sql); err != nil {
 			return err
