@@ -158,7 +158,7 @@ func (r *replay) readKeys() {
 	trace, parent, ok := parseTrace(r.TraceHeader)
 	if _, after, found := strings.Cut(r.TraceHeader, "Parent="); ok && found {
 		id, _, _ := strings.Cut(after, ";")
-		parent, _ = parseSpanID(id)
+		parent, _ = fleet.ParseSpanID(id)
 	}
 	s.take(messageKey, r.ARN)
 	const uuid = 36

@@ -154,7 +154,7 @@ func (s *keyScan) take(name keyName, value string) {
 			s.takeTrace(value)
 		}
 	case spanKey:
-		if id, ok := parseSpanID(value); ok && k.Span == "" {
+		if id, ok := fleet.ParseSpanID(value); ok && k.Span == "" {
 			k.Span = id
 		}
 	case awsRequestKey:
@@ -216,31 +216,15 @@ func parseTrace(s string) (trace, span string, ok bool) {
 	if len(s) == traceparentLength && s[2] == '-' && s[35] == '-' && s[52] == '-' {
 		trace, ok = fleet.ParseTraceID(s[3:35])
 		if ok {
-			span, _ = parseSpanID(s[36:52])
+			span, _ = fleet.ParseSpanID(s[36:52])
 		}
 		return trace, span, ok
 	}
 	s, after, _ := strings.Cut(s, "@") // what X-Ray's SDK for Java puts into log lines
 	if trace, ok = fleet.ParseTraceID(s); ok {
-		span, _ = parseSpanID(after)
+		span, _ = fleet.ParseSpanID(after)
 	}
 	return trace, span, ok
-}
-
-const spanDigits = 16
-
-// parseSpanID reads a span or segment id: 16 hex digits, not all zeros.
-func parseSpanID(s string) (string, bool) {
-	if len(s) != spanDigits || strings.Trim(s, "0") == "" {
-		return "", false
-	}
-	s = strings.ToLower(s)
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return "", false
-		}
-	}
-	return s, true
 }
 
 // longestNoID is the length of the longest word that says that there is no id.

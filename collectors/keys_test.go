@@ -119,7 +119,7 @@ func checkKeys(t *testing.T, r *fleet.Record) {
 		}
 	}
 	for _, k := range []string{r.Seen.Span, r.Seen.Parent} {
-		if id, ok := parseSpanID(k); k != "" && (!ok || id != k) {
+		if id, ok := fleet.ParseSpanID(k); k != "" && (!ok || id != k) {
 			t.Errorf("span %q is no span id", k)
 		}
 	}

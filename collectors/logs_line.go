@@ -32,8 +32,16 @@ type lineScan struct {
 	sent                          []string // those of them that a client sent
 	inner                         string   // of an envelope
 	hasInner                      bool
-	depth                         int // in envelopes
+	depth                         int               // in envelopes
+	names                         map[string]string // of attributes, by their paths
 }
+
+// maxNames and maxNameBytes bound the names that are remembered: a fleet's lines
+// have some hundreds of them, and more only where they hold ids.
+const (
+	maxNames     = 1000
+	maxNameBytes = 100
+)
 
 // record turns a line into a record. Its evidence is the message itself.
 func (e *logEvent) record(o origin) fleet.Record {
@@ -159,7 +167,7 @@ func (s *lineScan) scalar(path, key []byte, v scalar) {
 		}
 	}
 	if len(s.attributes) < maxAttributes {
-		s.attributes.Set(attributeName(path, value), clip(value, maxAttributeBytes))
+		s.attributes.Set(s.attributeName(path, value), clip(value, maxAttributeBytes))
 	}
 }
 
@@ -197,11 +205,23 @@ var reservedAttributes = []string{
 	fleet.AttrEventCategory, fleet.AttrInProgress, fleet.AttrNamespace, fleet.AttrSpanType, fleet.AttrUnreadable,
 }
 
-func attributeName(path []byte, value string) string {
+// attributeName is the name of the attribute that a field is kept as.
+func (s *lineScan) attributeName(path []byte, value string) string {
+	if string(path) == fleet.AttrHTTPStatus && isDigits(value) {
+		return fleet.AttrHTTPStatus
+	}
+	if name, ok := s.names[string(path)]; ok {
+		return name
+	}
 	name := printable(path)
-	status := name == fleet.AttrHTTPStatus && isDigits(value)
-	if slices.Contains(reservedAttributes, name) && !status {
-		return "field." + name
+	if slices.Contains(reservedAttributes, name) {
+		name = "field." + name
+	}
+	if s.names == nil {
+		s.names = map[string]string{}
+	}
+	if len(s.names) < maxNames && len(path) <= maxNameBytes {
+		s.names[string(path)] = name
 	}
 	return name
 }

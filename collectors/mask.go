@@ -39,13 +39,18 @@ func foldName(buf *[maxName]byte, name []byte) []byte {
 		switch {
 		case c >= 'A' && c <= 'Z':
 			c += 'a' - 'A'
-		case c == '_' || c == '-' || c == '.' || c == ' ' || c == '@':
+		case isSeparator(c):
 			continue
 		}
 		buf[n] = c
 		n++
 	}
 	return buf[:n]
+}
+
+// isSeparator reports whether a byte of a name only separates its words.
+func isSeparator(c byte) bool {
+	return c == '_' || c == '-' || c == '.' || c == ' ' || c == '@'
 }
 
 func isSecretName(name []byte) bool {

@@ -180,5 +180,5 @@ func (s *lineScan) scan(raw []byte, q *scanner) bool {
 // reset forgets what was read, but for where the line is from, and keeps the room
 // for attributes.
 func (s *lineScan) reset() {
-	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: s.attributes[:0], depth: s.depth}
+	*s = lineScan{keyScan: keyScan{lambda: s.lambda}, attributes: s.attributes[:0], depth: s.depth, names: s.names}
 }

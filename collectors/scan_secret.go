@@ -1,6 +1,9 @@
 package collectors
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // look notes whether a string that is the value of no secret name holds
 // something that textEdits would mask. What a string cannot hold without a byte
@@ -65,15 +68,20 @@ func spaceHides(text []byte) bool {
 // isSecretKey is isSecretName, and quicker for the names that are none.
 func isSecretKey(name []byte) bool { return endsLikeSecret(name) && isSecretName(name) }
 
-// secretTails are the last three letters of all secretNames and secretEndings,
-// the first of them lowest.
-var secretTails = func() map[uint32]bool {
-	tails := map[uint32]bool{}
+// secretTails has, by the last three letters of secretNames and secretEndings, the
+// first of them lowest, the letters before these, as many as tell.
+var secretTails = func() map[uint32][]string {
+	tails := map[uint32][]string{}
+	add := func(name string) {
+		before := name[:len(name)-3]
+		t := tail([]byte(name))
+		tails[t] = append(tails[t], before[max(0, len(before)-3):])
+	}
 	for name := range secretNames {
-		tails[tail([]byte(name))] = true
+		add(name)
 	}
 	for _, name := range secretEndings {
-		tails[tail([]byte(name))] = true
+		add(name)
 	}
 	return tails
 }()
@@ -102,11 +110,29 @@ func endsLikeSecret(name []byte) bool {
 	if n < 3 || tailBits>>(name[n-1]&31)&1 == 0 {
 		return false
 	}
-	for _, c := range name[n-3:] {
-		switch c {
-		case '_', '-', '.', ' ', '@':
+	if slices.ContainsFunc(name[n-3:], isSeparator) {
+		return true
+	}
+	return slices.ContainsFunc(secretTails[tail(name)], func(before string) bool {
+		return mayEndIn(name[:n-3], before)
+	})
+}
+
+// mayEndIn reports false only of a name that does not end in some lower-case
+// letters, whatever its case and separators.
+func mayEndIn(name []byte, letters string) bool {
+	for i := len(letters) - 1; i >= 0; i-- {
+		n := len(name)
+		if n == 0 {
+			return false
+		}
+		if isSeparator(name[n-1]) {
 			return true
 		}
+		if name[n-1]|0x20 != letters[i] {
+			return false
+		}
+		name = name[:n-1]
 	}
-	return secretTails[tail(name)]
+	return true
 }

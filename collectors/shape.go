@@ -191,7 +191,11 @@ func parseSpanDocument(document string, o origin) []fleet.Record {
 
 // otelMember is a member that every span of Transaction Search has, and nothing
 // else that X-Ray or a service writes.
-const otelMember = `"startTimeUnixNano"`
+const (
+	otelMember = otelHead + otelRare
+	otelHead   = `"startTime`
+	otelRare   = `UnixNano"`
+)
 
 // parseLookupEvent reads an event of LookupEvents, which carries CloudTrail's
 // record as a string.

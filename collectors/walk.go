@@ -232,7 +232,7 @@ func flatten(attributes *fleet.Attributes, prefix string, doc []byte) {
 
 // printable makes a JSON path a safe attribute name.
 func printable(path []byte) string {
-	return strings.ToValidUTF8(string(path), "\ufffd")
+	return clean(string(path))
 }
 
 // clip cuts s to at most n bytes, at a rune's boundary, and marks the cut.

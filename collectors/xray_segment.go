@@ -180,11 +180,11 @@ func (s *segmentScan) find(span string) int {
 }
 
 func (s *segmentScan) span(d *segmentDoc, parent string, depth int) (fleet.Record, error) {
-	id, ok := parseSpanID(d.ID)
+	id, ok := fleet.ParseSpanID(d.ID)
 	if !ok {
 		return fleet.Record{}, fmt.Errorf("id %q is no segment id", clip(d.ID, maxIDBytes))
 	}
-	if parent, ok = parseSpanID(parent); !ok {
+	if parent, ok = fleet.ParseSpanID(parent); !ok {
 		parent = ""
 	}
 	switch d.Namespace {

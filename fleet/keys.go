@@ -94,7 +94,10 @@ func Weakest(cs ...Certainty) Certainty {
 	return Exact
 }
 
-const traceDigits = 32
+const (
+	traceDigits = 32
+	spanDigits  = 16
+)
 
 // ParseTraceID turns either spelling of a trace id, X-Ray's "1-8-24" or W3C's
 // 32 hex digits in any case, into muster's: 32 lower-case hex digits. The zero
@@ -103,9 +106,35 @@ func ParseTraceID(s string) (string, bool) {
 	if len(s) == traceDigits+3 && s[0] == '1' && s[1] == '-' && s[10] == '-' {
 		s = s[2:10] + s[11:]
 	}
-	s = strings.ToLower(s)
-	if len(s) != traceDigits || !isHex(s) || strings.Trim(s, "0") == "" {
+	return hexID(s, traceDigits)
+}
+
+// ParseSpanID reads a span or segment id: 16 hex digits in any case, which come
+// back in lower case. The zero id is no id.
+func ParseSpanID(s string) (string, bool) { return hexID(s, spanDigits) }
+
+// hexID is s in lower case if it is so many hex digits, not all of them zero.
+func hexID(s string, digits int) (string, bool) {
+	if len(s) != digits {
 		return "", false
+	}
+	zero, lower := true, true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '0':
+		case c >= '1' && c <= '9' || c >= 'a' && c <= 'f':
+			zero = false
+		case c >= 'A' && c <= 'F':
+			zero, lower = false, false
+		default:
+			return "", false
+		}
+	}
+	if zero {
+		return "", false
+	}
+	if !lower {
+		s = strings.ToLower(s)
 	}
 	return s, true
 }
@@ -117,14 +146,4 @@ func FormatTraceID(id string) string {
 		return id
 	}
 	return "1-" + id[:8] + "-" + id[8:]
-}
-
-func isHex(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
