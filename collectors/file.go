@@ -22,6 +22,20 @@ type FileOptions struct {
 	Account, Region string
 	LogGroup        string // of an export
 	Execution       string // ARN, of the history of an execution
+	// Turn, where there is one, is called before each document and may wait: for
+	// work that is more urgent than reading ahead.
+	Turn func()
+}
+
+// turn comes before each document.
+func (o *FileOptions) turn(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if o.Turn != nil {
+		o.Turn()
+	}
+	return nil
 }
 
 // FileError says which file could not be read, and where in it.
@@ -85,7 +99,7 @@ func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.B
 		var h holder
 		b := batcher{yield: h.hold, origin: origin{o.Account, o.Region}, path: path, group: o.LogGroup, runs: pastRuns{given: o.Execution}}
 		err := scanFile(path, b.reader(), func(d document) error {
-			if err := ctx.Err(); err != nil {
+			if err := o.turn(ctx); err != nil {
 				return err
 			}
 			return h.take(d, &b)
@@ -105,7 +119,7 @@ func ReadFile(ctx context.Context, path string, o FileOptions) iter.Seq2[fleet.B
 				giveRoom(batch.Records)
 				return more
 			}
-			err = readRest(ctx, h.documents, &b)
+			err = readRest(ctx, o, h.documents, &b)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(fleet.Batch{}, err)

@@ -65,3 +65,18 @@ func TestReadFileYieldsNothingOfALargeFileThatBreaksOff(t *testing.T) {
 		t.Errorf("%d records of a file that breaks off", len(records))
 	}
 }
+
+// A reader takes turns before each document, held or read again.
+func TestReadFileTakesTurns(t *testing.T) {
+	path, lines := largeLog(t, "")
+	turns, read := 0, 0
+	for b, err := range ReadFile(t.Context(), path, FileOptions{Turn: func() { turns++ }}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		read += len(b.Records)
+	}
+	if read != lines || turns <= lines {
+		t.Errorf("%d turns for %d records of %d lines", turns, read, lines)
+	}
+}

@@ -7,9 +7,9 @@ import (
 )
 
 // readRest reads a file that is known to be whole, but for its first documents.
-func readRest(ctx context.Context, skip int, b *batcher) error {
+func readRest(ctx context.Context, o FileOptions, skip int, b *batcher) error {
 	err := scanFile(b.path, b.reader(), func(d document) error {
-		if err := ctx.Err(); err != nil {
+		if err := o.turn(ctx); err != nil {
 			return err
 		}
 		if skip > 0 {

@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) importCommand() *cobra.Command {
-	var o collectors.FileOptions
+	o := collectors.FileOptions{Turn: lake.YieldToEncoding}
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
 		Short: "Read evidence from files into the store",

@@ -3,7 +3,6 @@ package lake
 import (
 	"fmt"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,14 +21,12 @@ const (
 	// leastRowsPerGroup is how short groups may be for each core to have one:
 	// a commit of records of one kind would otherwise be encoded by one core.
 	leastRowsPerGroup = rowsPerGroup * 2 / 5
+	// leastGroupBytes is as much for rows that have more text than most.
+	leastGroupBytes = 8 << 20
 	// columnRows is how many rows are handed to a column at a time. A page ends
 	// between two such handfuls, and evidence of 64 calls is 130 KB.
 	columnRows = 64
 )
-
-// encoding bounds the row groups that are encoded at once in this process, and
-// with them the pages in memory that are compressed but not in a file yet.
-var encoding = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // evidenceShape is how files of evidence are laid out, and the row groups that
 // were used for such: their buffers are some megabytes each.
@@ -110,15 +107,13 @@ func (s *evidenceShape) write(file *columnfile.Writer, rows []draft) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(len(rows)/leastRowsPerGroup, cap(encoding)))
+	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(max(len(rows)/leastRowsPerGroup, textOf(rows)/leastGroupBytes), encoding.width()))
 	parts := slices.Collect(slices.Chunk(rows, (len(rows)+groups-1)/groups))
-	for at := range slices.Chunk(parts, cap(encoding)) {
+	for at := range slices.Chunk(parts, encoding.width()) {
 		filled := make([]*groupEncoder, len(at))
 		var running errgroup.Group
 		for i, part := range at {
-			running.Go(func() (err error) {
-				encoding <- struct{}{}
-				defer func() { <-encoding }()
+			encoding.run(&running, func() (err error) {
 				if filled[i], err = s.take(); err != nil {
 					return err
 				}
@@ -136,6 +131,15 @@ func (s *evidenceShape) write(file *columnfile.Writer, rows []draft) error {
 		}
 	}
 	return nil
+}
+
+// textOf is about how much text rows have, in bytes.
+func textOf(rows []draft) int {
+	n := 0
+	for _, d := range rows {
+		n += d.textBytes()
+	}
+	return n
 }
 
 // groupEncoder fills one row group. Not concurrent.

@@ -152,7 +152,7 @@ func (l *Lake) drafts(ctx context.Context, tbl *table.Table, c *fleet.Commit) (m
 
 // inShares does something to 0 … n-1 in as many shares at once as there are cores.
 func inShares(n int, do func(from, to int)) {
-	shares := min(cap(encoding), n)
+	shares := min(encoding.width(), n)
 	var running sync.WaitGroup
 	for i := range shares {
 		running.Go(func() { do(n*i/shares, n*(i+1)/shares) })
@@ -162,7 +162,7 @@ func inShares(n int, do func(from, to int)) {
 
 // filesAtOnce is how many files of a commit are written at once: more than are
 // encoded, so that the cores work while the disk does.
-var filesAtOnce = 2 * cap(encoding)
+var filesAtOnce = 2 * encoding.width()
 
 // write writes the files of a commit, several at once, the longest first, so
 // that the cores end together. After an error none of them is left.

@@ -47,6 +47,17 @@ type Column struct {
 
 // Texts appends values of text.
 func (c *Column) Texts(values []string) {
+	for len(values) > 0 && c.coded {
+		n := c.dictionary.repeated(values)
+		for range n {
+			c.codes = append(c.codes, c.dictionary.last)
+		}
+		if c.values += n; n == len(values) {
+			return
+		}
+		c.Text(values[n])
+		values = values[n+1:]
+	}
 	for _, s := range values {
 		c.Text(s)
 	}
