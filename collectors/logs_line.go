@@ -33,7 +33,7 @@ type lineScan struct {
 	inner                         string   // of an envelope
 	hasInner                      bool
 	depth                         int               // in envelopes
-	names                         map[string]string // of attributes, by their paths
+	names                         map[string]string // of attributes, by their paths; nil where no lines follow
 }
 
 // maxNames and maxNameBytes bound the names that are remembered: a fleet's lines
@@ -217,10 +217,7 @@ func (s *lineScan) attributeName(path []byte, value string) string {
 	if slices.Contains(reservedAttributes, name) {
 		name = "field." + name
 	}
-	if s.names == nil {
-		s.names = map[string]string{}
-	}
-	if len(s.names) < maxNames && len(path) <= maxNameBytes {
+	if s.names != nil && len(s.names) < maxNames && len(path) <= maxNameBytes {
 		s.names[string(path)] = name
 	}
 	return name
