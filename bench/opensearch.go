@@ -124,7 +124,8 @@ func (b *openSearchBench) compare(ctx context.Context) error {
 	return b.lookUp(ctx, b.lake)
 }
 
-// warm runs the engine until its compiler is through with what indexing needs.
+// warm runs the engine until its compiler is through with what indexing needs, and
+// with what muster asks besides.
 func (b *openSearchBench) warm(ctx context.Context, t *tape) error {
 	for n := 0; n < warmDocuments; n += t.items {
 		s, err := b.bare(ctx, t.bodies)
@@ -132,6 +133,13 @@ func (b *openSearchBench) warm(ctx context.Context, t *tape) error {
 			return err
 		}
 		fmt.Fprintf(b.out, "warming up: %.0f documents/s, %.0f µs of the engine each\n", s.rate, s.engine)
+	}
+	for range 2 {
+		s, err := b.follow(ctx, t.items)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b.out, "warming up by muster: %.0f documents/s, %.0f µs of the engine each\n", s.rate, s.engine)
 	}
 	return nil
 }
