@@ -12,13 +12,11 @@ const (
 	firstRequests = 2
 	// mostRequests bounds the memory of requests on their way, five megabytes each.
 	mostRequests = 8
-	// calmLatency, queuedLatency and slowLatency compare a request's time for a byte
-	// with the best one lately: up to the first another request may join, from the
-	// second on requests wait for each other in the engine, and one fewer does as
-	// much; from the third on the engine has enough. On two cores a third request at
-	// once takes half as long again, and costs the engine a seventh more for a
-	// document, so that it stays at about two.
-	calmLatency, queuedLatency, slowLatency = 1.25, 1.4, 4
+	// calmLatency and slowLatency compare a request's time for a byte with the
+	// best one lately: below the first another request may join, above the
+	// second the engine has enough. On two cores a third request at once takes
+	// half as long again, so that it stays at about three.
+	calmLatency, slowLatency = 1.5, 4
 	// growth is how many more requests may run after as many good answers as
 	// run now: whoever is turned away must come through before the next is.
 	growth = 0.25
@@ -99,8 +97,6 @@ func (p *pace) answered(sent time.Time, took time.Duration, size int, busy bool)
 		p.wake()
 	case each > slowLatency*p.best && took > slowRequest:
 		p.reduce(sent, 0.75)
-	case each >= queuedLatency*p.best && p.limit > firstRequests:
-		p.limit = max(firstRequests, p.limit-growth/p.limit)
 	}
 	p.best *= forget
 }
