@@ -3,6 +3,7 @@ package collectors
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"muster/fleet"
 )
@@ -48,22 +49,22 @@ func (e *logEvent) records(o origin) []fleet.Record {
 // Members by which a CloudTrail record, an event of EventBridge and a span are told
 // from the fleet's own lines, before anything is parsed.
 var (
-	trailMember  = newMemberName(`"event`, `Version"`)
-	bridgeMember = newMemberName(`"detail`, `-type"`)
-	spanMember   = newMemberName(otelHead, otelRare)
+	trailMember  = newMemberName(`"eventVersion"`, 'V')
+	bridgeMember = newMemberName(`"detail-type"`, '-')
+	spanMember   = newMemberName(otelMember, 'U')
 )
 
-// memberName is a member's name with its quotes, cut before a letter that is rare
-// in lines: what begins with it is found several times as fast as what begins with
-// a quote.
-type memberName struct{ whole, rare []byte }
+// memberName is a member's name with its quotes, and what is left of it from a
+// letter on that is rare in lines: this is found several times as fast as what begins
+// with a quote.
+type memberName struct{ whole, rest []byte }
 
-func newMemberName(head, rare string) memberName {
-	return memberName{[]byte(head + rare), []byte(rare)}
+func newMemberName(quoted string, rare byte) memberName {
+	return memberName{[]byte(quoted), []byte(quoted[strings.IndexByte(quoted, rare):])}
 }
 
 func (m memberName) in(message []byte) bool {
-	return bytes.Contains(message, m.rare) && bytes.Contains(message, m.whole)
+	return bytes.Contains(message, m.rest) && bytes.Contains(message, m.whole)
 }
 
 // carries reports whether a line may be evidence of another kind.

@@ -32,16 +32,9 @@ type lineScan struct {
 	sent                          []string // those of them that a client sent
 	inner                         string   // of an envelope
 	hasInner                      bool
-	depth                         int               // in envelopes
-	names                         map[string]string // of attributes, by their paths; nil where no lines follow
+	depth                         int // in envelopes
+	names                         attributeNames
 }
-
-// maxNames and maxNameBytes bound the names that are remembered: a fleet's lines
-// have some hundreds of them, and more only where they hold ids.
-const (
-	maxNames     = 1000
-	maxNameBytes = 100
-)
 
 // record turns a line into a record. Its evidence is the message itself.
 func (e *logEvent) record(o origin) fleet.Record {
@@ -167,7 +160,7 @@ func (s *lineScan) scalar(path, key []byte, v scalar) {
 		}
 	}
 	if len(s.attributes) < maxAttributes {
-		s.attributes.Set(s.attributeName(path, value), clip(value, maxAttributeBytes))
+		s.attributes.Set(s.names.of(path, value), clip(value, maxAttributeBytes))
 	}
 }
 
@@ -196,31 +189,6 @@ func (s *lineScan) known(path []byte, v scalar, value string) bool {
 	}
 	*into = value
 	return true
-}
-
-// reservedAttributes have a meaning of muster's own; a log field of that name
-// is kept under another.
-var reservedAttributes = []string{
-	fleet.AttrEventSource, fleet.AttrEventName, fleet.AttrReadOnly, fleet.AttrLogGroup, fleet.AttrHTTPStatus,
-	fleet.AttrEventCategory, fleet.AttrInProgress, fleet.AttrNamespace, fleet.AttrSpanType, fleet.AttrUnreadable,
-}
-
-// attributeName is the name of the attribute that a field is kept as.
-func (s *lineScan) attributeName(path []byte, value string) string {
-	if string(path) == fleet.AttrHTTPStatus && isDigits(value) {
-		return fleet.AttrHTTPStatus
-	}
-	if name, ok := s.names[string(path)]; ok {
-		return name
-	}
-	name := printable(path)
-	if slices.Contains(reservedAttributes, name) {
-		name = "field." + name
-	}
-	if s.names != nil && len(s.names) < maxNames && len(path) <= maxNameBytes {
-		s.names[string(path)] = name
-	}
-	return name
 }
 
 // plain reads a line of text.

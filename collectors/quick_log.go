@@ -29,7 +29,7 @@ func (l *logScan) read(doc []byte) (length int, ok bool) {
 	l.begin(doc)
 	l.event, l.message, l.stamped = logEvent{}, nil, false
 	if l.scan.names == nil {
-		l.scan.names = map[string]string{}
+		l.scan.names = attributeNames{}
 	}
 	if !l.object(l.member) || l.message == nil || !l.stamped || carries(l.message) {
 		return 0, false

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -232,6 +234,23 @@ func TestQuickReadingAcrossWindows(t *testing.T) {
 }
 
 func TestNamesOfSecretsAreFoundByTheirEnds(t *testing.T) {
+	all := slices.Concat(slices.Collect(maps.Keys(secretNames)), secretEndings)
+	for _, name := range all { // with each separator in each place, in either case
+		for _, separator := range []string{"_", "-", ".", " ", "@", "_-"} {
+			for at := range len(name) + 1 {
+				for _, spelled := range []string{name[:at] + separator + name[at:], strings.ToUpper(name[:at]) + separator + name[at:]} {
+					if !isSecretName([]byte(spelled)) || !isSecretKey([]byte(spelled)) {
+						t.Errorf("%q is not found", spelled)
+					}
+				}
+			}
+		}
+	}
+	for _, name := range []string{"awsRegion", "eventVersion", "duration", "location", "accessKeyId", "nextToken", "monkey", "n", ""} {
+		if isSecretName([]byte(name)) != isSecretKey([]byte(name)) {
+			t.Errorf("%q is found by one way and not by the other", name)
+		}
+	}
 	for name := range secretNames {
 		for _, spelled := range []string{name, strings.ToUpper(name), name + "_", "x-" + name[:len(name)-1] + "." + name[len(name)-1:]} {
 			if isSecretName([]byte(spelled)) && !isSecretKey([]byte(spelled)) {

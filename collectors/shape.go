@@ -191,11 +191,7 @@ func parseSpanDocument(document string, o origin) []fleet.Record {
 
 // otelMember is a member that every span of Transaction Search has, and nothing
 // else that X-Ray or a service writes.
-const (
-	otelMember = otelHead + otelRare
-	otelHead   = `"startTime`
-	otelRare   = `UnixNano"`
-)
+const otelMember = `"startTimeUnixNano"`
 
 // parseLookupEvent reads an event of LookupEvents, which carries CloudTrail's
 // record as a string.

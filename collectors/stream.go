@@ -22,7 +22,7 @@ func ReadStream(ctx context.Context, name string, r io.Reader, o FileOptions) it
 		}
 		b := batcher{yield: again, origin: origin{o.Account, o.Region}, path: name, group: o.LogGroup, runs: pastRuns{given: o.Execution}}
 		unpacked, err := scanStream(r, b.reader(), func(d document) error {
-			if err := ctx.Err(); err != nil {
+			if err := o.turn(ctx); err != nil {
 				return err
 			}
 			if err := checkDocument(d); err != nil {

@@ -83,7 +83,7 @@ type textReader struct {
 
 // eachTextLine calls yield for each event of a text, with its records.
 func eachTextLine(r io.Reader, kind textKind, q *quickReader, yield func(document) error) error {
-	t := &textReader{r: bufio.NewReaderSize(r, firstWindow), place: q.place, origin: q.origin, yield: yield, scan: lineScan{names: map[string]string{}}}
+	t := &textReader{r: bufio.NewReaderSize(r, firstWindow), place: q.place, origin: q.origin, yield: yield, scan: lineScan{names: attributeNames{}}}
 	switch kind {
 	case textExport:
 		t.stream = exportedStream(t.place.name)

@@ -36,6 +36,17 @@ func TestParseTraceIDRefuses(t *testing.T) {
 	}
 }
 
+func TestParseSpanID(t *testing.T) {
+	for s, want := range map[string]string{
+		"53995c3f42cd8ad8": "53995c3f42cd8ad8", "53995C3F42CD8AD8": "53995c3f42cd8ad8", "0000000000000001": "0000000000000001",
+		"": "", "0000000000000000": "", "53995c3f42cd8ad": "", "53995c3f42cd8ad80": "", "53995c3f42cd8adg": "", "53995c3f42cd8a\xff8": "",
+	} {
+		if got, ok := ParseSpanID(s); got != want || ok != (want != "") {
+			t.Errorf("ParseSpanID(%q) = %q, %v, want %q", s, got, ok, want)
+		}
+	}
+}
+
 func FuzzParseTraceID(f *testing.F) {
 	f.Add("1-5759e988-bd862e3fe1be46a994272793")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -107,7 +107,7 @@ func (s *evidenceShape) write(file *columnfile.Writer, rows []draft) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(max(len(rows)/leastRowsPerGroup, textOf(rows)/leastGroupBytes), encoding.width()))
+	groups := max((len(rows)+mostRowsPerGroup-1)/mostRowsPerGroup, min(max(len(rows)/leastRowsPerGroup, textBytes(rows)/leastGroupBytes), encoding.width()))
 	parts := slices.Collect(slices.Chunk(rows, (len(rows)+groups-1)/groups))
 	for at := range slices.Chunk(parts, encoding.width()) {
 		filled := make([]*groupEncoder, len(at))
@@ -131,15 +131,6 @@ func (s *evidenceShape) write(file *columnfile.Writer, rows []draft) error {
 		}
 	}
 	return nil
-}
-
-// textOf is about how much text rows have, in bytes.
-func textOf(rows []draft) int {
-	n := 0
-	for _, d := range rows {
-		n += d.textBytes()
-	}
-	return n
 }
 
 // groupEncoder fills one row group. Not concurrent.

@@ -53,6 +53,15 @@ func (d draft) textBytes() int {
 	return len(d.row.Raw) + len(d.row.Message)
 }
 
+// textBytes is about how much text drafts have, in bytes, before compression.
+func textBytes(drafts []draft) int {
+	n := 0
+	for _, d := range drafts {
+		n += d.textBytes()
+	}
+	return n
+}
+
 // settle makes a row of a record, that it may be changed.
 func (d *draft) settle() *row {
 	if d.record != nil {
