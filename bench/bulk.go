@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,32 +68,6 @@ func record(ctx context.Context, l *lake.Lake) (*tape, error) {
 	}
 	_, err = s.CatchUp(ctx, l)
 	return t, errors.Join(err, s.Close(), server.Close())
-}
-
-// withoutIDs are the same documents for ids of the engine's own, which spares it
-// to look whether they are there.
-func (t *tape) withoutIDs() ([][]byte, error) {
-	out := make([][]byte, len(t.bodies))
-	for i, body := range t.bodies {
-		var b bytes.Buffer
-		for n, line := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
-			if n%2 == 0 {
-				var action struct {
-					Index struct {
-						Index string `json:"_index"`
-					} `json:"index"`
-				}
-				if err := json.Unmarshal(line, &action); err != nil {
-					return nil, err
-				}
-				line = fmt.Appendf(nil, `{"index":{"_index":%q}}`, action.Index.Index)
-			}
-			b.Write(line)
-			b.WriteByte('\n')
-		}
-		out[i] = b.Bytes()
-	}
-	return out, nil
 }
 
 // loadBare sends bodies as they are: no more than an engine can be asked for.

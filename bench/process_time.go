@@ -34,3 +34,19 @@ func cpuOf(pid int) time.Duration {
 	}
 	return time.Duration(ticks) * clockTick
 }
+
+// peakOf is the most memory that a process had so far, in bytes; 0 where there is
+// no /proc to tell it, and once it has ended.
+func peakOf(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
+			kilobytes, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
+			return kilobytes << 10
+		}
+	}
+	return 0
+}

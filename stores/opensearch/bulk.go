@@ -1,7 +1,9 @@
 package opensearch
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -144,7 +146,45 @@ type bulkAnswer struct {
 			Error  itemError `json:"error"`
 		} `json:"index"`
 	} `json:"items"`
+	// written is how many items there were, when each was written; Items is then
+	// left empty.
+	written int
 }
+
+// decode is json.Unmarshal, and counts the items of an answer that says no more
+// than that each was written: decoding thousands of them takes as long as encoding
+// their documents in part.
+func (a *bulkAnswer) decode(text []byte) error {
+	if n, ok := allWritten(text); ok {
+		a.written = n
+		return nil
+	}
+	return json.Unmarshal(text, a)
+}
+
+// allWritten is how many items an answer says were written, if it says nothing else
+// and in just the letters that OpenSearch uses.
+func allWritten(text []byte) (items int, ok bool) {
+	const item = `{"index":{"status":20`
+	rest, ok := bytes.CutPrefix(text, []byte(`{"errors":false,"items":[`))
+	for ok {
+		if rest, ok = bytes.CutPrefix(rest, []byte(item)); !ok || len(rest) < len(`1}},`) {
+			return 0, false
+		}
+		if digit := rest[0]; digit < '0' || digit > '9' || rest[1] != '}' || rest[2] != '}' {
+			return 0, false
+		}
+		items++
+		if rest[3] != ',' {
+			return items, string(rest[3:]) == "]}"
+		}
+		rest = rest[len(`1}},`):]
+	}
+	return 0, false
+}
+
+// items is how many the answer is about.
+func (a *bulkAnswer) items() int { return max(a.written, len(a.Items)) }
 
 // busy reports whether an item was turned away because there is too much to do.
 func (a *bulkAnswer) busy() bool {
@@ -158,6 +198,9 @@ func (a *bulkAnswer) busy() bool {
 
 // sort gives each item its fate.
 func (w *sending) sort(c *chunk, answer *bulkAnswer) (r result, err error) {
+	if answer.written > 0 {
+		return result{whole: true}, nil
+	}
 	var again []item
 	var letters []refusal
 	for i := range c.items {

@@ -332,3 +332,54 @@ func TestPaceFindsTheEnginesOwn(t *testing.T) {
 		t.Logf("room for %d: at most %d at once, turned away %d times, limit %.1f", room, server.most.Load(), server.turns.Load(), s.pace.limit)
 	}
 }
+
+// An answer that every document was written is counted rather than decoded, and
+// nothing else is taken for one.
+func TestAnswerIsCountedOnlyIfAllIsWritten(t *testing.T) {
+	const one = `{"index":{"status":201}}`
+	tests := []struct {
+		text    string
+		counted int
+	}{
+		{`{"errors":false,"items":[` + one + `]}`, 1},
+		{`{"errors":false,"items":[` + one + `,{"index":{"status":200}},` + one + `]}`, 3},
+		{`{"errors":false,"items":[]}`, 0},
+		{`{"errors":false}`, 0},
+		{`{"errors":false,"items":[` + one, 0},
+		{`{"errors":false,"items":[` + one + `,]}`, 0},
+		{`{"errors":false,"items":[` + one + `]}` + one, 0},
+		{`{"errors":false,"items":[` + one + `,{"index":{"status":2011}}]}`, 0},
+		{`{"errors":false,"items":[` + one + `,{"index":{"status":409}}]}`, 0},
+		{`{"errors":false,"items":[{"index":{"status":20`, 0},
+		{`{"errors":true,"items":[` + one + `,{"index":{"status":429,"error":{"type":"rejected_execution_exception"}}}]}`, 0},
+		{`{"took":1,"errors":false,"items":[` + one + `]}`, 0},
+	}
+	for _, tt := range tests {
+		if n, ok := allWritten([]byte(tt.text)); n != tt.counted && ok || ok != (tt.counted > 0) {
+			t.Errorf("%s: got %d, %t, want %d", tt.text, n, ok, tt.counted)
+		}
+	}
+}
+
+func FuzzBulkAnswer(f *testing.F) {
+	f.Add([]byte(`{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":200}}]}`))
+	f.Add([]byte(`{"errors":true,"items":[{"index":{"status":409,"error":{"type":"a","reason":"b"}}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var quick, whole bulkAnswer
+		err := quick.decode(text)
+		if wholeErr := json.Unmarshal(text, &whole); (err == nil) != (wholeErr == nil) {
+			t.Fatalf("got error %v, want %v", err, wholeErr)
+		}
+		if err != nil {
+			return
+		}
+		if quick.items() != len(whole.Items) || quick.busy() != whole.busy() || quick.Errors != whole.Errors {
+			t.Errorf("got %+v, want %+v", quick, whole)
+		}
+		for i := range quick.written {
+			if s := whole.Items[i].Index.Status; s/100 != 2 {
+				t.Errorf("item %d: counted as written with status %d", i, s)
+			}
+		}
+	})
+}

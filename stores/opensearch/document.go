@@ -113,10 +113,11 @@ func appendDocument(b []byte, r *fleet.Record, g group) []byte {
 }
 
 func newSpanDocument(r *fleet.Record, g group) spanDocument {
+	start := dateNanos(r.Time)
 	return spanDocument{
-		Muster: newRow(r), Timestamp: dateNanos(r.Time),
+		Muster: newRow(r), Timestamp: start,
 		Trace: r.Keys.Trace, Span: r.Seen.Span, Parent: r.Seen.Parent, Name: r.Name, Kind: spanKind(r), Service: r.Service,
-		Start: dateNanos(r.Time), End: dateNanos(r.End()), Nanos: r.Duration.Nanoseconds(),
+		Start: start, End: dateNanos(r.End()), Nanos: r.Duration.Nanoseconds(),
 		Status: spanStatus{spanCode(r.Error), r.Error},
 		Group:  g.Name, GroupField: g.fields(),
 		Attributes: newAttributes(r), Resource: newResource(r),
@@ -124,8 +125,9 @@ func newSpanDocument(r *fleet.Record, g group) spanDocument {
 }
 
 func newLogDocument(r *fleet.Record) logDocument {
+	at := dateNanos(r.Time)
 	return logDocument{
-		Muster: newRow(r), Timestamp: dateNanos(r.Time), Time: dateNanos(r.Time),
+		Muster: newRow(r), Timestamp: at, Time: at,
 		Trace: r.Keys.Trace, Span: r.Seen.Span, Service: r.Service,
 		Severity: severity{r.Name}, Body: r.Message, Attributes: newAttributes(r), Resource: newResource(r),
 	}

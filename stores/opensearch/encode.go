@@ -1,6 +1,7 @@
 package opensearch
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
@@ -87,51 +88,55 @@ const hexDigits = "0123456789abcdef"
 // encoding/json. The angle brackets and ampersands of evidence stay as they are.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		i += plain(s[i:])
-		if i == len(s) {
+	for s != "" {
+		if b, s = appendPlain(b, s); s == "" {
 			break
 		}
-		if c := s[i]; c < utf8.RuneSelf {
-			b = appendEscape(append(b, s[start:i]...), c)
-			i++
-			start = i
+		if c := s[0]; c < utf8.RuneSelf {
+			b, s = appendEscape(b, c), s[1:]
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
+		r, size := utf8.DecodeRuneInString(s)
 		if r == utf8.RuneError && size == 1 {
-			b = append(append(b, s[start:i]...), "\uFFFD"...)
-			start = i + size
+			b = append(b, "\uFFFD"...)
+		} else {
+			b = append(b, s[:size]...)
 		}
-		i += size
+		s = s[size:]
 	}
-	return append(append(b, s[start:]...), '"')
+	return append(b, '"')
 }
 
-// plain is how many bytes s begins with that a JSON string holds as they are: of
-// ASCII, and no control characters, quotes and backslashes. It looks at eight at
-// a time; evidence is long.
-func plain(s string) int {
+// appendPlain appends what s begins with that a JSON string holds as it is, of
+// ASCII and no control characters, quotes and backslashes, and returns the rest.
+// It takes eight bytes at a time, evidence being long, and writes all of them
+// before it knows how many stay: evidence that is JSON itself has a quote in
+// every other eight.
+func appendPlain(b []byte, s string) ([]byte, string) {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	n := 0
-	for ; n+8 <= len(s); n += 8 {
-		w := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
-			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
+	for len(s) >= 8 && cap(b)-len(b) >= 8 {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		n := len(b)
+		b = b[:n+8]
+		binary.LittleEndian.PutUint64(b[n:], w)
 		// A byte's highest bit is set where it has that itself, or where it is less
 		// than a space, or where nothing is left of it without a quote's or a
 		// backslash's bits. Borrows may set bits above the first of these only.
 		quote, backslash := w^(low*'"'), w^(low*'\\')
 		if found := (w | (w - low*' ') | (quote - low) | (backslash - low)) & high; found != 0 {
-			return n + bits.TrailingZeros64(found)/8
+			plain := bits.TrailingZeros64(found) / 8
+			return b[:n+plain], s[plain:]
 		}
+		s = s[8:]
 	}
+	n := 0
 	for ; n < len(s); n++ {
 		if c := s[n]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			break
 		}
 	}
-	return n
+	return append(b, s[:n]...), s[n:]
 }
 
 func appendEscape(b []byte, c byte) []byte {

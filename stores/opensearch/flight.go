@@ -28,9 +28,10 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 	gs := fl.traces.groups()
 	fl.sending = f.startSending(ctx)
 	out := f.newChunk()
+	var name indexName
 	for i := range c.Changes {
 		r := &c.Changes[i].Record
-		index := indexOf(r.Kind, r.Time)
+		index := name.of(r.Kind, r.Time)
 		if !f.takes(fl, index) {
 			continue
 		}

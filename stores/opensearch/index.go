@@ -48,6 +48,27 @@ func kindIndex(k fleet.Kind) string {
 // indexOf is the index that a record belongs to.
 func indexOf(k fleet.Kind, t time.Time) string { return kindIndex(k) + t.UTC().Format(dayFormat) }
 
+// indexName remembers the last answer of indexOf: records come sorted by kind and
+// day. The zero value remembers none.
+type indexName struct {
+	kind fleet.Kind
+	day  int64 // since 1970
+	name string
+}
+
+func (n *indexName) of(k fleet.Kind, t time.Time) string {
+	day := t.Unix() / secondsPerDay
+	if t.Unix() < 0 { // the day of a negative quotient is another's too
+		return indexOf(k, t)
+	}
+	if n.name == "" || n.kind != k || n.day != day {
+		*n = indexName{k, day, indexOf(k, t)}
+	}
+	return n.name
+}
+
+const secondsPerDay = 24 * 60 * 60
+
 // patterns match the indices of kinds; of all, when none is given.
 func patterns(kinds []fleet.Kind) []string {
 	if len(kinds) == 0 {

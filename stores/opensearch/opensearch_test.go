@@ -127,6 +127,21 @@ func TestDocumentIDsTellRecordsApart(t *testing.T) {
 	}
 }
 
+func TestIndexNameIsRememberedForItsDayAndKind(t *testing.T) {
+	var name indexName
+	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for _, at := range []time.Time{
+		noon, noon.Add(time.Hour), noon.Add(12 * time.Hour), noon.Add(12*time.Hour - 1), noon,
+		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(-86400, 0), time.Unix(-86401, 0), {},
+	} {
+		for _, k := range []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindLog} {
+			if got, want := name.of(k, at), indexOf(k, at); got != want {
+				t.Errorf("%s at %v: got %s, want %s", k, at, got, want)
+			}
+		}
+	}
+}
+
 func TestIndexIsOfTheRecordsOwnDay(t *testing.T) {
 	at := time.Date(2026, 11, 24, 23, 30, 0, 0, time.FixedZone("", -3600))
 	if got := indexOf(fleet.KindSpan, at); got != "otel-v1-apm-span-muster-2026.11.25" {

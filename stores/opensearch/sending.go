@@ -155,10 +155,10 @@ func (w *sending) post(c *chunk) (result, error) {
 		return result{again: c, busy: err}, nil
 	case err != nil:
 		return result{}, fmt.Errorf("write %d documents: %w", len(c.items), err)
-	case len(answer.Items) == 0 && !answer.Errors:
+	case answer.items() == 0 && !answer.Errors:
 		return result{}, fmt.Errorf("write %d documents to %s: the answer is about none", len(c.items), w.store.address)
-	case len(answer.Items) != len(c.items):
-		return result{}, fmt.Errorf("write %d documents to %s: the answer is about %d", len(c.items), w.store.address, len(answer.Items))
+	case answer.items() != len(c.items):
+		return result{}, fmt.Errorf("write %d documents to %s: the answer is about %d", len(c.items), w.store.address, answer.items())
 	}
 	return w.sort(c, &answer)
 }
