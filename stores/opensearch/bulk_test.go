@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,57 +278,6 @@ func TestBlockedIndexHoldsUpNoOther(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"a": 1, "b": 1, "odd": 1}, engine.sent); diff != "" || w != (Written{3, 0}) {
 		t.Errorf("sent %+v (-want +got):\n%s", w, diff)
-	}
-}
-
-// busyServer has room for so many requests at once, each of which takes a
-// moment, and turns the others away.
-type busyServer struct {
-	room                 int
-	running, most, turns atomic.Int64
-}
-
-func (b *busyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := b.running.Add(1)
-	defer b.running.Add(-1)
-	b.most.Store(max(b.most.Load(), n))
-	body, _ := io.ReadAll(r.Body)
-	if n > int64(b.room) {
-		b.turns.Add(1)
-		http.Error(w, `{"error":{"type":"rejected_execution_exception","reason":"queue is full"}}`, http.StatusTooManyRequests)
-		return
-	}
-	time.Sleep(5 * time.Millisecond) // the engine works
-	items := strings.Repeat(`{"index":{"status":201}},`, bytes.Count(body, []byte("\n"))/2)
-	fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.TrimSuffix(items, ","))
-}
-
-func TestPaceFindsTheEnginesOwn(t *testing.T) {
-	for _, room := range []int{1, 2, 4, mostRequests} {
-		server := &busyServer{room: room}
-		s := openAt(t, server)
-		s.pause = 2 * time.Millisecond
-		w := s.startSending(t.Context())
-		const chunks = 150
-		for range chunks {
-			c := &chunk{}
-			c.add("i", "a", 1, func(b []byte) []byte { return append(b, bytes.Repeat([]byte(" "), measuredBytes)...) })
-			if err := w.send(c); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := w.wait()
-		if err != nil || got != (Written{chunks, 0}) {
-			t.Errorf("room for %d: got %+v, %v, want that all are written", room, got, err)
-		}
-		if n := server.most.Load(); n < int64(min(room, 2)) || n > mostRequests {
-			t.Errorf("room for %d: %d requests ran at once", room, n)
-		}
-		// It is turned away as it feels for the bound, and not much more.
-		if n := server.turns.Load(); n > chunks {
-			t.Errorf("room for %d: turned away %d times", room, n)
-		}
-		t.Logf("room for %d: at most %d at once, turned away %d times, limit %.1f", room, server.most.Load(), server.turns.Load(), s.pace.limit)
 	}
 }
 

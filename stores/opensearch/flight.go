@@ -62,7 +62,7 @@ func (f *following) takes(fl *flight, index string) bool {
 			return false
 		}
 	}
-	return f.behind[index] == "" && !fl.sending.isBlocked(index)
+	return !f.behind.has(index) && !fl.sending.isBlocked(index)
 }
 
 // land waits until a batch is written, sets the groups of its traces and moves
@@ -96,7 +96,7 @@ func (f *following) land(ctx context.Context, fl *flight) error {
 		f.mark.Evidence = fl.through
 	}
 	for index := range fl.only {
-		if f.behind[index] == "" {
+		if !f.behind.has(index) {
 			f.mark.Behind[index] = fl.through
 		}
 	}
@@ -113,8 +113,8 @@ func (f *following) hold(fl *flight, err error) error {
 	if f.mark.Behind == nil {
 		f.mark.Behind = map[string]int64{}
 	}
-	for index, why := range blocked.Reasons {
-		f.behind[index] = why
+	f.behind.add(blocked.Reasons)
+	for index := range blocked.Reasons {
 		if m, ok := f.mark.Behind[index]; !ok || fl.from < m {
 			f.mark.Behind[index] = fl.from
 		}

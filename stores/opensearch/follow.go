@@ -97,12 +97,11 @@ func (s *Store) CatchUp(ctx context.Context, lake Lake) (Written, error) {
 // following is one run of CatchUp.
 type following struct {
 	*Store
-	lake  Lake
-	id    string
-	mark  mark
-	total Written
-	// behind are the indices that this run found to take nothing, and why.
-	behind map[string]string
+	lake   Lake
+	id     string
+	mark   mark
+	total  Written
+	behind behind
 }
 
 func (f *following) catchUp(ctx context.Context) (err error) {
@@ -118,7 +117,6 @@ func (f *following) catchUp(ctx context.Context) (err error) {
 	if err := f.known.learn(ctx, f.Store, f.mark.Evidence); err != nil {
 		return err
 	}
-	f.behind = map[string]string{}
 	if err := f.repeat(ctx); err != nil {
 		return err
 	}
@@ -128,8 +126,8 @@ func (f *following) catchUp(ctx context.Context) (err error) {
 	if err := errors.Join(f.findings(ctx), f.ledger(ctx)); err != nil {
 		return err
 	}
-	if len(f.behind) > 0 {
-		return &BlockedError{f.behind}
+	if len(f.behind.reasons) > 0 {
+		return &BlockedError{f.behind.reasons}
 	}
 	return nil
 }
@@ -144,53 +142,11 @@ func (f *following) repeat(ctx context.Context) error {
 		return err
 	}
 	for index := range only {
-		if f.behind[index] == "" {
+		if !f.behind.has(index) {
 			delete(f.mark.Behind, index)
 		}
 	}
 	return f.saveMark(ctx, f.id, f.mark)
-}
-
-// pass writes what came after a mark; if only is not nil, only what belongs to
-// the indices in it. The documents of one batch are on their way while the next
-// one is encoded.
-func (f *following) pass(ctx context.Context, after int64, only map[string]int64) error {
-	var before *flight
-	for c, err := range ahead(ctx, f.lake.Changes(ctx, after)) {
-		if err == nil && only != nil && f.allBehind(only) {
-			break // none of them takes anything yet
-		}
-		var next *flight
-		if err == nil {
-			next, err = f.launch(ctx, &c, after, only)
-		}
-		if before != nil {
-			err = errors.Join(err, f.land(ctx, before))
-		}
-		if err != nil {
-			if next != nil {
-				_, _ = next.sending.wait() // its documents are sent again after the first error
-			}
-			return err
-		}
-		before = next
-		if c.Through > 0 {
-			after = c.Through
-		}
-	}
-	if before == nil {
-		return nil
-	}
-	return f.land(ctx, before)
-}
-
-func (f *following) allBehind(only map[string]int64) bool {
-	for index := range only {
-		if f.behind[index] == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // findings writes the findings that changed.
@@ -202,7 +158,7 @@ func (f *following) findings(ctx context.Context) error {
 	w, err := f.takeFindings(ctx, fs, through)
 	f.total.add(w)
 	if blocked, ok := errors.AsType[*BlockedError](err); ok { // their mark stays where it is
-		maps.Copy(f.behind, blocked.Reasons)
+		f.behind.add(blocked.Reasons)
 		return nil
 	}
 	if err != nil {
@@ -210,38 +166,6 @@ func (f *following) findings(ctx context.Context) error {
 	}
 	f.mark.Findings = through
 	return f.saveMark(ctx, f.id, f.mark)
-}
-
-// ahead reads one element further than it yields, while that one is worked on.
-func ahead[T any](ctx context.Context, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
-	type element struct {
-		value T
-		err   error
-	}
-	return func(yield func(T, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		read := make(chan element)
-		go func() {
-			defer close(read)
-			for v, err := range seq {
-				select {
-				case read <- element{v, err}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}()
-		defer func() {
-			cancel()
-			for range read { // until the reader has ended
-			}
-		}()
-		for e := range read {
-			if !yield(e.value, e.err) {
-				return
-			}
-		}
-	}
 }
 
 // ready reports whether setup was run.

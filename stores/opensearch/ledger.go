@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -138,7 +137,7 @@ func (f *following) ledger(ctx context.Context) error {
 	w, err := f.takeLedger(ctx, f.id, entries, through)
 	f.total.add(w)
 	if blocked, ok := errors.AsType[*BlockedError](err); ok { // its mark stays where it is
-		maps.Copy(f.behind, blocked.Reasons)
+		f.behind.add(blocked.Reasons)
 		return nil
 	}
 	if err != nil {

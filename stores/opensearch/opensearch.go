@@ -60,7 +60,8 @@ type Store struct {
 
 	// What following needs to remember.
 	pace    *pace
-	rooms   chan []byte // of bulk requests that have been answered
+	waiting chan struct{} // has one element while a request waits for its turn
+	rooms   chan []byte   // of bulk requests that have been answered
 	known   *known
 	charted map[relation]bool
 }
@@ -94,7 +95,7 @@ func Open(o Options) (*Store, error) {
 	return &Store{
 		client: client, address: o.Address, logger: o.Logger, refused: &refusals{path: o.Refused}, pause: o.Pause,
 		gzip: !o.Address.local(), pages: pages{pageHits, pageFields},
-		pace: newPace(), rooms: make(chan []byte, mostRequests), known: newKnown(), charted: map[relation]bool{},
+		pace: newPace(), waiting: make(chan struct{}, 1), rooms: make(chan []byte, mostRequests), known: newKnown(), charted: map[relation]bool{},
 	}, nil
 }
 

@@ -7,60 +7,77 @@ import (
 )
 
 const (
-	// firstRequests run at once in the beginning: one is prepared by the engine
-	// while it works on the other.
-	firstRequests = 2
+	// fewestRequests run at once unless the engine is busy: one is prepared by the
+	// engine while it works on the other.
+	fewestRequests = 2
 	// mostRequests bounds the memory of requests on their way, five megabytes each.
 	mostRequests = 8
-	// calmLatency and slowLatency compare a request's time for a byte with the
-	// best one lately: below the first another request may join, above the
-	// second the engine has enough. On two cores a third request at once takes
-	// half as long again, so that it stays at about three.
-	calmLatency, slowLatency = 1.5, 4
-	// growth is how many more requests may run after as many good answers as
-	// run now: whoever is turned away must come through before the next is.
-	growth = 0.25
-	// slowRequest is the least time that counts as slow: a pause of the
-	// engine's garbage collector is none.
-	slowRequest = 2 * time.Second
 	// measuredBytes is the least size of a request that says something about
-	// the time for a byte.
+	// the engine's speed.
 	measuredBytes = 256 << 10
-	// forget lets the best latency fade by a hundredth with each request, so that
-	// an engine that grew slower for good is not held against its past.
-	forget = 1.01
+	// roundAnswers is how many answers for each request that runs make a round,
+	// whose speed is compared with that of the one before.
+	roundAnswers = 4
+	// worth is which part of what one request more could bring at best it must
+	// bring to stay. Where the engine has a core to spare it brings most of it;
+	// where it has none, more requests only take turns, which on two cores costs a
+	// tenth of its time.
+	worth = 0.5
+	// firstCalm and longestCalm bound how many rounds pass between two trials:
+	// twice as many after each that changed nothing.
+	firstCalm, longestCalm = 4, 64
 )
 
-// pace says how many requests may run at once: more by and by while the engine
-// keeps up, half as many at once when it says that it is busy.
+// pace says how many requests may run at once. It tries one more, or one less,
+// every so often, and stays with that if the engine then gets through more, or
+// through hardly less; half as many at once when the engine says that it is busy.
 type pace struct {
 	mu      sync.Mutex
-	limit   float64
+	limit   int
 	running int
+	waiting int
 	free    chan struct{} // closed and made anew with every release
-	best    float64       // nanoseconds for a byte; 0: not measured
 	cut     time.Time     // of the last reduction: one for all that ran then
+
+	// The round at hand.
+	skip    int       // answers that are left to requests of the limit before
+	began   time.Time // zero: with the next answer
+	bytes   int
+	answers int
+
+	speed float64 // bytes a second in the round before the trial
+	trial int     // 1 or -1 while that many more run for trial
+	down  bool    // the next trial is of one less
+	calm  int     // rounds until the next trial
+	pause int     // how many there are after a trial that changes nothing
 }
 
-func newPace() *pace { return &pace{limit: firstRequests, free: make(chan struct{})} }
+func newPace() *pace {
+	return &pace{limit: fewestRequests, free: make(chan struct{}), pause: firstCalm}
+}
 
 // enter waits until one more request may run.
 func (p *pace) enter(ctx context.Context) error {
-	for {
-		p.mu.Lock()
-		if p.running < int(p.limit) {
-			p.running++
-			p.mu.Unlock()
-			return nil
-		}
+	p.mu.Lock()
+	p.waiting++
+	for p.running >= p.limit {
 		free := p.free
 		p.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-free:
 		}
+		p.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			p.waiting--
+			p.mu.Unlock()
+			return err
+		}
 	}
+	p.waiting--
+	p.running++
+	p.mu.Unlock()
+	return nil
 }
 
 // leave ends a request.
@@ -76,36 +93,88 @@ func (p *pace) wake() {
 	p.free = make(chan struct{})
 }
 
-// answered takes note of an answer to a request of a size, sent at a time.
-func (p *pace) answered(sent time.Time, took time.Duration, size int, busy bool) {
+// answered takes note of an answer, which came at a time, to a request of a size
+// that was sent at a time.
+func (p *pace) answered(sent, now time.Time, size int, busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case busy:
-		p.reduce(sent, 0.5)
-		return
+		p.reduce(sent, now)
 	case size < measuredBytes:
-		return
+	case p.waiting == 0: // the engine waits for us: more at once would not help
+		p.restart(0)
+	case p.skip > 0:
+		p.skip--
+	case p.began.IsZero():
+		p.began = now
+	default:
+		p.bytes += size
+		if p.answers++; p.answers >= roundAnswers*p.limit && now.After(p.began) {
+			p.compare(float64(p.bytes) / now.Sub(p.began).Seconds())
+		}
 	}
-	each := float64(took) / float64(size)
-	if p.best == 0 || each < p.best {
-		p.best = each
-	}
-	switch {
-	case each <= calmLatency*p.best:
-		p.limit = min(mostRequests, p.limit+growth/p.limit)
-		p.wake()
-	case each > slowLatency*p.best && took > slowRequest:
-		p.reduce(sent, 0.75)
-	}
-	p.best *= forget
 }
 
-// reduce lets fewer requests run, unless this one was sent before the last reduction.
-func (p *pace) reduce(sent time.Time, by float64) {
+// compare decides at the end of a round.
+func (p *pace) compare(speed float64) {
+	skip := 0
+	switch {
+	case p.trial != 0:
+		skip = p.judge(speed)
+	case p.calm > 0:
+		p.calm--
+	default:
+		p.speed = speed
+		skip = p.try()
+	}
+	p.restart(skip)
+}
+
+// try begins a trial, if there is one to make.
+func (p *pace) try() (skip int) {
+	step := 1
+	if p.limit == mostRequests || p.down && p.limit > fewestRequests {
+		step = -1
+	}
+	p.down = step > 0 // in turns
+	p.trial = step
+	return p.set(p.limit + step)
+}
+
+// judge ends a trial.
+func (p *pace) judge(speed float64) (skip int) {
+	step, before := p.trial, p.limit-p.trial
+	p.trial = 0
+	if speed < p.speed*(1+worth*float64(step)/float64(before)) {
+		p.calm, p.pause = p.pause, min(2*p.pause, longestCalm)
+		return p.set(before)
+	}
+	p.calm, p.pause = 0, firstCalm
+	p.down = step < 0 // on in the same direction
+	return 0
+}
+
+// set sets the limit, and returns how many requests run that were sent before.
+func (p *pace) set(limit int) int {
+	p.limit = limit
+	p.wake()
+	return p.running
+}
+
+// restart begins a new round after some more answers.
+func (p *pace) restart(skip int) {
+	p.skip, p.began, p.bytes, p.answers = skip, time.Time{}, 0, 0
+}
+
+// reduce lets half as many requests run, unless this one was sent before the last
+// reduction.
+func (p *pace) reduce(sent, now time.Time) {
 	if sent.Before(p.cut) {
 		return
 	}
-	p.cut = time.Now()
-	p.limit = max(1, p.limit*by)
+	p.cut = now
+	p.limit = max(1, p.limit/2)
+	p.trial, p.calm, p.pause = 0, firstCalm, firstCalm
+	p.restart(p.running)
 }

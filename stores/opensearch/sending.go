@@ -50,15 +50,23 @@ func (s *Store) startSending(ctx context.Context) *sending {
 }
 
 // send sends a chunk as soon as the engine's pace allows; its items must not be
-// changed any more. An error has ended the sending, and wait returns why.
+// changed any more. One chunk waits for that beside the caller, who makes the next
+// one meanwhile. An error has ended the sending, and wait returns why.
 func (w *sending) send(c *chunk) error {
 	if len(c.items) == 0 {
 		return nil
 	}
-	if err := w.store.pace.enter(w.ctx); err != nil {
-		return err
+	select {
+	case w.store.waiting <- struct{}{}:
+	case <-w.ctx.Done():
+		return w.ctx.Err()
 	}
 	w.group.Go(func() error {
+		err := w.store.pace.enter(w.ctx)
+		<-w.store.waiting
+		if err != nil {
+			return err
+		}
 		defer w.store.pace.leave()
 		refused, err := w.deliver(c)
 		w.mu.Lock()
@@ -147,7 +155,7 @@ func (w *sending) post(c *chunk) (result, error) {
 	sent := time.Now()
 	err := w.store.do(w.ctx, http.MethodPost, bulkPath, c.body, &answer)
 	retry := retryable(w.ctx, err)
-	w.store.pace.answered(sent, time.Since(sent), len(c.body), retry || answer.busy())
+	w.store.pace.answered(sent, time.Now(), len(c.body), retry || answer.busy())
 	switch {
 	case hasStatus(err, http.StatusRequestEntityTooLarge):
 		return w.postHalves(c, err)
