@@ -19,8 +19,8 @@ import (
 const scanRows = 64
 
 // scanRecords calls fn with every record of a file of evidence and the number of
-// its row, counted from 0, and the row. The record's text lies in the pages that
-// were read, so that each holds on to its neighbours. Column by column this takes
+// its row, counted from 0, and the row. The next call writes over the record, whose
+// text lies in the pages that were read, so that each holds on to its neighbours. Column by column this takes
 // a fraction of the time of readParquet, which is what files of another shape
 // than muster's are read with.
 func scanRecords(f files, name string, fn func(number int64, r *fleet.Record, w *row) error) error {
@@ -69,6 +69,7 @@ type rowScan struct {
 	rows   []row
 	pairs  [][]named // the attributes of each row that have no column
 	filled []int     // how many of them have their value
+	record fleet.Record
 	number int64
 }
 
@@ -114,7 +115,8 @@ func (s *rowScan) yield(n int) error {
 		w := &s.rows[i]
 		raw := w.Raw
 		w.Raw = ""
-		r := w.record()
+		r := &s.record
+		*r = w.record()
 		w.Raw = raw
 		r.Raw = sharedRaw(raw)
 		if pairs := s.pairs[i]; len(pairs) > 0 {
@@ -127,7 +129,7 @@ func (s *rowScan) yield(n int) error {
 			}
 			r.Attributes = all
 		}
-		if err := s.fn(s.number, &r, w); err != nil {
+		if err := s.fn(s.number, r, w); err != nil {
 			return err
 		}
 		s.number++

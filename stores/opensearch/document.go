@@ -147,8 +147,11 @@ func newEventDocument(r *fleet.Record) eventDocument {
 }
 
 func newAttributes(r *fleet.Record) attributes {
-	status, _ := strconv.Atoi(r.Attributes.Get(fleet.AttrHTTPStatus)) // what is no number is in "muster" as it is
-	return attributes{r.Attributes.Get(fleet.AttrHTTPMethod), status, r.Attributes.Get(fleet.AttrLogGroup)}
+	a := attributes{HTTPMethod: r.Attributes.Get(fleet.AttrHTTPMethod), LogGroup: r.Attributes.Get(fleet.AttrLogGroup)}
+	if status := r.Attributes.Get(fleet.AttrHTTPStatus); status != "" {
+		a.HTTPStatus, _ = strconv.Atoi(status) // what is no number is in "muster" as it is
+	}
+	return a
 }
 
 func newResource(r *fleet.Record) (out resource) {
