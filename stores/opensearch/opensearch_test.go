@@ -132,7 +132,8 @@ func TestIndexNameIsRememberedForItsDayAndKind(t *testing.T) {
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for _, at := range []time.Time{
 		noon, noon.Add(time.Hour), noon.Add(12 * time.Hour), noon.Add(12*time.Hour - 1), noon,
-		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(-86400, 0), time.Unix(-86401, 0), {},
+		time.Unix(0, 0), time.Unix(-1, 0), time.Unix(-86400, 0), time.Unix(-86401, 0),
+		{},
 	} {
 		for _, k := range []fleet.Kind{fleet.KindSpan, fleet.KindLog, fleet.KindLog} {
 			if got, want := name.of(k, at), indexOf(k, at); got != want {
