@@ -59,11 +59,11 @@ type Store struct {
 	pages   pages
 
 	// What following needs to remember.
-	pace    *pace
-	waiting chan struct{} // has one element while a request waits for its turn
-	rooms   chan []byte   // of bulk requests that have been answered
-	known   *known
-	charted map[relation]bool
+	pace     *pace
+	prepared chan struct{} // has an element while a chunk is made and waits for its turn
+	rooms    chan []byte   // of bulk requests that have been answered
+	known    *known
+	charted  map[relation]bool
 }
 
 // Open prepares a store. It sends nothing yet.
@@ -95,7 +95,8 @@ func Open(o Options) (*Store, error) {
 	return &Store{
 		client: client, address: o.Address, logger: o.Logger, refused: &refusals{path: o.Refused}, pause: o.Pause,
 		gzip: !o.Address.local(), pages: pages{pageHits, pageFields},
-		pace: newPace(), waiting: make(chan struct{}, 1), rooms: make(chan []byte, mostRequests), known: newKnown(), charted: map[relation]bool{},
+		pace: newPace(), prepared: make(chan struct{}, 1), rooms: make(chan []byte, mostRequests),
+		known: newKnown(), charted: map[relation]bool{},
 	}, nil
 }
 
@@ -221,11 +222,12 @@ func (s *Store) do(ctx context.Context, method, path string, body []byte, out an
 	if out == nil {
 		return nil
 	}
-	decode := func(text []byte) error { return json.Unmarshal(text, out) }
 	if own, ok := out.(decoder); ok {
-		decode = own.decode
+		err = own.decode(answer)
+	} else {
+		err = json.Unmarshal(answer, out)
 	}
-	if err := decode(answer); err != nil {
+	if err != nil {
 		return fmt.Errorf("ask %s: decode the answer: is this OpenSearch? %w", s.address, err)
 	}
 	return nil

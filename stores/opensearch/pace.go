@@ -35,7 +35,7 @@ type pace struct {
 	mu      sync.Mutex
 	limit   int
 	running int
-	waiting int
+	waiting int           // in enter
 	free    chan struct{} // closed and made anew with every release
 	cut     time.Time     // of the last reduction: one for all that ran then
 

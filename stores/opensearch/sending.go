@@ -57,13 +57,13 @@ func (w *sending) send(c *chunk) error {
 		return nil
 	}
 	select {
-	case w.store.waiting <- struct{}{}:
+	case w.store.prepared <- struct{}{}:
 	case <-w.ctx.Done():
 		return w.ctx.Err()
 	}
 	w.group.Go(func() error {
 		err := w.store.pace.enter(w.ctx)
-		<-w.store.waiting
+		<-w.store.prepared
 		if err != nil {
 			return err
 		}

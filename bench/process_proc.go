@@ -42,11 +42,10 @@ func peakOf(pid int) int64 {
 	if err != nil {
 		return 0
 	}
-	for line := range bytes.Lines(status) {
-		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			kilobytes, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
-			return kilobytes << 10
-		}
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	var kilobytes int64
+	if _, err := fmt.Sscan(string(rest), &kilobytes); err != nil {
+		return 0
 	}
-	return 0
+	return kilobytes << 10
 }

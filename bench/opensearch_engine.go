@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"muster/stores/opensearch"
+)
+
+// empty deletes all documents and puts the templates.
+func (b *openSearchBench) empty(ctx context.Context) error {
+	if _, err := b.ask(ctx, http.MethodDelete, "/"+ownIndices); err != nil {
+		return err
+	}
+	s, err := b.open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Setup(ctx, opensearch.SetupOptions{}, func(string, opensearch.Action) {}), s.Close())
+}
+
+func (b *openSearchBench) open() (*opensearch.Store, error) {
+	return opensearch.Open(opensearch.Options{Address: opensearch.Address{URL: b.url}})
+}
+
+// holds reports whether the engine has every record of the corpus. The service
+// map is left aside: the edges under a name that a trace had only until its root
+// came depend on what was known when.
+func (b *openSearchBench) holds(ctx context.Context) error {
+	want := max(1, b.records/recordsPerTrace) * recordsPerTrace
+	if _, err := b.ask(ctx, http.MethodPost, "/"+ownIndices+"/_refresh"); err != nil {
+		return err
+	}
+	text, err := b.ask(ctx, http.MethodGet, "/"+ownIndices+",-muster-state*,-otel-v1-apm-service-map*/_count")
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Count int `json:"count"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return err
+	}
+	if answer.Count != want {
+		where, err := b.ask(ctx, http.MethodGet, "/_cat/indices/"+ownIndices+"?h=index,docs.count")
+		return errors.Join(fmt.Errorf("%d documents are there and %d were sent:\n%s", answer.Count, want, where), err)
+	}
+	return nil
+}
+
+// refresh says how often the engine makes documents visible. By itself it does so
+// each second in an index's first half minute, and by then skips those for which it
+// had no time: the side that happens to have more of them has up to a quarter more
+// work of flushing and merging, and which one that is is chance.
+func (b *openSearchBench) refresh(ctx context.Context) error {
+	_, err := b.send(ctx, http.MethodPut, "/_cluster/settings", `{"transient":{"cluster.default.index.refresh_interval":"`+b.interval+`"}}`)
+	return err
+}
+
+func (b *openSearchBench) ask(ctx context.Context, method, path string) ([]byte, error) {
+	return b.send(ctx, method, path, "")
+}
+
+func (b *openSearchBench) send(ctx context.Context, method, path, body string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %s: %.300s", method, path, resp.Status, text)
+	}
+	return text, err
+}
