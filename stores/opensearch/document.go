@@ -2,7 +2,6 @@ package opensearch
 
 import (
 	"strconv"
-	"time"
 
 	"muster/fleet"
 )
@@ -10,15 +9,15 @@ import (
 // spanDocument is a span in the shape that OpenSearch's Trace Analytics reads.
 type spanDocument struct {
 	Muster     row         `json:"muster"`
-	Timestamp  string      `json:"@timestamp,omitempty"`
+	Timestamp  date        `json:"@timestamp,omitzero"`
 	Trace      string      `json:"traceId"`
 	Span       string      `json:"spanId"`
 	Parent     string      `json:"parentSpanId"` // "" tells a root
 	Name       string      `json:"name"`
 	Kind       string      `json:"kind"`
 	Service    string      `json:"serviceName"`
-	Start      string      `json:"startTime,omitempty"`
-	End        string      `json:"endTime,omitempty"`
+	Start      date        `json:"startTime,omitzero"`
+	End        date        `json:"endTime,omitzero"`
 	Nanos      int64       `json:"durationInNanos"`
 	Status     spanStatus  `json:"status"`
 	Group      string      `json:"traceGroup"`
@@ -34,9 +33,9 @@ type spanStatus struct {
 
 // groupFields are what Trace Analytics filters and sums traces by: those of the root.
 type groupFields struct {
-	End   string `json:"endTime,omitempty"`
-	Nanos int64  `json:"durationInNanos"`
-	Code  int    `json:"statusCode"`
+	End   date  `json:"endTime,omitzero"`
+	Nanos int64 `json:"durationInNanos"`
+	Code  int   `json:"statusCode"`
 }
 
 type attributes struct {
@@ -62,8 +61,8 @@ const (
 // logDocument is a log line in the shape of OpenSearch's OpenTelemetry logs.
 type logDocument struct {
 	Muster     row        `json:"muster"`
-	Timestamp  string     `json:"@timestamp,omitempty"`
-	Time       string     `json:"time,omitempty"`
+	Timestamp  date       `json:"@timestamp,omitzero"`
+	Time       date       `json:"time,omitzero"`
 	Trace      string     `json:"traceId,omitempty"`
 	Span       string     `json:"spanId,omitempty"`
 	Service    string     `json:"serviceName,omitempty"`
@@ -81,7 +80,7 @@ type severity struct {
 // Common Schema, flat as dashboards read them.
 type eventDocument struct {
 	Muster    row      `json:"muster"`
-	Timestamp string   `json:"@timestamp,omitempty"`
+	Timestamp date     `json:"@timestamp,omitzero"`
 	Action    string   `json:"event.action,omitempty"`
 	Provider  string   `json:"event.provider,omitempty"`
 	Outcome   string   `json:"event.outcome"`
@@ -113,11 +112,11 @@ func appendDocument(b []byte, r *fleet.Record, g group) []byte {
 }
 
 func newSpanDocument(r *fleet.Record, g group) spanDocument {
-	start := dateNanos(r.Time)
+	start := dateOf(r.Time)
 	return spanDocument{
 		Muster: newRow(r), Timestamp: start,
 		Trace: r.Keys.Trace, Span: r.Seen.Span, Parent: r.Seen.Parent, Name: r.Name, Kind: spanKind(r), Service: r.Service,
-		Start: start, End: dateNanos(r.End()), Nanos: r.Duration.Nanoseconds(),
+		Start: start, End: dateOf(r.End()), Nanos: r.Duration.Nanoseconds(),
 		Status: spanStatus{spanCode(r.Error), r.Error},
 		Group:  g.Name, GroupField: g.fields(),
 		Attributes: newAttributes(r), Resource: newResource(r),
@@ -125,7 +124,7 @@ func newSpanDocument(r *fleet.Record, g group) spanDocument {
 }
 
 func newLogDocument(r *fleet.Record) logDocument {
-	at := dateNanos(r.Time)
+	at := dateOf(r.Time)
 	return logDocument{
 		Muster: newRow(r), Timestamp: at, Time: at,
 		Trace: r.Keys.Trace, Span: r.Seen.Span, Service: r.Service,
@@ -139,7 +138,7 @@ func newEventDocument(r *fleet.Record) eventDocument {
 		outcome = "failure"
 	}
 	return eventDocument{
-		Muster: newRow(r), Timestamp: dateNanos(r.Time), Action: r.Name, Provider: r.Attributes.Get(fleet.AttrEventSource),
+		Muster: newRow(r), Timestamp: dateOf(r.Time), Action: r.Name, Provider: r.Attributes.Get(fleet.AttrEventSource),
 		Outcome: outcome, Account: r.Account, Region: r.Region, Service: r.Service, User: r.Principal,
 		Source: r.Attributes.Get(fleet.AttrSourceIP), Agent: r.Attributes.Get(fleet.AttrUserAgent), Error: r.Error,
 		Trace: r.Keys.Trace, Message: r.Message, Resources: r.Resources,
@@ -175,19 +174,4 @@ func spanKind(r *fleet.Record) string {
 	default:
 		return "SPAN_KIND_INTERNAL"
 	}
-}
-
-// The years that the type date_nanos can hold whole; other times are left to time_us.
-const (
-	firstNanosYear = 1970
-	lastNanosYear  = 2261
-)
-
-// dateNanos is a time for a field of type date_nanos, "" where that cannot hold it.
-func dateNanos(t time.Time) string {
-	t = t.UTC()
-	if t.Year() < firstNanosYear || t.Year() > lastNanosYear {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
 }

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"muster/fleet"
 )
@@ -26,7 +25,7 @@ type group struct {
 }
 
 func (g group) fields() groupFields {
-	return groupFields{End: dateNanos(time.UnixMicro(g.Start + g.Micro)), Nanos: g.Micro * 1000, Code: g.Code}
+	return groupFields{End: date(g.Start + g.Micro), Nanos: g.Micro * 1000, Code: g.Code}
 }
 
 func (g group) appendFields(b []byte) []byte {

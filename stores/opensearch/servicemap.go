@@ -46,22 +46,22 @@ func (r *relation) id() string {
 
 func (r *relation) append(b []byte) []byte {
 	o := open(b)
-	o.text("hashId", r.id())
-	o.text("serviceName", r.service)
-	o.full("kind", r.kind)
+	o.text(`"hashId":`, r.id())
+	o.text(`"serviceName":`, r.service)
+	o.full(`"kind":`, r.kind)
 	for _, e := range []struct {
-		name string
-		of   endpoint
-	}{{"destination", r.destination}, {"target", r.target}} {
+		key string
+		of  endpoint
+	}{{`"destination":`, r.destination}, {`"target":`, r.target}} {
 		if e.of == (endpoint{}) {
 			continue
 		}
-		in := o.inner(e.name)
-		in.text("domain", e.of.domain)
-		in.text("resource", e.of.resource)
+		in := o.inner(e.key)
+		in.text(`"domain":`, e.of.domain)
+		in.text(`"resource":`, e.of.resource)
 		o.outer(in)
 	}
-	o.text("traceGroupName", r.group)
+	o.text(`"traceGroupName":`, r.group)
 	return o.close()
 }
 
