@@ -100,11 +100,11 @@ func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
 	if err != nil {
 		return err
 	}
-	return scanRecords(f, file.name, func(number int64, r *fleet.Record, w *row) error {
+	return scanRecords(f, file.name, func(number int64, w *row, fill func(r *fleet.Record)) error {
 		if deleted[number] {
 			return nil
 		}
-		if b.full(r) {
+		if b.full(w) {
 			if err := b.flush(); err != nil {
 				return err
 			}
@@ -112,20 +112,21 @@ func (b *changeBatch) read(ctx context.Context, f files, file planned) error {
 		if b.rows == nil {
 			b.rows = make([]fleet.Change, 0, b.most)
 		}
-		b.rows = append(b.rows, fleet.Change{Record: *r, Amendment: w.Amendment})
-		b.bytes += len(r.Raw) + len(r.Message)
+		b.rows = append(b.rows, fleet.Change{Amendment: w.Amendment})
+		fill(&b.rows[len(b.rows)-1].Record)
+		b.bytes += len(w.Raw) + len(w.Message)
 		return ctx.Err()
 	})
 }
 
-// full reports whether a batch is to be handed over before a record. The rows of
-// a trace lie together in a file, and stay together while they are not too many.
-func (b *changeBatch) full(next *fleet.Record) bool {
+// full reports whether a batch is to be handed over before a row. The rows of a
+// trace lie together in a file, and stay together while they are not too many.
+func (b *changeBatch) full(next *row) bool {
 	if len(b.rows) < followRows && b.bytes < followBytes {
 		return false
 	}
 	last := &b.rows[len(b.rows)-1].Record
-	return last.Keys.Trace != next.Keys.Trace || last.Kind != next.Kind ||
+	return last.Keys.Trace != next.Trace || string(last.Kind) != next.Kind ||
 		len(b.rows) >= 2*followRows || b.bytes >= 2*followBytes
 }
 

@@ -136,6 +136,9 @@ func (w *row) lift(all fleet.Attributes, rest func(name, value string)) {
 	}
 }
 
+// liftedColumns is how many attributes have a column.
+var liftedColumns = len(fleet.LiftedAttributes())
+
 // liftedText names the attributes that have a text column, in order.
 var liftedText = []string{
 	fleet.AttrEventName, fleet.AttrEventSource, fleet.AttrHTTPMethod,
@@ -168,40 +171,51 @@ func canonicalStatus(s string) bool {
 	return err == nil && n != 0 && strconv.FormatInt(n, 10) == s
 }
 
-// record translates back. What resolving never changes is read from one column
-// into both Seen and Keys.
+// record translates back.
 func (w *row) record() fleet.Record {
-	r := fleet.Record{
-		ID: w.ID, Revision: int(w.Revision), Kind: fleet.Kind(w.Kind),
-		Time: time.UnixMicro(w.TimeUS).UTC(), Duration: time.Duration(w.DurationUS) * time.Microsecond,
-		Account: w.Account, Region: w.Region, Service: w.Service, Name: w.Name,
-		Resources: orNil(w.Resources), Principal: w.Principal, Error: w.Error, Message: w.Message,
-		Attributes: w.attributes(), Raw: fleet.DecodeRaw(w.Raw),
-		Seen: fleet.Keys{
-			Trace: w.SeenTrace, Span: w.Span, Parent: w.Parent, Request: w.SeenRequest,
-			Messages: orNil(w.Messages), Correlation: w.SeenCorrelation, AccessKey: w.AccessKey, IssuedKey: w.IssuedKey,
-		},
-		Keys: fleet.Keys{
-			Trace: w.Trace, Span: w.Span, Parent: w.Parent, Request: w.Request, Scope: fleet.Scope(w.RequestScope),
-			Messages: orNil(w.Messages), Correlation: w.Correlation, AccessKey: w.AccessKey, IssuedKey: w.IssuedKey,
-			Origin:          w.Origin,
-			TraceLink:       fleet.Link{Via: fleet.Rung(w.TraceVia), Sure: fleet.Certainty(w.TraceSure)},
-			RequestLink:     fleet.Link{Via: fleet.Rung(w.RequestVia), Sure: fleet.Certainty(w.RequestSure)},
-			CorrelationLink: fleet.Link{Via: fleet.Rung(w.CorrelationVia), Sure: fleet.Certainty(w.CorrelationSure)},
-		},
-	}
+	var r fleet.Record
+	w.into(&r)
+	r.Attributes, r.Raw = w.attributes(), fleet.DecodeRaw(w.Raw)
+	return r
+}
+
+// into is record, in place of an empty one and but for the attributes and the
+// evidence. What resolving never changes is read from one column into both Seen
+// and Keys.
+func (w *row) into(r *fleet.Record) {
+	r.ID, r.Revision, r.Kind = w.ID, int(w.Revision), fleet.Kind(w.Kind)
+	r.Time, r.Duration = time.UnixMicro(w.TimeUS).UTC(), time.Duration(w.DurationUS)*time.Microsecond
+	r.Account, r.Region, r.Service, r.Name = w.Account, w.Region, w.Service, w.Name
+	r.Resources, r.Principal, r.Error, r.Message = orNil(w.Resources), w.Principal, w.Error, w.Message
+	seen, keys := &r.Seen, &r.Keys
+	seen.Trace, seen.Request, seen.Correlation = w.SeenTrace, w.SeenRequest, w.SeenCorrelation
+	seen.Span, seen.Parent, seen.Messages = w.Span, w.Parent, orNil(w.Messages)
+	seen.AccessKey, seen.IssuedKey = w.AccessKey, w.IssuedKey
+	keys.Span, keys.Parent, keys.Messages = seen.Span, seen.Parent, seen.Messages
+	keys.AccessKey, keys.IssuedKey = seen.AccessKey, seen.IssuedKey
+	keys.Trace, keys.TraceLink = w.Trace, fleet.Link{Via: fleet.Rung(w.TraceVia), Sure: fleet.Certainty(w.TraceSure)}
+	keys.Request, keys.RequestLink = w.Request, fleet.Link{Via: fleet.Rung(w.RequestVia), Sure: fleet.Certainty(w.RequestSure)}
+	keys.Scope = fleet.Scope(w.RequestScope)
+	keys.Correlation = w.Correlation
+	keys.CorrelationLink = fleet.Link{Via: fleet.Rung(w.CorrelationVia), Sure: fleet.Certainty(w.CorrelationSure)}
 	if w.SeenRequest != "" {
-		r.Seen.Scope = r.Keys.Scope // a seen request is never replaced, so both are of one scope
+		seen.Scope = keys.Scope // a seen request is never replaced, so both are of one scope
 	}
 	if w.Origin != "" {
-		r.Keys.OriginLink = fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact} // the only way to an origin
+		keys.Origin = w.Origin
+		keys.OriginLink = fleet.Link{Via: fleet.RungSession, Sure: fleet.Exact} // the only way to an origin
 	}
-	return r
 }
 
 // attributes puts the lifted attributes back among the others; nil when there are none.
 func (w *row) attributes() fleet.Attributes {
 	all := fleet.AttributesFrom(w.Attributes)
+	w.unlift(&all)
+	return all
+}
+
+// unlift puts the attributes that have a column back among the others.
+func (w *row) unlift(all *fleet.Attributes) {
 	for _, k := range liftedText {
 		if v := *w.lifted(k); v != "" {
 			all.Set(k, v)
@@ -213,7 +227,6 @@ func (w *row) attributes() fleet.Attributes {
 	if w.HTTPStatus != 0 {
 		all.Set(fleet.AttrHTTPStatus, strconv.Itoa(int(w.HTTPStatus)))
 	}
-	return all
 }
 
 // text is s as an engine can read it.

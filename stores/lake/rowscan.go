@@ -18,12 +18,12 @@ import (
 // stays in the processor's cache.
 const scanRows = 64
 
-// scanRecords calls fn with every record of a file of evidence and the number of
-// its row, counted from 0, and the row. The next call writes over the record, whose
-// text lies in the pages that were read, so that each holds on to its neighbours. Column by column this takes
-// a fraction of the time of readParquet, which is what files of another shape
-// than muster's are read with.
-func scanRecords(f files, name string, fn func(number int64, r *fleet.Record, w *row) error) error {
+// scanRecords calls fn with every row of a file of evidence and its number,
+// counted from 0. The next call writes over the row; fill makes the row's record,
+// of an empty one, whose text lies in the pages that were read, so that each holds
+// on to its neighbours. Column by column this takes a fraction of the time of
+// readParquet, which is what files of another shape than muster's are read with.
+func scanRecords(f files, name string, fn func(number int64, w *row, fill func(r *fleet.Record)) error) error {
 	file, err := f.Open(name)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
@@ -35,13 +35,14 @@ func scanRecords(f files, name string, fn func(number int64, r *fleet.Record, w 
 	}
 	if !ownShape(footer) {
 		return readParquet(f, name, func(number int64, w *row) error {
-			r := w.record()
-			return fn(number, &r, w)
+			return fn(number, w, func(r *fleet.Record) { *r = w.record() })
 		})
 	}
-	s := rowScan{fn: fn, rows: make([]row, scanRows), pairs: make([][]named, scanRows), filled: make([]int, scanRows)}
+	s := rowScan{rows: make([]row, scanRows), pairs: make([][]named, scanRows), filled: make([]int, scanRows)}
+	fill := s.fill
 	for _, group := range footer.RowGroups() {
-		if err := s.group(group); err != nil {
+		err := s.group(group, func(number int64, w *row) error { return fn(number, w, fill) })
+		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 	}
@@ -65,18 +66,24 @@ func ownShape(file *parquet.File) bool {
 
 // rowScan reads row groups. Not concurrent.
 type rowScan struct {
-	fn     func(number int64, r *fleet.Record, w *row) error
 	rows   []row
 	pairs  [][]named // the attributes of each row that have no column
 	filled []int     // how many of them have their value
-	record fleet.Record
-	number int64
+	at     int       // the row at hand
+	number int64     // its number in the file
+	// Room for what rows and records have lists of, which is cheaper to get for
+	// many at once.
+	texts      []string
+	attributes []fleet.Attribute
 }
+
+// listRoom is for how many elements of lists room is made at once.
+const listRoom = 1024
 
 // named is one entry of the map column.
 type named struct{ name, value string }
 
-func (s *rowScan) group(g parquet.RowGroup) error {
+func (s *rowScan) group(g parquet.RowGroup, fn func(number int64, w *row) error) error {
 	var columns []*columnScan
 	defer func() {
 		for _, c := range columns {
@@ -103,38 +110,44 @@ func (s *rowScan) group(g parquet.RowGroup) error {
 				return err
 			}
 		}
-		if err := s.yield(n); err != nil {
-			return err
+		for s.at = range n {
+			if err := fn(s.number, &s.rows[s.at]); err != nil {
+				return err
+			}
+			s.number++
 		}
 	}
 	return nil
 }
 
-func (s *rowScan) yield(n int) error {
-	for i := range n {
-		w := &s.rows[i]
-		raw := w.Raw
-		w.Raw = ""
-		r := &s.record
-		*r = w.record()
-		w.Raw = raw
-		r.Raw = sharedRaw(raw)
-		if pairs := s.pairs[i]; len(pairs) > 0 {
-			all := make(fleet.Attributes, 0, len(pairs)+len(r.Attributes))
-			for _, a := range pairs {
-				all.Set(a.name, a.value)
-			}
-			for name, value := range r.Attributes.All() { // those with a column outrank
-				all.Set(name, value)
-			}
-			r.Attributes = all
-		}
-		if err := s.fn(s.number, r, w); err != nil {
-			return err
-		}
-		s.number++
+// fill makes a record of the row at hand.
+func (s *rowScan) fill(r *fleet.Record) {
+	w, pairs := &s.rows[s.at], s.pairs[s.at]
+	w.into(r)
+	r.Raw = sharedRaw(w.Raw)
+	most := len(pairs) + liftedColumns
+	if cap(s.attributes)-len(s.attributes) < most {
+		s.attributes = make([]fleet.Attribute, 0, max(most, listRoom))
 	}
-	return nil
+	start := len(s.attributes)
+	all := fleet.Attributes(s.attributes[start : start : start+most])
+	for _, a := range pairs {
+		all.Set(a.name, a.value)
+	}
+	w.unlift(&all) // which outrank the others
+	if len(all) > 0 {
+		s.attributes = s.attributes[:start+len(all)]
+		r.Attributes = all[:len(all):len(all)]
+	}
+}
+
+// extend appends to the list that was extended last, or to an empty one.
+func (s *rowScan) extend(list []string, text string) []string {
+	if len(s.texts) == cap(s.texts) {
+		s.texts = append(make([]string, 0, 2*len(list)+listRoom), list...)
+	}
+	s.texts = append(s.texts, text)
+	return s.texts[len(s.texts)-len(list)-1 : len(s.texts) : len(s.texts)]
 }
 
 // sharedRaw is fleet.DecodeRaw, without a copy where it can be.
@@ -249,7 +262,7 @@ func setColumn(path []string) func(s *rowScan, i int, v *parquet.Value) {
 	case reflect.TypeFor[[]string]():
 		return func(s *rowScan, i int, v *parquet.Value) {
 			list := (*[]string)(place(s, i))
-			*list = append(*list, sharedText(v))
+			*list = s.extend(*list, sharedText(v))
 		}
 	case reflect.TypeFor[map[string]string]():
 		return setAttribute(path[len(path)-1] == "key")

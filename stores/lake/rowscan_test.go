@@ -16,11 +16,13 @@ import (
 // one does.
 func scanned(t *testing.T, l *Lake, name string) (got, want []fleet.Record) {
 	t.Helper()
-	err := scanRecords(l.files(t.Context()), name, func(number int64, r *fleet.Record, w *row) error {
+	err := scanRecords(l.files(t.Context()), name, func(number int64, w *row, fill func(r *fleet.Record)) error {
+		var r fleet.Record
+		fill(&r)
 		if int(number) != len(got) || w.ID != r.ID {
 			t.Fatalf("row %d of id %s: got number %d, id %s", len(got), r.ID, number, w.ID)
 		}
-		got = append(got, *r)
+		got = append(got, r)
 		return nil
 	})
 	if err != nil {
