@@ -84,17 +84,18 @@ const listRoom = 1024
 type named struct{ name, value string }
 
 func (s *rowScan) group(g parquet.RowGroup, fn func(number int64, w *row) error) error {
-	var columns []*columnScan
-	defer func() {
-		for _, c := range columns {
-			_ = c.pages.Close() // only read
-		}
-	}()
+	var columns []columnReader
 	chunks := g.ColumnChunks()
 	for _, path := range parquet.SchemaOf(row{}).Columns() {
 		leaf, _ := g.Schema().Lookup(path...)
+		pages := chunks[leaf.ColumnIndex].Pages()
+		defer func() { _ = pages.Close() }() // only read
+		if field := columnField(path[0]); field.Type == reflect.TypeFor[string]() {
+			columns = append(columns, &textScan{pages: pages, offset: field.Offset})
+			continue
+		}
 		columns = append(columns, &columnScan{
-			pages: chunks[leaf.ColumnIndex].Pages(), set: setColumn(path), buffer: make([]parquet.Value, scanValues),
+			pages: pages, set: setColumn(path), buffer: make([]parquet.Value, scanValues),
 			repeated: leaf.MaxRepetitionLevel > 0, defined: leaf.MaxDefinitionLevel,
 		})
 	}
@@ -148,6 +149,12 @@ func (s *rowScan) extend(list []string, text string) []string {
 	}
 	s.texts = append(s.texts, text)
 	return s.texts[len(s.texts)-len(list)-1 : len(s.texts) : len(s.texts)]
+}
+
+// columnReader reads a column row by row.
+type columnReader interface {
+	// read sets the column of n rows, from one of those in s on.
+	read(s *rowScan, from, n int) error
 }
 
 // sharedRaw is fleet.DecodeRaw, without a copy where it can be.
