@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// fewestRequests run at once unless the engine is busy: one is prepared by the
-	// engine while it works on the other.
-	fewestRequests = 2
+	// fewestRequests run at once unless the engine is busy. With two, an engine on
+	// two cores has nothing to do for a tenth of its time, while one is on its way
+	// or on its way to the disk.
+	fewestRequests = 3
 	// mostRequests bounds the memory of requests on their way, five megabytes each.
 	mostRequests = 8
 	// measuredBytes is the least size of a request that says something about
@@ -20,8 +21,7 @@ const (
 	roundAnswers = 4
 	// worth is which part of what one request more could bring at best it must
 	// bring to stay. Where the engine has a core to spare it brings most of it;
-	// where it has none, more requests only take turns, which on two cores costs a
-	// tenth of its time.
+	// where it has none, more requests only take turns, and memory.
 	worth = 0.5
 	// firstCalm and longestCalm bound how many rounds pass between two trials:
 	// twice as many after each that changed nothing.
