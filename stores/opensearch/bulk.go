@@ -1,9 +1,7 @@
 package opensearch
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,9 +16,11 @@ const (
 	// bulkTries is how often an item is sent. With the pauses between them an
 	// engine that is busy or restarts has half a minute.
 	bulkTries = 8
-	// bulkPath asks for no more of an answer than is read. A shard that is not
-	// there is waited for less long than the request.
-	bulkPath = "/_bulk?filter_path=errors,items.*.status,items.*.error&timeout=20s"
+	// bulkPath asks for no more of an answer than whether all went well, which is
+	// all there is to read of nearly each, and itemsPath for what became of each
+	// item. A shard that is not there is waited for less long than the request.
+	bulkPath  = "/_bulk?filter_path=errors,items.*.error&timeout=20s"
+	itemsPath = "/_bulk?filter_path=errors,items.*.status,items.*.error&timeout=20s"
 )
 
 // chunk is the documents of one bulk request, as they are sent.
@@ -137,54 +137,28 @@ func judge(status int, e *itemError) fate {
 	}
 }
 
-// bulkAnswer is what OpenSearch did with each item, in their order.
+// bulkAnswer is what OpenSearch did with items.
 type bulkAnswer struct {
-	Errors bool `json:"errors"`
-	Items  []struct {
+	Errors *bool `json:"errors"` // nil in what is no answer of OpenSearch
+	// Items are all of them in their order; perhaps none when each was written; or
+	// only those that were not, without a status.
+	Items []struct {
 		Index struct {
 			Status int       `json:"status"`
 			Error  itemError `json:"error"`
 		} `json:"index"`
 	} `json:"items"`
-	// written is how many items there were, when each was written; Items is then
-	// left empty.
-	written int
 }
 
-// decode is json.Unmarshal, but only counts the items of an answer that says no
-// more than that each was written: to decode thousands of them takes a twentieth of
-// all that following takes.
-func (a *bulkAnswer) decode(text []byte) error {
-	if n, ok := allWritten(text); ok {
-		a.written = n
-		return nil
-	}
-	return json.Unmarshal(text, a)
+// written reports whether an answer says that each of n items was written.
+func (a *bulkAnswer) written(n int) bool {
+	return a.Errors != nil && !*a.Errors && (len(a.Items) == 0 || len(a.Items) == n)
 }
 
-// allWritten is how many items an answer says were written, if it says nothing else
-// and in just the letters that OpenSearch uses.
-func allWritten(text []byte) (items int, ok bool) {
-	const item = `{"index":{"status":20`
-	rest, ok := bytes.CutPrefix(text, []byte(`{"errors":false,"items":[`))
-	for ok {
-		if rest, ok = bytes.CutPrefix(rest, []byte(item)); !ok || len(rest) < len(`1}},`) {
-			return 0, false
-		}
-		if digit := rest[0]; digit < '0' || digit > '9' || rest[1] != '}' || rest[2] != '}' {
-			return 0, false
-		}
-		items++
-		if rest[3] != ',' {
-			return items, string(rest[3:]) == "]}"
-		}
-		rest = rest[len(`1}},`):]
-	}
-	return 0, false
+// tells reports whether an answer tells what became of each of n items.
+func (a *bulkAnswer) tells(n int) bool {
+	return len(a.Items) == n && a.Items[0].Index.Status != 0
 }
-
-// items is how many the answer is about.
-func (a *bulkAnswer) items() int { return max(a.written, len(a.Items)) }
 
 // busy reports whether an item was turned away because there is too much to do.
 func (a *bulkAnswer) busy() bool {
@@ -198,9 +172,6 @@ func (a *bulkAnswer) busy() bool {
 
 // sort gives each item its fate.
 func (w *sending) sort(c *chunk, answer *bulkAnswer) (r result, err error) {
-	if answer.written > 0 {
-		return result{whole: true}, nil
-	}
 	var again []item
 	var letters []refusal
 	for i := range c.items {

@@ -26,14 +26,16 @@ type standIn struct {
 	// and the type of its error.
 	answer func(id string, before int) (int, string)
 
-	mu   sync.Mutex
-	sent map[string]int
+	mu       sync.Mutex
+	sent     map[string]int // how often an item's fate was told, by its id
+	requests []string       // their paths
 }
 
 func (f *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []string
+	f.requests = append(f.requests, r.URL.RequestURI())
+	var all, wrong, ids []string
 	lines := bufio.NewScanner(r.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -46,11 +48,29 @@ func (f *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "not a bulk request", http.StatusTeapot)
 			return
 		}
-		status, kind := f.answer(action.Index.ID, f.sent[action.Index.ID])
-		f.sent[action.Index.ID]++
-		out = append(out, fmt.Sprintf(`{"index":{"status":%d,"error":{"type":%q,"reason":"because"}}}`, status, kind))
+		id := action.Index.ID
+		ids = append(ids, id)
+		status, kind := f.answer(id, f.sent[id])
+		if status < http.StatusMultipleChoices {
+			all = append(all, fmt.Sprintf(`{"index":{"status":%d}}`, status))
+			continue
+		}
+		why := fmt.Sprintf(`"error":{"type":%q,"reason":"because"}}}`, kind)
+		all = append(all, fmt.Sprintf(`{"index":{"status":%d,%s`, status, why))
+		wrong = append(wrong, `{"index":{`+why)
 	}
-	fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(out, ","))
+	if r.URL.RequestURI() == bulkPath && len(wrong) > 0 {
+		fmt.Fprintf(w, `{"errors":true,"items":[%s]}`, strings.Join(wrong, ","))
+		return // and is asked again
+	}
+	for _, id := range ids {
+		f.sent[id]++
+	}
+	if r.URL.RequestURI() == bulkPath {
+		_, _ = io.WriteString(w, `{"errors":false}`)
+		return
+	}
+	fmt.Fprintf(w, `{"errors":%t,"items":[%s]}`, len(wrong) > 0, strings.Join(all, ","))
 }
 
 func newStandIn(answer func(id string, before int) (int, string)) *standIn {
@@ -281,53 +301,49 @@ func TestBlockedIndexHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// An answer that every document was written is counted rather than decoded, and
-// nothing else is taken for one.
-func TestAnswerIsCountedOnlyIfAllIsWritten(t *testing.T) {
-	const one = `{"index":{"status":201}}`
-	tests := []struct {
-		text    string
-		counted int
-	}{
-		{`{"errors":false,"items":[` + one + `]}`, 1},
-		{`{"errors":false,"items":[` + one + `,{"index":{"status":200}},` + one + `]}`, 3},
-		{`{"errors":false,"items":[]}`, 0},
-		{`{"errors":false}`, 0},
-		{`{"errors":false,"items":[` + one, 0},
-		{`{"errors":false,"items":[` + one + `,]}`, 0},
-		{`{"errors":false,"items":[` + one + `]}` + one, 0},
-		{`{"errors":false,"items":[` + one + `,{"index":{"status":2011}}]}`, 0},
-		{`{"errors":false,"items":[` + one + `,{"index":{"status":409}}]}`, 0},
-		{`{"errors":false,"items":[{"index":{"status":20`, 0},
-		{`{"errors":true,"items":[` + one + `,{"index":{"status":429,"error":{"type":"rejected_execution_exception"}}}]}`, 0},
-		{`{"took":1,"errors":false,"items":[` + one + `]}`, 0},
-	}
-	for _, tt := range tests {
-		if n, ok := allWritten([]byte(tt.text)); n != tt.counted && ok || ok != (tt.counted > 0) {
-			t.Errorf("%s: got %d, %t, want %d", tt.text, n, ok, tt.counted)
+// What became of each item is asked only when one was not written, and then for
+// all that is sent with it.
+func TestItemsAreAskedForOnlyWhenOneGoesWrong(t *testing.T) {
+	engine := newStandIn(func(id string, _ int) (int, string) {
+		if id == "odd" {
+			return http.StatusBadRequest, "mapper_parsing_exception"
 		}
-	}
-}
-
-func FuzzBulkAnswer(f *testing.F) {
-	f.Add([]byte(`{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":200}}]}`))
-	f.Add([]byte(`{"errors":true,"items":[{"index":{"status":409,"error":{"type":"a","reason":"b"}}}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var quick, whole bulkAnswer
-		err := quick.decode(text)
-		if wholeErr := json.Unmarshal(text, &whole); (err == nil) != (wholeErr == nil) {
-			t.Fatalf("got error %v, want %v", err, wholeErr)
+		return http.StatusCreated, ""
+	})
+	s := openAt(t, engine)
+	sendAll := func(chunks ...*chunk) Written {
+		w := s.startSending(t.Context())
+		sent := func() int {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.written.Sent
 		}
-		if err != nil {
-			return
-		}
-		if quick.items() != len(whole.Items) || quick.busy() != whole.busy() || quick.Errors != whole.Errors {
-			t.Errorf("got %+v, want %+v", quick, whole)
-		}
-		for i := range quick.written {
-			if s := whole.Items[i].Index.Status; s/100 != 2 {
-				t.Errorf("item %d: counted as written with status %d", i, s)
+		want := 0
+		for _, c := range chunks {
+			if err := w.send(c); err != nil {
+				t.Fatal(err)
+			}
+			for want += len(c.items); sent() < want; { // one after the other
+				time.Sleep(time.Millisecond)
 			}
 		}
-	})
+		written, err := w.wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return written
+	}
+	if w := sendAll(documents("a"), documents("b", "odd", "c"), documents("d")); w != (Written{5, 1}) {
+		t.Errorf("got %+v, want 5 sent and 1 refused", w)
+	}
+	if w := sendAll(documents("e")); w != (Written{1, 0}) {
+		t.Errorf("got %+v, want 1 sent", w)
+	}
+	want := []string{bulkPath, bulkPath, itemsPath, itemsPath, bulkPath}
+	if diff := cmp.Diff(want, engine.requests); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]int{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "odd": 1}, engine.sent); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

@@ -192,11 +192,6 @@ func (s *Store) request(ctx context.Context, method, path string, body []byte) (
 	return req, nil
 }
 
-// decoder is an answer that decodes itself.
-type decoder interface {
-	decode(text []byte) error
-}
-
 // do sends one request and decodes the answer into out, if it is not nil. Body
 // is JSON or newline-delimited JSON; nil for none.
 func (s *Store) do(ctx context.Context, method, path string, body []byte, out any) error {
@@ -222,12 +217,7 @@ func (s *Store) do(ctx context.Context, method, path string, body []byte, out an
 	if out == nil {
 		return nil
 	}
-	if own, ok := out.(decoder); ok {
-		err = own.decode(answer)
-	} else {
-		err = json.Unmarshal(answer, out)
-	}
-	if err != nil {
+	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("ask %s: decode the answer: is this OpenSearch? %w", s.address, err)
 	}
 	return nil

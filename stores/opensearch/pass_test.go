@@ -103,6 +103,8 @@ func TestAnswerAboutLessIsAnError(t *testing.T) {
 	tests := []struct{ name, answer, want string }{
 		{"one item of two", `{"errors":false,"items":[{"index":{"status":201}}]}`, "the answer is about 1"},
 		{"none", `{}`, "the answer is about none"},
+		{"something wrong and no items", `{"errors":true}`, "the answer is about none"},
+		{"something wrong with one item of two", `{"errors":true,"items":[{"index":{"status":400}}]}`, "the answer is about 1"},
 		{"empty", ``, "is this OpenSearch?"},
 		{"cut off", `{"errors":false,"items":[{"index":{"status":201}},`, "is this OpenSearch?"},
 		{"a page", `<html>`, "is this OpenSearch?"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +39,8 @@ type sending struct {
 	store *Store
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // the group's own, which ends with its first error
+
+	itemwise atomic.Bool // an item went wrong
 
 	mu      sync.Mutex
 	written Written
@@ -149,11 +152,16 @@ type result struct {
 	whole       bool // each item was answered
 }
 
-// post sends a chunk once.
+// post sends a chunk once, or twice when what became of each item is to be asked:
+// then those that were written are there in the same state.
 func (w *sending) post(c *chunk) (result, error) {
+	path := bulkPath
+	if w.itemwise.Load() {
+		path = itemsPath
+	}
 	var answer bulkAnswer
 	sent := time.Now()
-	err := w.store.do(w.ctx, http.MethodPost, bulkPath, c.body, &answer)
+	err := w.store.do(w.ctx, http.MethodPost, path, c.body, &answer)
 	retry := retryable(w.ctx, err)
 	w.store.pace.answered(sent, time.Now(), len(c.body), retry || answer.busy())
 	switch {
@@ -163,12 +171,18 @@ func (w *sending) post(c *chunk) (result, error) {
 		return result{again: c, busy: err}, nil
 	case err != nil:
 		return result{}, fmt.Errorf("write %d documents: %w", len(c.items), err)
-	case answer.items() == 0 && !answer.Errors:
+	case answer.written(len(c.items)):
+		return result{whole: true}, nil
+	case answer.tells(len(c.items)):
+		return w.sort(c, &answer)
+	case path == bulkPath && answer.Errors != nil && *answer.Errors:
+		w.itemwise.Store(true) // where one item goes wrong, those behind it often do
+		return w.post(c)
+	case len(answer.Items) == 0:
 		return result{}, fmt.Errorf("write %d documents to %s: the answer is about none", len(c.items), w.store.address)
-	case answer.items() != len(c.items):
-		return result{}, fmt.Errorf("write %d documents to %s: the answer is about %d", len(c.items), w.store.address, answer.items())
+	default:
+		return result{}, fmt.Errorf("write %d documents to %s: the answer is about %d", len(c.items), w.store.address, len(answer.Items))
 	}
-	return w.sort(c, &answer)
 }
 
 // retryable reports whether a request that failed may go well later: the engine
