@@ -227,5 +227,10 @@ func (b *openSearchBench) report(t *tape, rounds []round) {
 		}
 		fmt.Fprintln(b.out)
 	}
+	var bare, mine float64 // seconds a document in all runs
+	for _, r := range rounds {
+		bare, mine = bare+1/r.bare.rate, mine+1/r.muster.rate
+	}
+	fmt.Fprintf(b.out, "muster's share of the bare loader by the time of all runs: %.1f %%\n", 100*bare/mine)
 	fmt.Fprintf(b.out, "muster's peak memory: %d MB\n", b.peakBytes>>20)
 }

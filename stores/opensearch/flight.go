@@ -35,10 +35,13 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 		if !f.takes(fl, index) {
 			continue
 		}
-		g, ok := gs[r.Keys.Trace]
-		if !ok && r.Kind == fleet.KindSpan { // without a trace it is its own
-			n := newNode(&c.Changes[i])
-			g = n.group()
+		var g group
+		if r.Kind == fleet.KindSpan {
+			var ok bool
+			if g, ok = gs[r.Keys.Trace]; !ok { // without a trace it is its own
+				n := newNode(&c.Changes[i])
+				g = n.group()
+			}
 		}
 		out.add(index, documentID(r.Kind, r.ID), version(r.Revision, c.Changes[i].Amendment), func(b []byte) []byte {
 			return appendDocument(b, r, g)

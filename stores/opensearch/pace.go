@@ -8,9 +8,9 @@ import (
 
 const (
 	// fewestRequests run at once unless the engine is busy. With two, an engine on
-	// two cores has nothing to do for a tenth of its time, while one is on its way
-	// or on its way to the disk.
-	fewestRequests = 3
+	// two cores has nothing to do for a tenth of its time, while one request is on
+	// its way or waits for the disk.
+	fewestRequests = 4
 	// mostRequests bounds the memory of requests on their way, five megabytes each.
 	mostRequests = 8
 	// measuredBytes is the least size of a request that says something about
