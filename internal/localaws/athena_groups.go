@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"context"
-	"regexp"
 )
 
 // workGroup is a work group as GetWorkGroup shows it.
@@ -59,9 +58,6 @@ func (a *statements) getGroup(_ context.Context, c *call) (any, error) {
 	return map[string]workGroup{"WorkGroup": g}, nil
 }
 
-// groupName is what AWS allows.
-var groupName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,128}$`)
-
 func (a *statements) createGroup(_ context.Context, c *call) (any, error) {
 	in := struct {
 		Name, Description string
@@ -74,7 +70,7 @@ func (a *statements) createGroup(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if !groupName.MatchString(in.Name) {
+	if !workGroupName.allows(in.Name) {
 		return nil, badQuery("INVALID_INPUT", "1 validation error detected: Value at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9._-]{1,128}")
 	}
 	g := &workGroup{Name: in.Name, State: "ENABLED", Description: in.Description, CreationTime: timestamp{c.Time}, Configuration: in.Configuration.groupConfiguration}

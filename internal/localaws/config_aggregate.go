@@ -3,7 +3,6 @@ package localaws
 import (
 	"cmp"
 	"context"
-	"regexp"
 	"slices"
 )
 
@@ -20,8 +19,6 @@ type aggregator struct {
 	made     map[string]any
 }
 
-var aggregatorName = regexp.MustCompile(`^[\w-]{1,256}$`)
-
 func (cs *configStore) putAggregator(_ context.Context, c *call) (any, error) {
 	type regions struct {
 		AccountIDs []string `json:"AccountIds"`
@@ -37,7 +34,7 @@ func (cs *configStore) putAggregator(_ context.Context, c *call) (any, error) {
 	if err := cmp.Or(c.decode(&in), c.decode(&raw)); err != nil {
 		return nil, err
 	}
-	if !aggregatorName.MatchString(in.Name) || (len(in.Accounts) == 1) == (in.Organization != nil) {
+	if !aggregatorName.allows(in.Name) || (len(in.Accounts) == 1) == (in.Organization != nil) {
 		return nil, failf("InvalidParameterValueException", "An aggregator needs a name, and either one account source or an organization source.")
 	}
 	a := &aggregator{place: c.place(), name: in.Name}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,8 +23,6 @@ type conformancePack struct {
 	made          timestamp
 }
 
-var packName = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9]{0,255}$`)
-
 // putPack is PutConformancePack. Its template is CloudFormation in JSON; the rules
 // get the pack's mark behind their names, as AWS's do.
 func (cs *configStore) putPack(ctx context.Context, c *call) (any, error) {
@@ -42,7 +39,7 @@ func (cs *configStore) putPack(ctx context.Context, c *call) (any, error) {
 			Properties map[string]any
 		}
 	}
-	if !packName.MatchString(in.Name) {
+	if !packName.allows(in.Name) {
 		return nil, failf("InvalidParameterValueException", "A ConformancePackName that begins with a letter is required.")
 	}
 	if json.Unmarshal([]byte(in.Template), &template) != nil || len(template.Resources) == 0 {

@@ -2,7 +2,6 @@ package localaws
 
 import (
 	"context"
-	"regexp"
 	"sync"
 	"time"
 )
@@ -30,9 +29,6 @@ func (ts *tables) operations() map[string]operation {
 		"Scan":          ts.scan,
 	}
 }
-
-// tableName is what AWS allows.
-var tableName = regexp.MustCompile(`^[\w.-]{3,255}$`)
 
 // keyElement is one part of a table's key; KeyType is HASH or RANGE.
 type keyElement struct{ AttributeName, KeyType string }
@@ -146,7 +142,7 @@ func (ts *tables) find(c *call, name string) (*table, error) {
 }
 
 func newTable(in createTableInput, arn string, created time.Time) (*table, error) {
-	if !tableName.MatchString(in.TableName) {
+	if !tableName.allows(in.TableName) {
 		return nil, invalid("TableName must be 3 to 255 letters, digits, '_', '-' and '.'")
 	}
 	if err := in.check(); err != nil {

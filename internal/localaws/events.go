@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -58,8 +57,6 @@ func (b *eventBus) operations() map[string]operation {
 	}
 }
 
-var eventRuleName = regexp.MustCompile(`^[\w.-]{1,64}$`)
-
 type ruleInput struct {
 	Name         string
 	Rule         string
@@ -77,7 +74,7 @@ func (b *eventBus) putRule(_ context.Context, c *call) (any, error) {
 	}
 	arn := c.arn("rule/" + in.Name)
 	c.touch("AWS::Events::Rule", arn)
-	if !eventRuleName.MatchString(in.Name) || in.State != "" && in.State != "ENABLED" && in.State != "DISABLED" && in.State != everyManagement {
+	if !eventRuleName.allows(in.Name) || in.State != "" && in.State != "ENABLED" && in.State != "DISABLED" && in.State != everyManagement {
 		return nil, failf("ValidationException", "1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+", in.Name)
 	}
 	if in.EventPattern == "" {

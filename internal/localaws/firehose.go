@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -52,8 +51,6 @@ func (ds *deliveryStreams) operations() map[string]operation {
 	}
 }
 
-var deliveryStreamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,64}$`)
-
 type s3Destination struct {
 	RoleARN        string
 	BucketARN      string
@@ -81,7 +78,7 @@ func (ds *deliveryStreams) create(_ context.Context, c *call) (any, error) {
 	if to != nil {
 		bucket, ok = strings.CutPrefix(to.BucketARN, "arn:aws:s3:::")
 	}
-	if !deliveryStreamName.MatchString(in.DeliveryStreamName) || !ok || in.DeliveryStreamType != "" && in.DeliveryStreamType != "DirectPut" {
+	if !deliveryStreamName.allows(in.DeliveryStreamName) || !ok || in.DeliveryStreamType != "" && in.DeliveryStreamType != "DirectPut" {
 		return nil, failf("InvalidArgumentException", "A delivery stream needs a name and an S3 destination, and takes direct puts.")
 	}
 	ds.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,8 +62,6 @@ func (ks *dataStreams) operations() map[string]operation {
 	}
 }
 
-var dataStreamName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
-
 func (ks *dataStreams) create(_ context.Context, c *call) (any, error) {
 	var in struct{ StreamName string }
 	if err := c.decode(&in); err != nil {
@@ -72,7 +69,7 @@ func (ks *dataStreams) create(_ context.Context, c *call) (any, error) {
 	}
 	arn := c.arn("stream/" + in.StreamName)
 	c.touch("AWS::Kinesis::Stream", arn)
-	if !dataStreamName.MatchString(in.StreamName) {
+	if !dataStreamName.allows(in.StreamName) {
 		return nil, failf("ValidationException", "1 validation error detected: Value '%s' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", in.StreamName)
 	}
 	ks.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,12 +46,9 @@ func (ts *topics) operations() map[string]operation {
 	}
 }
 
-// topicName is what AWS allows for standard topics.
-var topicName = regexp.MustCompile(`^[\w-]{1,256}$`)
-
 func (ts *topics) create(_ context.Context, c *call) (any, error) {
 	name := c.form.Get("Name")
-	if !topicName.MatchString(name) {
+	if !topicName.allows(name) {
 		return nil, failf("InvalidParameter", "Invalid parameter: Topic Name")
 	}
 	arn := c.arn(name)

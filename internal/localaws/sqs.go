@@ -3,7 +3,6 @@ package localaws
 import (
 	"context"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,9 +32,6 @@ func (qs *queues) operations() map[string]operation {
 		"DeleteMessageBatch": qs.deleteBatch,
 	}
 }
-
-// queueName is what AWS allows for standard queues.
-var queueName = regexp.MustCompile(`^[\w-]{1,80}$`)
 
 // settableAttributes are the attributes that a queue keeps, with their defaults
 // (seconds, bytes). Only VisibilityTimeout, DelaySeconds and
@@ -109,7 +105,7 @@ func (qs *queues) create(_ context.Context, c *call) (any, error) {
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if !queueName.MatchString(in.QueueName) {
+	if !queueName.allows(in.QueueName) {
 		return nil, failf("InvalidParameterValue", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	}
 	url := qs.url(c, in.QueueName)

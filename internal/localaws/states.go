@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -61,8 +60,6 @@ func (m *stateMachines) operations() map[string]operation {
 	}
 }
 
-var statesName = regexp.MustCompile(`^[^\s?*<>{}\[\]"#%\\^|~` + "`" + `$&,;:/\x00-\x1f\x7f-\x9f]{1,80}$`)
-
 type createMachineInput struct {
 	Name       string `json:"name"`
 	Definition string `json:"definition"`
@@ -71,7 +68,7 @@ type createMachineInput struct {
 }
 
 func (m *stateMachines) create(c *call, in createMachineInput) (answer, error) {
-	if !statesName.MatchString(in.Name) {
+	if !statesName.allows(in.Name) {
 		return nil, failf("InvalidName", "Invalid Name: '%s'", in.Name)
 	}
 	st := &stateMachine{name: in.Name, arn: c.arn("stateMachine:" + in.Name), kind: cmp.Or(in.Type, "STANDARD"), role: in.Role, created: c.Time}
@@ -142,7 +139,7 @@ func (m *stateMachines) startExecution(ctx context.Context, c *call) (any, error
 	}
 	c.touch("AWS::StepFunctions::StateMachine", st.arn)
 	in.Name, in.Input = cmp.Or(in.Name, newUUID()), cmp.Or(in.Input, "{}")
-	if !statesName.MatchString(in.Name) {
+	if !statesName.allows(in.Name) {
 		return nil, failf("InvalidName", "Invalid Name: '%s'", in.Name)
 	}
 	if !json.Valid([]byte(in.Input)) {

@@ -32,9 +32,6 @@ const (
 	defaultSessionSeconds = 3_600
 )
 
-// sessionName is what AWS allows as RoleSessionName.
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-
 // roleARN is a role's name in the form that AWS requires, with account and role.
 var roleARN = regexp.MustCompile(`^arn:aws:iam::(\d{12}):role/([\w+=,.@/-]+)$`)
 
@@ -57,7 +54,7 @@ func (s *Server) assumeRole(_ context.Context, c *call) (any, error) {
 	}
 	params := map[string]any{"roleArn": arn, "roleSessionName": session, "durationSeconds": seconds}
 	c.record(params, nil)
-	if !sessionName.MatchString(session) {
+	if !sessionName.allows(session) {
 		return nil, failf("ValidationError", "1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: %s", session, sessionNameConstraint(session))
 	}
 	role := roleARN.FindStringSubmatch(arn)

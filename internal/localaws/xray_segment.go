@@ -10,11 +10,10 @@ import (
 // maxSegmentBytes is the largest segment document that PutTraceSegments takes.
 const maxSegmentBytes = 64 << 10
 
-// What PutTraceSegments demands of a document's ids and name.
+// What PutTraceSegments demands of a document's ids.
 var (
 	traceIDForm   = regexp.MustCompile(`^1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}$`)
 	segmentIDForm = regexp.MustCompile(`^[0-9a-fA-F]{16}$`)
-	segmentName   = regexp.MustCompile(`^[\pL\pN\pZ_.:/%&#=+\\\-@,]{1,200}$`)
 )
 
 // A segmentDocument is what the stand-in reads of a segment or subsegment;
@@ -101,7 +100,7 @@ func (d *segmentDocument) flaw() string {
 		return "InvalidTraceId"
 	case d.Name == "":
 		return "MissingName"
-	case !segmentName.MatchString(d.Name):
+	case !segmentName.allows(d.Name):
 		return "InvalidName"
 	case d.StartTime == nil:
 		return "MissingStartTime"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -138,7 +139,7 @@ func (s *rowScan) fill(r *fleet.Record) {
 	w.unlift(&all) // which outrank the others
 	if len(all) > 0 {
 		s.attributes = s.attributes[:start+len(all)]
-		r.Attributes = all[:len(all):len(all)]
+		r.Attributes = slices.Clip(all)
 	}
 }
 
