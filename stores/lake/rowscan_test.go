@@ -114,3 +114,17 @@ func TestScanReadsFilesOfAnotherShape(t *testing.T) {
 		t.Errorf("got %d rows (-want +got):\n%s", len(got), diff)
 	}
 }
+
+// A file that was damaged may name texts that its dictionary does not have.
+func TestTextBeyondTheDictionaryIsAnError(t *testing.T) {
+	for _, number := range []int32{-1, 2, 1 << 30} {
+		c := textScan{texts: []byte("ab"), ends: []uint32{0, 1, 2}, numbers: []int32{0, number}, have: 2}
+		s := rowScan{rows: make([]row, 2)}
+		if err := c.read(&s, 0, 2); err == nil || !strings.Contains(err.Error(), "of a dictionary of 2") {
+			t.Errorf("text %d: got error %v, want one about the dictionary", number, err)
+		}
+		if got := s.rows[0].ID; got != "a" {
+			t.Errorf("the value before it: got %q, want a", got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"unsafe"
 
@@ -51,6 +52,9 @@ func (c *textScan) read(s *rowScan, from, n int) error {
 			number = int(c.numbers[c.at])
 		}
 		c.at++
+		if number < 0 || number+1 >= len(c.ends) {
+			return fmt.Errorf("a value is text %d of a dictionary of %d", number, len(c.ends)-1)
+		}
 		if text := c.texts[c.ends[number]:c.ends[number+1]]; len(text) > 0 { // else it is empty already
 			*(*string)(unsafe.Add(unsafe.Pointer(&s.rows[i]), c.offset)) = unsafe.String(unsafe.SliceData(text), len(text))
 		}

@@ -23,11 +23,17 @@ func groupsOf(t *testing.T, f *followed, trace string) map[string]int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var d spanDocument
+		var d struct {
+			Group  string `json:"traceGroup"`
+			Fields struct {
+				Nanos int64 `json:"durationInNanos"`
+				Code  int   `json:"statusCode"`
+			} `json:"traceGroupFields"`
+		}
 		if err := json.Unmarshal(h.Source, &d); err != nil {
 			t.Fatal(err)
 		}
-		out[fmt.Sprintf("%s %s %d", d.Group, time.Duration(d.GroupField.Nanos), d.GroupField.Code)]++
+		out[fmt.Sprintf("%s %s %d", d.Group, time.Duration(d.Fields.Nanos), d.Fields.Code)]++
 	}
 	return out
 }
