@@ -18,7 +18,7 @@ func dateNanos(t time.Time) string {
 }
 
 // date is dateNanos for the whole microseconds of records, since 1970. It is
-// spelled in its place in a document, in a fifth of the time.
+// spelled in its place in a document, in a third of the time.
 type date int64
 
 // beyondDates is the first date that is none.
