@@ -60,12 +60,17 @@ func openRows(open func() (iceio.File, error), name string, dead bitmap) (*parqu
 }
 
 // openFooter reads what a file says of itself. NewGenericReader alone would
-// panic over a file that is none.
-func openFooter(file iceio.File) (*parquet.File, error) {
+// panic over a file that is none, and parquet-go does over some damaged ones.
+func openFooter(file iceio.File) (opened *parquet.File, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the footer is damaged: %v", p)
+		}
+	}()
 	return parquet.OpenFile(file, info.Size(), parquet.SkipBloomFilters(true))
 }
 

@@ -29,11 +29,6 @@ func dateOf(t time.Time) date { return date(t.UnixMicro()) }
 // IsZero reports whether a date is left out of a document.
 func (d date) IsZero() bool { return d < 0 || d >= beyondDates }
 
-// MarshalJSON says what append has to append.
-func (d date) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + dateNanos(time.UnixMicro(int64(d))) + `"`), nil
-}
-
 // append appends a date that is not left out, as a JSON string.
 func (d date) append(b []byte) []byte {
 	seconds, micros := int64(d)/1e6, int(int64(d)%1e6)

@@ -49,6 +49,11 @@ func randomText(random *rand.Rand) string {
 	return string(b) + "<é\u2028\u00ad\U0001F600\x00\x1f\x7f\"\\/\n\t&" + string(b)
 }
 
+// MarshalJSON is what append is held against.
+func (d date) MarshalJSON() ([]byte, error) {
+	return json.Marshal(dateNanos(time.UnixMicro(int64(d))))
+}
+
 // The documents that are sent are those that encoding/json would make.
 func TestDocumentsAreEncodedAsTheirTypesSay(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

@@ -35,14 +35,7 @@ func (f *following) launch(ctx context.Context, c *fleet.Changes, from int64, on
 		if !f.takes(fl, index) {
 			continue
 		}
-		var g group
-		if r.Kind == fleet.KindSpan {
-			var ok bool
-			if g, ok = gs[r.Keys.Trace]; !ok { // without a trace it is its own
-				n := newNode(&c.Changes[i])
-				g = n.group()
-			}
-		}
+		g := groupOf(&c.Changes[i], gs)
 		out.add(index, documentID(r.Kind, r.ID), version(r.Revision, c.Changes[i].Amendment), func(b []byte) []byte {
 			return appendDocument(b, r, g)
 		})

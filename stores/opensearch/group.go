@@ -121,6 +121,19 @@ func (ts traces) groups() map[string]group {
 	return gs
 }
 
+// groupOf is the group of the trace of a span, which without a trace is its own;
+// zero for other records.
+func groupOf(c *fleet.Change, gs map[string]group) group {
+	if c.Record.Kind != fleet.KindSpan {
+		return group{}
+	}
+	if g, ok := gs[c.Record.Keys.Trace]; ok {
+		return g
+	}
+	n := newNode(c)
+	return n.group()
+}
+
 // settleTraces bounds how many traces are looked at in one request: with a
 // dozen spans each a few thousand short answers.
 const settleTraces = 500
