@@ -125,13 +125,7 @@ func openEvidence(ctx context.Context, l *Lake, name string) (*openFile, error) 
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err != nil {
-		_ = file.Close() // only read
-		return nil, err
-	}
-	// Filters and page indexes are read when they are asked for.
-	footer, err := parquet.OpenFile(file, info.Size(), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
+	footer, err := openFooter(file, parquet.SkipPageIndex(true)) // that is read when it is asked for
 	if err != nil {
 		_ = file.Close() // only read
 		return nil, err

@@ -3,9 +3,6 @@ package lake
 import (
 	"context"
 	"errors"
-	"io"
-
-	"github.com/parquet-go/parquet-go"
 
 	"muster/fleet"
 )
@@ -76,33 +73,6 @@ func (w *walk) found(ctx context.Context, q *fleet.Query, snapshot int64, files 
 	}
 	found, err := collect(w.lake.summaries(ctx, keptFiles{w.lake.engine(), files, snapshot}, q, in.from))
 	return found, len(found), err
-}
-
-// when a page has others than its dictionary.
-func appendDictionary(out []string, chunk *parquet.FileColumnChunk) ([]string, bool, error) {
-	pages := chunk.Pages()
-	defer func() { _ = pages.Close() }() // only read
-	for first := true; ; first = false {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			return out, true, nil
-		}
-		if err != nil {
-			return out, false, err
-		}
-		dictionary := page.Dictionary()
-		if dictionary != nil && first {
-			for i := range int32(dictionary.Len()) {
-				if b := dictionary.Index(i).ByteArray(); len(b) > 0 {
-					out = append(out, string(b))
-				}
-			}
-		}
-		parquet.Release(page)
-		if dictionary == nil {
-			return out, false, nil
-		}
-	}
 }
 
 // keptFiles is an engine that reads some files only.

@@ -138,7 +138,7 @@ func readParquet[T any](f files, name string, fn func(number int64, r *T) error)
 	buf := make([]T, readRowsAtOnce)
 	for number := int64(0); ; {
 		clear(buf)
-		n, err := r.Read(buf)
+		n, err := readSome(r, buf)
 		for i := range n {
 			if err := fn(number, &buf[i]); err != nil {
 				return err
@@ -152,6 +152,12 @@ func readParquet[T any](f files, name string, fn func(number int64, r *T) error)
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 	}
+}
+
+// readSome reads the next rows.
+func readSome[T any](r *parquet.GenericReader[T], rows []T) (n int, err error) {
+	defer damaged(&err)
+	return r.Read(rows)
 }
 
 // readRows reads single rows of a file of evidence by their ascending numbers,
@@ -172,14 +178,19 @@ func readRows(f files, name string, numbers []int64) ([]row, error) {
 	next := int64(0)
 	for i, n := range numbers {
 		if n != next {
-			if err := r.SeekToRow(n); err != nil {
+			if err := seekRow(r, n); err != nil {
 				return nil, fmt.Errorf("read row %d of %s: %w", n, name, err)
 			}
 		}
-		if got, err := r.Read(out[i : i+1]); got != 1 {
+		if got, err := readSome(r, out[i:i+1]); got != 1 {
 			return nil, fmt.Errorf("read row %d of %s: %w", n, name, err)
 		}
 		next = n + 1
 	}
 	return out, nil
+}
+
+func seekRow(r *parquet.GenericReader[row], number int64) (err error) {
+	defer damaged(&err)
+	return r.SeekToRow(number)
 }

@@ -201,13 +201,13 @@ func pickFile(ctx context.Context, l *Lake, f *stored, column string, values []s
 	}, column)
 }
 
-// pickWhere reads the rows of a file whose numbers find tells of a column's
-// chunks; it says too whether the column is one of lists. More than maxPicked
-// are errNotPicked.
-func (l *Lake) pickWhere(
-	ctx context.Context, f *stored, columns map[string]bool,
-	find func(chunk *parquet.FileColumnChunk, repeated bool) ([]int64, error), column ...string,
-) ([]*row, error) {
+// finder tells the numbers of the rows that are looked for by a column chunk,
+// perhaps of a column of lists.
+type finder func(chunk *parquet.FileColumnChunk, repeated bool) ([]int64, error)
+
+// pickWhere reads the rows of a file that find tells of a column. More than
+// maxPicked are errNotPicked.
+func (l *Lake) pickWhere(ctx context.Context, f *stored, columns map[string]bool, find finder, column ...string) ([]*row, error) {
 	file, err := l.reader.footers.take(ctx, l, f.name)
 	if err != nil {
 		return nil, err
@@ -219,20 +219,26 @@ func (l *Lake) pickWhere(
 	leaf, _ := file.parquet.Schema().Lookup(column...)
 	var out []*row
 	for _, group := range file.parquet.RowGroups() {
-		numbers, err := find(group.ColumnChunks()[leaf.ColumnIndex].(*parquet.FileColumnChunk), leaf.MaxRepetitionLevel > 0)
+		rows, err := pickGroup(group, leaf, find, columns, maxPicked-len(out))
 		if err != nil {
-			return nil, fmt.Errorf("read %s of %s: %w", column[0], f.name, err)
-		}
-		if len(out)+len(numbers) > maxPicked {
-			return nil, errNotPicked
-		}
-		rows, err := pickRows(group, numbers, columns)
-		if err != nil {
-			return nil, fmt.Errorf("read rows of %s: %w", f.name, err)
+			return nil, fmt.Errorf("read rows with %s of %s: %w", column[0], f.name, err)
 		}
 		for i := range rows {
 			out = append(out, &rows[i])
 		}
 	}
 	return out, nil
+}
+
+// pickGroup is pickWhere for a row group, of which at most some are picked.
+func pickGroup(group parquet.RowGroup, leaf parquet.LeafColumn, find finder, columns map[string]bool, most int) (rows []row, err error) {
+	defer damaged(&err)
+	numbers, err := find(group.ColumnChunks()[leaf.ColumnIndex].(*parquet.FileColumnChunk), leaf.MaxRepetitionLevel > 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(numbers) > most {
+		return nil, errNotPicked
+	}
+	return pickRows(group, numbers, columns)
 }

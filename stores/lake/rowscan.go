@@ -114,25 +114,23 @@ func (s *rowScan) group(g parquet.RowGroup, fn func(number int64, w *row) error)
 	return nil
 }
 
-// read makes the next n rows. A page whose header was damaged, of which there is
-// no checksum, makes parquet-go panic.
-func (s *rowScan) read(columns []columnReader, paths [][]string, n int) (err error) {
-	at := 0
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("column %s is damaged: %v", strings.Join(paths[at], "."), p)
-		}
-	}()
+// read makes the next n rows.
+func (s *rowScan) read(columns []columnReader, paths [][]string, n int) error {
 	clear(s.rows[:n])
 	for i := range n {
 		s.pairs[i], s.filled[i] = s.pairs[i][:0], 0
 	}
-	for at = range columns {
-		if err := columns[at].read(s, 0, n); err != nil {
-			return fmt.Errorf("column %s: %w", strings.Join(paths[at], "."), err)
+	for i, c := range columns {
+		if err := s.column(c, n); err != nil {
+			return fmt.Errorf("column %s: %w", strings.Join(paths[i], "."), err)
 		}
 	}
 	return nil
+}
+
+func (s *rowScan) column(c columnReader, n int) (err error) {
+	defer damaged(&err)
+	return c.read(s, 0, n)
 }
 
 // fill makes a record of the row at hand.

@@ -1,10 +1,8 @@
 package lake
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -128,58 +126,5 @@ func TestTextBeyondTheDictionaryIsAnError(t *testing.T) {
 		if got := s.rows[0].ID; got != "a" {
 			t.Errorf("the value before it: got %q, want a", got)
 		}
-	}
-}
-
-// Whatever is damaged of a file, and wherever it was cut off, ends in an error that
-// names it, or in what is left of the file: parquet-go panics over some of it.
-func TestScanOfADamagedFileIsAnError(t *testing.T) {
-	dir := t.TempDir()
-	l := openLake(t, dir)
-	lines := logLines(0, 3000)
-	rows := make([]*row, len(lines))
-	for i := range lines {
-		w := newRow(&lines[i])
-		rows[i] = &w
-	}
-	name := dataName(l.base, tableEvidence, "damaged.parquet")
-	if _, _, err := writeEvidence(l.files(t.Context()), name, draftsOf(rows)); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "evidence", "data", "damaged.parquet")
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	random := rand.New(rand.NewPCG(1, 2))
-	damaged := 0
-	for i := range 600 {
-		file := bytes.Clone(whole)
-		if i%5 == 0 {
-			file = file[:random.IntN(len(file))]
-		} else {
-			for range 1 + random.IntN(3) {
-				file[random.IntN(len(file))] ^= byte(1 + random.IntN(255))
-			}
-		}
-		if err := os.WriteFile(path, file, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		err := scanRecords(l.files(t.Context()), name, func(_ int64, _ *row, fill func(r *fleet.Record)) error {
-			fill(&fleet.Record{})
-			return nil
-		})
-		if err == nil {
-			continue // what is damaged is not read
-		}
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("error %v does not name the file", err)
-		}
-		if strings.Contains(err.Error(), "is damaged") {
-			damaged++
-		}
-	}
-	if damaged == 0 {
-		t.Error("nothing that parquet-go panics over came up")
 	}
 }

@@ -59,19 +59,15 @@ func openRows(open func() (iceio.File, error), name string, dead bitmap) (*parqu
 	}, nil
 }
 
-// openFooter reads what a file says of itself. NewGenericReader alone would
-// panic over a file that is none, and parquet-go does over some damaged ones.
-func openFooter(file iceio.File) (opened *parquet.File, err error) {
+// openFooter reads what a file says of itself, but for its filters.
+// NewGenericReader alone would panic over a file that is none.
+func openFooter(file iceio.File, options ...parquet.FileOption) (opened *parquet.File, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the footer is damaged: %v", p)
-		}
-	}()
-	return parquet.OpenFile(file, info.Size(), parquet.SkipBloomFilters(true))
+	defer damaged(&err)
+	return parquet.OpenFile(file, info.Size(), append(options, parquet.SkipBloomFilters(true))...)
 }
 
 func (p *parquetRows) next() (*row, error) {
@@ -96,7 +92,7 @@ func (p *parquetRows) next() (*row, error) {
 
 func (p *parquetRows) fill() error {
 	clear(p.buf)
-	n, err := p.reader.Read(p.buf)
+	n, err := readSome(p.reader, p.buf)
 	p.at, p.n = 0, n
 	if errors.Is(err, io.EOF) {
 		p.end = true

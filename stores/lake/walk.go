@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
 
@@ -247,3 +248,30 @@ func (l *Lake) traces(ctx context.Context, f *stored) ([]string, error) {
 }
 
 // appendDictionary adds the texts of a column chunk that are not empty; false
+// when a page has others than its dictionary.
+func appendDictionary(out []string, chunk *parquet.FileColumnChunk) (all []string, only bool, err error) {
+	defer damaged(&err)
+	pages := chunk.Pages()
+	defer func() { _ = pages.Close() }() // only read
+	for first := true; ; first = false {
+		page, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return out, true, nil
+		}
+		if err != nil {
+			return out, false, err
+		}
+		dictionary := page.Dictionary()
+		if dictionary != nil && first {
+			for i := range int32(dictionary.Len()) {
+				if b := dictionary.Index(i).ByteArray(); len(b) > 0 {
+					out = append(out, string(b))
+				}
+			}
+		}
+		parquet.Release(page)
+		if dictionary == nil {
+			return out, false, nil
+		}
+	}
+}
