@@ -23,6 +23,8 @@ type sieve struct {
 	text string
 	// files are those that may have a value, by their names; nil means all.
 	files map[string]bool
+	// times are those that the record may be of.
+	times usRange
 }
 
 // newSieve is the sieve of a query; false when it has none.
@@ -31,9 +33,13 @@ func newSieve(q *fleet.Query) (sieve, bool) {
 		return sieve{}, false // which meets does not judge
 	}
 	if s, ok := filterSieve(q.Filter); ok {
+		s.times = newUSRange(fleet.Window{}) // a filter judges whole traces
 		return s, true
 	}
-	return sieve{kinds: q.Kinds, column: []string{"error"}, has: func(v parquet.Value) bool { return len(v.ByteArray()) > 0 }}, q.Errors
+	return sieve{
+		kinds: q.Kinds, column: []string{"error"}, has: func(v parquet.Value) bool { return len(v.ByteArray()) > 0 },
+		times: newUSRange(q.Window),
+	}, q.Errors
 }
 
 // filterSieve is what a filter asks of a span, if one of its parts that has to

@@ -150,7 +150,7 @@ func (l *Lake) siftFile(ctx context.Context, f *stored, s sieve, since int64) ([
 		if f.key.kind == string(fleet.KindSpan) { // with the first of which a trace begins
 			at.before = r.TimeUS
 		}
-		if at.trace != "" && at.before >= since {
+		if at.trace != "" && at.before >= since && s.times.has(r.TimeUS) {
 			out = append(out, at)
 		}
 	}
