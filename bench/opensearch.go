@@ -114,6 +114,9 @@ func (b *openSearchBench) compare(ctx context.Context) error {
 		rounds = append(rounds, r)
 	}
 	b.report(t, rounds)
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
 	header(b.out)
 	return b.lookUp(ctx, b.lake)
 }

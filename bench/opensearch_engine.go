@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"muster/stores/opensearch"
 )
@@ -61,6 +62,31 @@ func (b *openSearchBench) refresh(ctx context.Context) error {
 	_, err := b.send(ctx, http.MethodPut, "/_cluster/settings", `{"transient":{"cluster.default.index.refresh_interval":"`+b.interval+`"}}`)
 	return err
 }
+
+// settle waits until the engine merges nothing any more: what was just loaded is
+// merged for minutes, on the cores that are to answer.
+func (b *openSearchBench) settle(ctx context.Context) error {
+	start := time.Now()
+	for quiet := 0; quiet < quietLooks; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		text, err := b.ask(ctx, http.MethodGet, "/_cat/nodes?h=merges.current")
+		if err != nil {
+			return err
+		}
+		if quiet++; strings.TrimSpace(string(text)) != "0" {
+			quiet = 0
+		}
+	}
+	fmt.Fprintf(b.out, "the engine had merged what it was given %s later\n", time.Since(start).Round(time.Second))
+	return nil
+}
+
+// quietLooks are how many seconds in a row nothing is merged.
+const quietLooks = 5
 
 func (b *openSearchBench) ask(ctx context.Context, method, path string) ([]byte, error) {
 	return b.send(ctx, method, path, "")

@@ -63,6 +63,9 @@ func (b *openSearchBench) fill(ctx context.Context, items int) error {
 }
 
 func (b *openSearchBench) askAll(ctx context.Context, spans int) error {
+	if err := b.settle(ctx); err != nil {
+		return err
+	}
 	header(b.out)
 	if err := b.lookUp(ctx, b.lake); err != nil {
 		return err
