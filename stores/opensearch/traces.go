@@ -79,37 +79,47 @@ func (s *Store) traces(ctx context.Context, q *fleet.Query) ([]fleet.Summary, er
 	return sums, err
 }
 
+const (
+	// fewRecords is how many records a trace has at least, more often than not.
+	fewRecords = 4
+	// firstReach is how far before the newest record traces are looked for first,
+	// and reachGrowth how many times as far next, up to lastReach.
+	firstReach  = time.Minute
+	reachGrowth = 16
+	lastReach   = 90 * 24 * time.Hour
+)
+
 // newestTraces are the n traces with the newest records that meet a query, and
 // the time in microseconds of the oldest of these records. OpenSearch groups
-// everything that it finds, however few groups are asked for, so that it is asked
-// for those of the newest records first.
+// everything that it finds, however few groups are asked for, and takes long to
+// find the newest thousands; so it is asked for those of a last while.
 func (s *Store) newestTraces(ctx context.Context, indices []string, query filter, n int) (ids []string, oldest int64, err error) {
-	query = query.exists("muster.trace_id")
-	if n*fewRecords <= maxNewest {
-		since, err := s.timeOfNewest(ctx, indices, query, maxNewest)
+	traced := slices.Clone(query).exists("muster.trace_id")
+	many, err := s.count(ctx, indices, traced, maxNewest)
+	if err != nil || many == 0 {
+		return nil, 0, err
+	}
+	if many == maxNewest {
+		last, err := s.timeOfNewest(ctx, indices, query)
 		if err != nil {
 			return nil, 0, err
 		}
-		if since != 0 {
-			ids, oldest, err = s.groupedTraces(ctx, indices, append(slices.Clone(query), atLeast("muster.time_us", since)), n)
+		for reach := firstReach; reach <= lastReach; reach *= reachGrowth {
+			since := atLeast("muster.time_us", last-reach.Microseconds())
+			ids, oldest, err = s.groupedTraces(ctx, indices, append(slices.Clone(traced), since), n)
 			if err != nil || len(ids) == n {
 				return ids, oldest, err
 			}
 		}
 	}
-	return s.groupedTraces(ctx, indices, query, n)
+	return s.groupedTraces(ctx, indices, traced, n)
 }
 
-// fewRecords is how many records a trace has at least, more often than not.
-const fewRecords = 4
-
-// timeOfNewest is the time in microseconds of the n-th newest record that meets
-// a query; 0 when there are fewer.
-func (s *Store) timeOfNewest(ctx context.Context, indices []string, query filter, n int) (int64, error) {
+// timeOfNewest is the time in microseconds of the newest record that meets a
+// query; 0 when there is none.
+func (s *Store) timeOfNewest(ctx context.Context, indices []string, query filter) (int64, error) {
 	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.time_us"}}
-	body := newest.body(1)
-	body["from"] = n - 1
-	a, err := s.ask(ctx, indices, body)
+	a, err := s.ask(ctx, indices, newest.body(1))
 	if err != nil || len(a.Hits.Hits) == 0 {
 		return 0, err
 	}
