@@ -37,13 +37,16 @@ type sifted struct {
 func (w *walk) sift(ctx context.Context, q *fleet.Query, s sieve, names map[string]bool, in slice) (out []fleet.Summary, most int, err error) {
 	files := slices.DeleteFunc(slices.Clone(w.all), func(f *stored) bool { return !names[f.name] })
 	traces, err := w.lake.siftTraces(ctx, files, s, in.from)
-	if err != nil || len(traces) < q.Limit && !in.last {
-		return nil, len(traces), err
+	if err != nil {
+		return nil, 0, err
+	}
+	if likely := w.likely(traces); likely < q.Limit && !in.last {
+		return nil, likely, nil
 	}
 	// Those that may have begun last are read first, until no other can be
 	// among the newest.
 	for len(traces) > 0 && (len(out) < q.Limit || traces[0].before >= out[q.Limit-1].Start.UnixMicro()) {
-		n := min(len(traces), q.Limit+q.Limit/8+1)
+		n := min(len(traces), max(0, q.Limit-len(out))+q.Limit/8+1)
 		found, err := w.judge(ctx, q, files, traces[:n], in.from)
 		if err != nil {
 			return nil, 0, err
@@ -55,6 +58,17 @@ func (w *walk) sift(ctx context.Context, q *fleet.Query, s sieve, names map[stri
 		})
 	}
 	return out[:min(len(out), q.Limit)], len(out), nil
+}
+
+// likely is how many of some traces are not known from behind the window alone.
+func (w *walk) likely(traces []sifted) int {
+	n := 0
+	for _, t := range traces {
+		if t.before <= w.window.last || t.before == math.MaxInt64 {
+			n++
+		}
+	}
+	return n
 }
 
 // judge sums up those of some traces that meet a query and began at a time or
