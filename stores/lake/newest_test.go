@@ -100,13 +100,19 @@ func hourOfTraces(t *testing.T, l *Lake, random *rand.Rand, before []fleet.Recor
 	return c.Records
 }
 
+// withinTrace is a time in the first seconds of a trace of hourOfTraces.
+func withinTrace(random *rand.Rand) time.Time {
+	return noon.Add(time.Duration(random.IntN(14))*20*time.Hour + time.Duration(random.IntN(20))*3*time.Minute +
+		time.Duration(random.IntN(4000))*time.Millisecond)
+}
+
 // walkedEqualsScanned returns how many queries slices answered.
 func walkedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) (sliced int) {
 	t.Helper()
 	slow := fleet.FilterTest{Keyword: fleet.KeyDuration, Op: fleet.OpMore, Value: 2.0}
 	long := fleet.FilterTest{Keyword: fleet.KeyResponseTime, Op: fleet.OpMore, Value: 1.5}
 	gold := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
-	for n := range 32 {
+	for n := range 64 {
 		q := fleet.Query{Limit: 1 + random.IntN(20)}
 		switch n % 8 {
 		case 1:
@@ -127,8 +133,10 @@ func walkedEqualsScanned(t *testing.T, l *Lake, random *rand.Rand) (sliced int) 
 			}
 		}
 		if n%3 > 0 {
-			q.Window.Start = noon.Add(time.Duration(random.IntN(280)) * time.Hour)
-			q.Window.End = q.Window.Start.Add(time.Duration(1+random.IntN(60)) * time.Hour)
+			q.Window.Start, q.Window.End = withinTrace(random), withinTrace(random)
+			if q.Window.End.Before(q.Window.Start) {
+				q.Window.Start, q.Window.End = q.Window.End, q.Window.Start
+			}
 		}
 		walked, err := l.newest(t.Context(), &q, 40)
 		if errors.Is(err, errAll) && n%8 != 7 {
