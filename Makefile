@@ -44,15 +44,15 @@ lint: $(LINT) ## gofumpt, golangci-lint with the layout's import rules, and go m
 fmt: $(LINT) ## Format the code
 	$(LINT) fmt ./...
 
-# With MUSTER_BENCH_FULL=1 every part has the size that its target names: 90 minutes, 20 GB of disk.
+# With MUSTER_BENCH_FULL=1 every part has the size that its target names: 65 minutes, 20 GB of disk.
 FULL := $(MUSTER_BENCH_FULL)
 bench: build ## Go benchmarks of the line's parts, then whole imports beside DuckDB, rules beside sigma-go, memory, the explorer's keys, latency, OpenSearch (takes a while)
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime 0.3s ./correlate ./collectors ./audit ./stores/lake
 	$(GO) run ./bench $(if $(FULL),-records 1000000) $(ARGS)
 	$(GO) run ./bench rules # 1,000,000 CloudTrail events by Sigma rules, patterns and policies, beside sigma-go
-	$(GO) run ./bench memory $(if $(FULL),-records 20000000) # of 2 million records
+	$(GO) run ./bench memory $(if $(FULL),-records 20000000) # of 2 million records by itself
 	$(GO) run ./bench explorer # keys in a pseudo-terminal: 1,000,000 traces, and a trace of 100,000 spans
-	$(GO) run ./bench latency $(if $(FULL),-spans 12000000) # of 300,000 spans
+	$(GO) run ./bench latency $(if $(FULL),-spans 12000000) # of 300,000 spans by itself
 	@if command -v mvn >/dev/null && command -v unzip >/dev/null; then \
 	$(GO) run ./bench opensearch $(if $(FULL),-pairs 7) \
 	$(if $(FULL),&& $(GO) run ./bench opensearch -latency -spans 12000000 -spans-only); \

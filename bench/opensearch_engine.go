@@ -63,27 +63,32 @@ func (b *openSearchBench) refresh(ctx context.Context) error {
 	return err
 }
 
-// settle waits until the engine merges nothing any more: what was just loaded is
+// settle waits until no node merges anything any more: what was just loaded is
 // merged for minutes, on the cores that are to answer.
 func (b *openSearchBench) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, longestMerge, fmt.Errorf("the engine still merges after %v", longestMerge))
+	defer cancel()
 	start := time.Now()
 	for quiet := 0; quiet < quietLooks; {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-time.After(time.Second):
 		}
 		text, err := b.ask(ctx, http.MethodGet, "/_cat/nodes?h=merges.current")
 		if err != nil {
 			return err
 		}
-		if quiet++; strings.TrimSpace(string(text)) != "0" {
+		if quiet++; strings.Trim(string(text), "0 \n") != "" {
 			quiet = 0
 		}
 	}
 	fmt.Fprintf(b.out, "the engine had merged what it was given %s later\n", time.Since(start).Round(time.Second))
 	return nil
 }
+
+// longestMerge is how long is waited for merges.
+const longestMerge = 20 * time.Minute
 
 // quietLooks are how many seconds in a row nothing is merged.
 const quietLooks = 5

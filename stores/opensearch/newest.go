@@ -149,3 +149,82 @@ func (s *Store) tracesOfBoth(ctx context.Context, first []string, f filter, seco
 	}
 	return s.tracesAmong(ctx, ids, second, g)
 }
+
+const (
+	// fewRecords is how many records a trace has at least, more often than not.
+	fewRecords = 4
+	// firstReach is how far before the newest record traces are looked for first,
+	// and reachGrowth how many times as far next, so many times.
+	firstReach  = time.Minute
+	reachGrowth = 16
+	reaches     = 5
+)
+
+// manyRecords is how many records are too many to group all of them. Tests lower it.
+var manyRecords = 10_000
+
+// newestTraces are the n traces with the newest records that meet a query, and
+// the time in microseconds of the oldest of these records. OpenSearch groups
+// everything that it finds, however few groups are asked for, and takes long to
+// find the newest thousands; so it is asked for those of a last while.
+func (s *Store) newestTraces(ctx context.Context, indices []string, query filter, n int) (ids []string, oldest int64, err error) {
+	traced := slices.Clone(query).exists("muster.trace_id")
+	many, err := s.count(ctx, indices, traced, manyRecords)
+	if err != nil || many == 0 {
+		return nil, 0, err
+	}
+	if many == manyRecords {
+		ids, oldest, err = s.lastTraces(ctx, indices, query, traced, n)
+		if err != nil || len(ids) == n {
+			return ids, oldest, err
+		}
+	}
+	return s.groupedTraces(ctx, indices, traced, n)
+}
+
+// lastTraces are those of newestTraces if they lie near the newest record, or
+// near another after a gap: a clock that is years ahead hides nothing.
+func (s *Store) lastTraces(ctx context.Context, indices []string, query, traced filter, n int) (ids []string, oldest int64, err error) {
+	reach := firstReach
+	for range reaches {
+		last, err := s.timeOfNewest(ctx, indices, query)
+		if err != nil || last == 0 {
+			return nil, 0, err
+		}
+		since := last - reach.Microseconds()
+		ids, oldest, err = s.groupedTraces(ctx, indices, append(slices.Clone(traced), atLeast("muster.time_us", since)), n)
+		if err != nil || len(ids) == n {
+			return ids, oldest, err
+		}
+		query = append(slices.Clone(query), below("muster.time_us", since))
+		reach *= reachGrowth
+	}
+	return ids, oldest, nil
+}
+
+// timeOfNewest is the time in microseconds of the newest record that meets a
+// query; 0 when there is none.
+func (s *Store) timeOfNewest(ctx context.Context, indices []string, query filter) (int64, error) {
+	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.time_us"}}
+	a, err := s.ask(ctx, indices, newest.body(1))
+	if err != nil || len(a.Hits.Hits) == 0 {
+		return 0, err
+	}
+	return a.Hits.Hits[0].number("muster.time_us"), nil
+}
+
+// groupedTraces are the traces of the n newest records that meet a query, one
+// record for each, and the time in microseconds of the oldest of them.
+func (s *Store) groupedTraces(ctx context.Context, indices []string, query filter, n int) (ids []string, oldest int64, err error) {
+	newest := search{query: query, order: sorted("desc", "muster.time_us"), fields: []string{"muster.trace_id", "muster.time_us"}}
+	body := newest.body(n)
+	body["collapse"] = map[string]any{"field": "muster.trace_id"}
+	a, err := s.ask(ctx, indices, body)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, h := range a.Hits.Hits {
+		ids, oldest = append(ids, h.text("muster.trace_id")), h.number("muster.time_us")
+	}
+	return ids, oldest, nil
+}

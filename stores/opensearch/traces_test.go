@@ -77,9 +77,9 @@ func newestOf(records []fleet.Record, q *fleet.Query) []string {
 // TestNewestTracesOfAWindow asks for the newest traces of windows by filters whose
 // spans lie in them, before them and after them, named either way.
 func TestNewestTracesOfAWindow(t *testing.T) {
-	defer func(strays, spans, candidates int) {
-		manyStrays, manySpans, maxCandidates = strays, spans, candidates
-	}(manyStrays, manySpans, maxCandidates)
+	defer func(strays, spans, candidates, records int) {
+		manyStrays, manySpans, maxCandidates, manyRecords = strays, spans, candidates, records
+	}(manyStrays, manySpans, maxCandidates, manyRecords)
 	gold := fleet.FilterTest{Keyword: fleet.KeyAnnotation, Key: "tier", Op: fleet.OpEqual, Value: "gold"}
 	slow := fleet.FilterTest{Keyword: fleet.KeyResponseTime, Op: fleet.OpMore, Value: 2.0}
 	fault := fleet.FilterTest{Keyword: fleet.KeyFault, Op: fleet.OpSet}
@@ -95,6 +95,12 @@ func TestNewestTracesOfAWindow(t *testing.T) {
 	for seed := range uint64(fleets) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		records := randomTraces(random, 300)
+		if seed%2 == 0 { // a clock that is ahead
+			early := records[0]
+			early.ID, early.Time, early.Keys.Trace = "early", midday.AddDate(70, 0, 0), strings.Repeat("f", 32)
+			early.Seen.Trace, early.Keys.Parent, early.Seen.Parent = early.Keys.Trace, "", ""
+			records = append(records, early)
+		}
 		s := openAt(t, newSearched(t, records))
 		for range questions {
 			q := fleet.Query{Filter: filters[random.IntN(len(filters))], Limit: 1 + random.IntN(40)}
@@ -106,6 +112,7 @@ func TestNewestTracesOfAWindow(t *testing.T) {
 			}
 			manyStrays, manySpans = []int{1, 30, 20_000}[random.IntN(3)], []int{1, 1, 200_000}[random.IntN(3)]
 			maxCandidates = []int{5, 40, 10_000}[random.IntN(3)]
+			manyRecords = []int{1, 1, 10_000}[random.IntN(3)]
 			want := newestOf(records, &q)
 			if len(want) == q.Limit {
 				cut++
