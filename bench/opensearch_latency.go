@@ -64,8 +64,8 @@ func (b *openSearchBench) fill(ctx context.Context, items int) error {
 }
 
 // askAll asks everything twice, and prints how long it took the second time: an
-// engine that has not answered yet has not compiled what answers, and takes five
-// times as long.
+// engine that has not answered yet has not compiled what answers, and takes up to
+// five times as long.
 func (b *openSearchBench) askAll(ctx context.Context, spans int) error {
 	if err := b.settle(ctx); err != nil {
 		return err
